@@ -1,0 +1,61 @@
+"""Backends as a fixture: a property is written once and holds for NumPy, torch, the Triton interpreter and a card."""
+
+import os
+
+import numpy as np
+import pytest
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+INTERPRETER = os.environ.get("TRITON_INTERPRET") == "1"
+
+
+class Backend:
+    """How a test speaks to one backend: `give` an array, `take` a result back as an array."""
+
+    def __init__(self, name):
+        self.name = name
+        self.device = "cuda" if name == "cuda" else "cpu"
+
+    def __repr__(self):
+        return self.name
+
+    def give(self, array):
+        return array if self.name == "numpy" else torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def take(self, result):
+        return result if self.name == "numpy" else result.cpu().numpy()
+
+    def empty(self, shape, dtype):
+        """Poisoned memory for `out=`: what is not written shows."""
+        bad = np.full(shape, np.nan if np.issubdtype(dtype, np.floating) else 170, dtype)
+        return self.give(bad)
+
+
+def backends():
+    names = ["numpy"]
+    if torch is not None:
+        names.append("triton" if INTERPRETER else "torch")
+        if torch.cuda.is_available() and not INTERPRETER:
+            names.append("cuda")
+    return names
+
+
+@pytest.fixture(params=backends())
+def backend(request):
+    return Backend(request.param)
+
+
+@pytest.fixture
+def tensors():
+    """A tensor backend, for tests about torch alone."""
+    pytest.importorskip("torch")
+    return Backend("triton" if INTERPRETER else "torch")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
