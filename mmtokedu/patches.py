@@ -1,0 +1,361 @@
+"""Images become sequences: patches, dynamic resolution, tiles, packing."""
+
+import math
+
+import numpy as np
+
+from mmtokedu._dispatch import has_cuda_twin
+
+
+@has_cuda_twin
+def patchify(images, patch, *, out=None):
+    """Cut images into a sequence of flattened square patches.
+
+    images (..., H, W, C), any dtype; returns (..., N, P*P*C) with N = (H/P)*(W/P) rows. The grid is read
+    row-major, left to right and top to bottom; inside a row the order is (y, x, channel). `out`, an array
+    of the result's shape and dtype, receives the rows and saves the allocation, which costs more than the copy.
+
+    Raises ValueError when the patch does not divide both sides, or when `out` does not fit.
+    Source: the reshape before the linear projection in ViT (arXiv 2010.11929, section 3.1).
+
+    >>> rows = patchify(np.arange(16).reshape(4, 4, 1), 2)
+    >>> rows.shape, rows[0].tolist()
+    ((4, 4), [0, 1, 4, 5])
+    """
+    grid = check_image(images.shape, patch)
+    (*batch, height, width, channels) = images.shape
+    shape = (*batch, grid[0] * grid[1], patch * patch * channels)
+    out = np.empty(shape, images.dtype) if out is None else check_out(out, shape, images.dtype)
+    # One pixel row of one patch lies in one piece of memory: move it as one item.
+    piece = np.dtype((np.void, patch * channels * images.dtype.itemsize))
+    flat = np.ascontiguousarray(images).reshape(*batch, height, width * channels)
+    pieces = flat.view(piece).reshape(*batch, grid[0], patch, grid[1])  # (..., rows, y, cols)
+    np.copyto(out.view(piece).reshape(*batch, *grid, patch), np.moveaxis(pieces, -2, -1))
+    return out
+
+
+def patchify_plain(images, patch):
+    """`patchify` as one reshape, one transpose, one reshape: the version to read, and what the other is held to.
+
+    images (..., H, W, C) -> (..., N, P*P*C). Source: ViT (arXiv 2010.11929, section 3.1).
+
+    >>> patchify_plain(np.arange(16).reshape(4, 4, 1), 2)[1].tolist()
+    [2, 3, 6, 7]
+    """
+    rows, cols = check_image(images.shape, patch)
+    (*batch, height, width, channels) = images.shape
+    cells = images.reshape(*batch, rows, patch, cols, patch, channels)
+    cells = np.swapaxes(cells, -4, -3)  # (..., rows, cols, y, x, C)
+    return cells.reshape(*batch, rows * cols, patch * patch * channels)
+
+
+@has_cuda_twin
+def unpatchify(rows, patch, grid, *, out=None):
+    """Put patches back together: the inverse of `patchify`.
+
+    rows (..., N, P*P*C) and grid = (rows, cols) with rows*cols = N; returns images (..., H, W, C).
+    N alone does not say the shape of the image: 12 patches are 3x4, 4x3, 2x6, ... so the grid is asked for.
+
+    Raises ValueError when the grid does not hold N patches, or a row is not P*P*C long for a whole C.
+    Source: the inverse of the reshape in ViT (arXiv 2010.11929, section 3.1).
+
+    >>> image = np.arange(16).reshape(4, 4, 1)
+    >>> bool((unpatchify(patchify(image, 2), 2, (2, 2)) == image).all())
+    True
+    """
+    channels = check_rows(rows.shape, patch, grid)
+    batch = rows.shape[:-2]
+    height, width = grid[0] * patch, grid[1] * patch
+    shape = (*batch, height, width, channels)
+    out = np.empty(shape, rows.dtype) if out is None else check_out(out, shape, rows.dtype)
+    piece = np.dtype((np.void, patch * channels * rows.dtype.itemsize))
+    pieces = np.ascontiguousarray(rows).view(piece).reshape(*batch, *grid, patch)  # (..., rows, cols, y)
+    flat = out.reshape(*batch, height, width * channels)
+    np.copyto(flat.view(piece).reshape(*batch, grid[0], patch, grid[1]), np.moveaxis(pieces, -1, -2))
+    return out
+
+
+@has_cuda_twin
+def normalize_patchify(images, patch, mean, std, *, dtype=np.float32, out=None):
+    """Scale, normalise and cut uint8 images in one pass over memory.
+
+    images (B, H, W, C) uint8; mean and std are C numbers on the scale 0 to 1; returns
+    ((images/255 - mean)/std) as (B, N, P*P*C) of `dtype` (float32 or float16), laid out as by `patchify`.
+    Each strip of one patch row is computed in float32 in a buffer that stays in cache, then cut from there.
+
+    Raises TypeError for other than uint8, ValueError for a rank other than 4, indivisible sides,
+    or means and deviations that are not C finite numbers with std > 0.
+    Source: the `do_rescale`, `do_normalize` steps of transformers' image processors.
+
+    >>> white = np.full((1, 2, 2, 1), 255, np.uint8)
+    >>> normalize_patchify(white, 2, [0.5], [0.5]).tolist()
+    [[[1.0, 1.0, 1.0, 1.0]]]
+    """
+    if images.dtype != np.uint8:
+        raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then patchify)")
+    grid = check_batch(images.shape, patch)
+    batch, height, width, channels = images.shape
+    scale, shift = affine(mean, std, channels)
+    scale, shift = np.tile(scale, width), np.tile(shift, width)  # (W*C,): long rows, no loop over channels
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float16):
+        raise TypeError(f"dtype is {dtype}; normalize_patchify writes float32 or float16")
+    shape = (batch, grid[0] * grid[1], patch * patch * channels)
+    out = np.empty(shape, dtype) if out is None else check_out(out, shape, dtype)
+
+    lines = np.ascontiguousarray(images).reshape(batch, grid[0], patch, width * channels)
+    strip = np.empty((patch, width * channels), np.float32)
+    cast = strip if dtype == np.float32 else np.empty_like(strip, dtype)
+    piece = np.dtype((np.void, patch * channels * dtype.itemsize))
+    source = cast.view(piece).T  # (cols, y)
+    target = out.view(piece).reshape(batch, *grid, patch)
+    for b in range(batch):
+        for r in range(grid[0]):
+            np.multiply(lines[b, r], scale, out=strip)
+            np.add(strip, shift, out=cast, casting="same_kind")
+            target[b, r] = source
+    return out
+
+
+@has_cuda_twin
+def qwen_rows(frames, *, patch=14, merge=2, temporal=2):
+    """Lay frames out as the Qwen2-VL processors do: merge blocks together, two frames a row, channels first.
+
+    frames (T, H, W, C), float and already normalised; T is padded to a multiple of `temporal` by repeating
+    the last frame, so a still image (T = 1) fills both halves of each row. Returns (rows, grid_thw): rows
+    (N, C*temporal*P*P) in the order (t, row block, col block, row in block, col in block), a row being
+    (channel, frame, y, x), and grid_thw = (T/temporal, H/P, W/P) as ints.
+
+    Raises ValueError when merge*P does not divide both sides, or for an empty clip.
+    Source: transformers 5.23.0, `models/qwen2_vl/image_processing_qwen2_vl.py`.
+
+    >>> rows, grid_thw = qwen_rows(np.zeros((1, 56, 84, 3), np.float32))
+    >>> rows.shape, grid_thw
+    ((24, 1176), (1, 4, 6))
+    """
+    check_frames(frames.shape, patch, merge, temporal)
+    missing = -len(frames) % temporal
+    if missing:
+        frames = np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)])
+    length, height, width, channels = frames.shape
+    grid_thw = (length // temporal, height // patch, width // patch)
+    cells = frames.reshape(
+        grid_thw[0], temporal, grid_thw[1] // merge, merge, patch, grid_thw[2] // merge, merge, patch, channels
+    )
+    cells = cells.transpose(0, 2, 5, 3, 6, 8, 1, 4, 7)  # (t, R, S, r, s, C, frame, y, x)
+    return cells.reshape(math.prod(grid_thw), channels * temporal * patch * patch), grid_thw
+
+
+def smart_resize(height, width, *, factor=28, min_pixels=3136, max_pixels=1003520, rule="transformers"):
+    """The size an image is resized to before it is cut: nearly its own shape, sides whole multiples of `factor`.
+
+    Sizes are (height, width) in pixels; `factor` is patch * merge. Both sides are rounded to multiples
+    (half to even, as Python rounds); if the area then leaves [min_pixels, max_pixels], both sides are
+    scaled by one number and rounded inwards. `rule` names whose code is followed: "transformers", or
+    "qwen-vl-utils", which lifts thin sides to one factor first and disagrees on thin images.
+
+    Raises ValueError for sides under 1, an aspect ratio over 200, or a side that the peer would make 0.
+    Source: transformers 5.23.0 `models/qwen2_vl`, qwen-vl-utils 0.0.14 `vision_process.py`.
+
+    >>> smart_resize(1080, 1920)
+    (728, 1316)
+    >>> [smart_resize(10, 1500, max_pixels=12_845_056, rule=rule) for rule in ("transformers", "qwen-vl-utils")]
+    [(28, 700), (28, 1512)]
+    """
+    if rule not in ("transformers", "qwen-vl-utils"):
+        raise ValueError(f'rule is {rule!r}; known rules are "transformers" and "qwen-vl-utils"')
+    check_size(height, width)
+    if max(height, width) / min(height, width) > 200:
+        raise ValueError(
+            f"image is {height}x{width}: aspect ratio {max(height, width) / min(height, width):.1f} "
+            "is over 200 (cut it into pieces)"
+        )
+    least = factor if rule == "qwen-vl-utils" else 0
+    new_height = max(least, round(height / factor) * factor)
+    new_width = max(least, round(width / factor) * factor)
+    if new_height * new_width > max_pixels:
+        shrink = math.sqrt(height * width / max_pixels)
+        least = 0 if rule == "qwen-vl-utils" else factor
+        new_height = max(least, math.floor(height / shrink / factor) * factor)
+        new_width = max(least, math.floor(width / shrink / factor) * factor)
+    elif new_height * new_width < min_pixels:
+        grow = math.sqrt(min_pixels / (height * width))
+        new_height = math.ceil(height * grow / factor) * factor
+        new_width = math.ceil(width * grow / factor) * factor
+    if not (new_height and new_width):
+        raise ValueError(
+            f"{height}x{width} would become {new_height}x{new_width} under {rule!r} with max_pixels={max_pixels}: "
+            'a side of no pixels (raise the bound, or use rule="transformers")'
+        )
+    return new_height, new_width
+
+
+def tile_grid(height, width, *, tile=448, min_tiles=1, max_tiles=12):
+    """How many square tiles an image is cut into, InternVL's way: the grid nearest in shape, not in size.
+
+    Sizes are pixels. Among all grids with min_tiles to max_tiles tiles, takes the one whose aspect ratio is
+    nearest the image's; on a tie the larger one, if the image has more than half the grid's pixels.
+    Returns (cols, rows). The thumbnail that InternVL adds when there is more than one tile is not counted.
+
+    Raises ValueError for sides under 1 or when min_tiles > max_tiles.
+    Source: OpenGVLab/InternVL at 2410d1db, `dataset.py`, `dynamic_preprocess`.
+
+    >>> tile_grid(1080, 1920)
+    (4, 2)
+    """
+    check_size(height, width)
+    if not 1 <= min_tiles <= max_tiles:
+        raise ValueError(f"min_tiles={min_tiles}, max_tiles={max_tiles}; need 1 <= min_tiles <= max_tiles")
+    aspect, area = width / height, width * height
+    best, best_gap = (1, 1), math.inf
+    for cols, rows in _tile_grids(min_tiles, max_tiles):
+        gap = abs(aspect - cols / rows)
+        if gap < best_gap or (gap == best_gap and area > 0.5 * tile * tile * cols * rows):
+            best, best_gap = (cols, rows), gap
+    return best
+
+
+def _tile_grids(min_tiles, max_tiles):
+    """All (cols, rows) with min_tiles <= cols*rows <= max_tiles, fewest tiles first."""
+    pairs = [(i, j) for i in range(1, max_tiles + 1) for j in range(1, max_tiles + 1)]
+    return sorted((p for p in pairs if min_tiles <= p[0] * p[1] <= max_tiles), key=math.prod)
+
+
+def image_tokens(model, height, width):
+    """How many positions one image takes in a model's sequence (or on a vendor's bill).
+
+    Sizes are the image's own, in pixels, before any resize. Counts feature positions and the row breaks,
+    newlines and separators inside the image that the model's own count includes; not start and end markers.
+    The numbers of each model, their source and date are in `mmtokedu/catalog/images.toml`.
+
+    Raises ValueError for an unknown model (the message lists the known ones) and for sizes the system refuses.
+    Source: each model's row in the catalog.
+
+    >>> image_tokens("qwen2.5-vl", 1080, 1920), image_tokens("internvl2.5", 1080, 1920)
+    (2691, 2304)
+    """
+    from mmtokedu import _image_rules  # the rules use this module's smart_resize and tile_grid
+
+    return _image_rules.image_tokens(model, height, width)
+
+
+def pack_lengths(lengths):
+    """Where each image begins and ends when sequences are packed end to end instead of padded.
+
+    lengths: one count of tokens per image, each at least 0; returns cu_seqlens, int32, one longer, with a leading 0:
+    image i owns positions cu_seqlens[i] to cu_seqlens[i + 1] of the packed sequence.
+
+    Raises ValueError for negative lengths or a total beyond int32. Source: NaViT (arXiv 2307.06304).
+
+    >>> pack_lengths([4, 6, 2]).tolist()
+    [0, 4, 10, 12]
+    """
+    lengths = np.asarray(lengths, np.int64)
+    if lengths.ndim != 1 or (lengths < 0).any():
+        raise ValueError(f"lengths must be a row of counts, none negative; got {lengths.tolist()}")
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    if ends[-1] > np.iinfo(np.int32).max:
+        raise ValueError(f"{ends[-1]} tokens do not fit the int32 of cu_seqlens; pack fewer images")
+    return ends.astype(np.int32)
+
+
+def block_mask(cu_seqlens):
+    """Who may attend to whom in a packed sequence: every token to its own image, none to another's.
+
+    cu_seqlens (S + 1,), as made by `pack_lengths`, S images; returns a bool mask (N, N), True = may attend.
+
+    Raises ValueError when cu_seqlens does not start at 0 or falls. Source: NaViT (arXiv 2307.06304).
+
+    >>> block_mask(pack_lengths([1, 2])).astype(int).tolist()
+    [[1, 0, 0], [0, 1, 1], [0, 1, 1]]
+    """
+    cu_seqlens = np.asarray(cu_seqlens, np.int64)
+    if cu_seqlens.ndim != 1 or len(cu_seqlens) == 0 or cu_seqlens[0] != 0 or (np.diff(cu_seqlens) < 0).any():
+        raise ValueError(f"cu_seqlens must start at 0 and never fall; got {cu_seqlens.tolist()}")
+    owner = np.repeat(np.arange(len(cu_seqlens) - 1), np.diff(cu_seqlens))  # (N,)
+    return owner[:, None] == owner[None, :]
+
+
+# Checks shared with the torch twins: they look at shapes only.
+
+
+def check_size(height, width):
+    """Raise ValueError unless both sides are at least one pixel."""
+    if height < 1 or width < 1:
+        raise ValueError(f"image is {height}x{width}; both sides must be at least 1 pixel")
+
+
+def check_image(shape, patch):
+    """The grid (rows, cols) of an image of this shape, or a ValueError that says what to do."""
+    if len(shape) < 3:
+        raise ValueError(f"image has shape {tuple(shape)}; expected (..., H, W, C) (a grey image: image[..., None])")
+    height, width, channels = shape[-3:]
+    check_size(height, width)
+    if channels < 1:
+        raise ValueError(f"image has shape {tuple(shape)}: no channels")
+    if patch != int(patch) or patch < 1:
+        raise ValueError(f"patch is {patch}; it must be a whole number of pixels, at least 1")
+    _check_divides(height, width, patch, f"patch {patch}")
+    return height // patch, width // patch
+
+
+def check_batch(shape, patch):
+    """The grid of a batch of images of this shape, or a ValueError."""
+    if len(shape) != 4:
+        raise ValueError(f"images have shape {tuple(shape)}; expected (B, H, W, C) (a single image: images[None])")
+    return check_image(shape, patch)
+
+
+def check_rows(shape, patch, grid):
+    """The number of channels of rows of this shape in this grid, or a ValueError."""
+    if len(shape) < 2 or len(grid) != 2:
+        raise ValueError(
+            f"rows have shape {tuple(shape)}, grid {tuple(grid)}; expected (..., N, P*P*C) and (rows, cols)"
+        )
+    if min(grid) < 1 or grid[0] * grid[1] != shape[-2]:
+        raise ValueError(f"grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} patches; rows have {shape[-2]}")
+    channels, rest = divmod(shape[-1], patch * patch)
+    if rest or not channels:
+        raise ValueError(f"rows are {shape[-1]} long; patch {patch} needs a multiple of {patch * patch}")
+    return channels
+
+
+def check_frames(shape, patch, merge, temporal):
+    """Raise ValueError unless frames of this shape fit `qwen_rows`."""
+    if len(shape) != 4:
+        raise ValueError(f"frames have shape {tuple(shape)}; expected (T, H, W, C) (one image: image[None])")
+    if shape[0] < 1 or temporal < 1:
+        raise ValueError(f"{shape[0]} frames in groups of {temporal}; need at least one of each")
+    check_size(*shape[1:3])
+    _check_divides(*shape[1:3], patch * merge, f"patch*merge {patch * merge}")
+
+
+def _check_divides(height, width, side, what):
+    if height % side or width % side:
+        fits = (
+            "neither side"
+            if height % side and width % side
+            else "only the width"
+            if height % side
+            else "only the height"
+        )
+        padded = f"{-(-height // side) * side}x{-(-width // side) * side}"
+        raise ValueError(f"image is {height}x{width}; {what} divides {fits} (pad to {padded} or use smart_resize)")
+
+
+def check_out(out, shape, dtype):
+    """`out` itself, or an error when results of this shape and dtype cannot be written into it in place."""
+    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
+        order = "contiguous" if out.flags.c_contiguous else "not contiguous"
+        raise ValueError(f"out is {out.dtype} {out.shape}, {order}; need contiguous {dtype} {shape}")
+    return out
+
+
+def affine(mean, std, channels):
+    """(x/255 - mean)/std as x*scale + shift: two float32 arrays (C,), or a ValueError."""
+    mean, std = np.asarray(mean, np.float64).reshape(-1), np.asarray(std, np.float64).reshape(-1)
+    if len(mean) != channels or len(std) != channels:
+        raise ValueError(f"mean has {len(mean)} numbers, std {len(std)}; the images have {channels} channels")
+    if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+        raise ValueError(f"mean {mean.tolist()}, std {std.tolist()}; need finite numbers and std > 0")
+    return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
