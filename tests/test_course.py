@@ -1,0 +1,66 @@
+"""A check passes the right answer and names every wrong answer it claims to name."""
+
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+
+from mmtokedu import course
+from mmtokedu.course import Exercise, Mistake, same
+
+TOPICS = [m.name for m in pkgutil.iter_modules(course.__path__)]
+EXERCISES = [
+    pytest.param(e, id=f"{t}: {e.name}")
+    for t in TOPICS
+    for e in importlib.import_module(f"mmtokedu.course.{t}").EXERCISES
+]
+MISTAKES = [pytest.param(e, m, id=f"{p.id}: {m.says[:40]}") for p in EXERCISES for e in p.values for m in e.mistakes]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_the_right_answer_passes_and_the_stub_does_not(exercise):
+    assert exercise(exercise.answer).state == "pass"
+
+    def stub(*args):
+        raise NotImplementedError
+
+    assert exercise(stub).state == "not attempted"
+    assert exercise(lambda *args: None).state == "fail"
+    assert "return" in exercise(lambda *args: None).message
+    assert exercise(lambda *args: 1 / 0).state == "crash"
+    assert len(exercise.mistakes) >= 2
+
+
+@pytest.mark.parametrize("exercise, mistake", MISTAKES)
+def test_a_classic_mistake_is_named(exercise, mistake):
+    verdict = exercise(mistake.answer)
+    assert verdict.state == "fail"
+    assert mistake.says in verdict.message
+    assert "expected" in verdict.message and "got" in verdict.message
+
+
+def test_an_unknown_mistake_is_not_given_a_name():
+    exercise = Exercise(
+        "double",
+        lambda x: 2 * x,
+        ((1,), (5,)),
+        (Mistake(lambda x: x, "not doubled"), Mistake(lambda x: x**2, "squared")),
+    )
+    assert "none of the usual" in exercise(lambda x: 2 * x + 1).message
+    assert "not doubled" in exercise(lambda x: x).message
+
+
+def test_a_student_cannot_spoil_the_cases():
+    def destroy(array):
+        array[:] = 0
+        return array
+
+    exercise = Exercise("copy", lambda a: a.copy(), ((np.array([1, 2]),),))
+    assert exercise(destroy).state == "fail"
+    assert exercise(lambda a: a).state == "pass"
+
+
+@pytest.mark.parametrize("got", [None, "x", [1, 2, 3], np.array([1.0, np.nan]), [[1], [1, 2]], object()])
+def test_odd_results_are_wrong_not_fatal(got):
+    assert not same(got, np.array([1.0, 2.0]))
