@@ -1,0 +1,185 @@
+"""Real inputs for every chapter: photos and a typeset page. Nothing downloads, and every item names its licence.
+
+The photos lie inside scikit-image's wheel (0.24 to current); they are read from there, byte for byte. The page is
+ours: `tools/typeset_page.py` sets it, and knows the box of every character.
+"""
+
+import importlib.util
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+_DATA = Path(__file__).parent / "data"
+
+
+class Item(NamedTuple):
+    """What a sample shows, where it comes from, and the licence in its owner's words."""
+
+    what: str
+    origin: str
+    licence: str
+
+
+class Line(NamedTuple):
+    """One line of the document page: its text, its size in points, "roman", "italic" or "bold"."""
+
+    text: str
+    points: int
+    style: str
+
+
+class Characters(NamedTuple):
+    """The n printed characters of the document page, in reading order (a space leaves no ink and has no entry)."""
+
+    text: np.ndarray  # (n,) str, one character each
+    box: np.ndarray  # (n, 4) int64, y0, x0, y1, x1 in pixels; [y0:y1, x0:x1] holds all the ink
+    points: np.ndarray  # (n,) int64, type size
+    style: np.ndarray  # (n,) str, "roman", "italic" or "bold"
+    line: np.ndarray  # (n,) int64, index into document_lines()
+
+
+PHOTOS = {  # licence: as the docstring of skimage.data.<name> states it; images without a statement are left out
+    "astronaut": Item(
+        "the astronaut Eileen Collins, 512 x 512",
+        "NASA Great Images database, https://flic.kr/p/r9qvLn",
+        "No known copyright restrictions, released into the public domain.",
+    ),
+    "chelsea": Item(
+        "Chelsea the cat, 300 x 451",
+        "photograph by Stefan van der Walt",
+        "No copyright restrictions. CC0 by the photographer (Stefan van der Walt).",
+    ),
+    "coffee": Item(
+        "a cup of coffee on a wooden table, 400 x 600",
+        "photograph by Rachel Michetti, courtesy of Pikolo Espresso Bar",
+        "No copyright restrictions. CC0 by the photographer (Rachel Michetti).",
+    ),
+    "hubble_deep_field": Item(
+        "the Hubble eXtreme Deep Field, 872 x 1000",
+        "NASA, http://hubblesite.org/newscenter/archive/releases/2012/37/image/a/",
+        "may be freely used in the public domain",
+    ),
+    "retina": Item(
+        "a human retina, 1411 x 1411",
+        "https://commons.wikimedia.org/wiki/File:Fundus_photograph_of_normal_left_eye.jpg, by Mikael Häggström",
+        "made available under the Creative Commons CC0 1.0 Universal Public Domain Dedication",
+    ),
+    "rocket": Item(
+        "launch of DSCOVR on a Falcon 9, 427 x 640",
+        "SpaceX Photos, https://www.flickr.com/photos/spacexphotos/16511594820/in/photostream/",
+        "released in the public domain",
+    ),
+}
+
+_PAGE = "typeset for this book by tools/typeset_page.py", "CC BY 4.0"
+_FONT = "Source Serif Pro 2.007 (italic 1.007) by Adobe, from the PyPI package font-source-serif-pro 0.0.1, unchanged"
+_SANS = "Instrument Sans 1.000 by The Instrument Sans Project Authors, https://github.com/Instrument/instrument-sans"
+_OFL = "SIL Open Font License 1.1, text beside it"
+ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
+    "page.png": Item("an A4 page at 200 dpi, type from 7 to 12 points", *_PAGE),
+    "page_noisy.jpg": Item("the same page worn: tilted, unevenly lit, blurred, noisy, saved as a JPEG", *_PAGE),
+    "page.json": Item("the page's lines, and the box of every character on both", *_PAGE),
+    "fonts/SourceSerifPro-Regular.ttf": Item("the page's roman", _FONT, _OFL),
+    "fonts/SourceSerifPro-It.ttf": Item("the page's italic", _FONT, _OFL),
+    "fonts/SourceSerifPro-Semibold.ttf": Item("the page's bold", _FONT, _OFL),
+    "fonts/SourceSerifPro-LICENSE.txt": Item("the licence of the three fonts", _FONT, "verbatim copies allowed"),
+    "fonts/InstrumentSans-Regular.ttf": Item("the figures' regular", _SANS, _OFL),
+    "fonts/InstrumentSans-SemiBold.ttf": Item("the figures' bold", _SANS, _OFL),
+    "fonts/InstrumentSans-LICENSE.txt": Item("the licence of the two fonts", _SANS, "verbatim copies allowed"),
+}
+
+
+def photo(name="astronaut"):
+    """A photo from scikit-image's wheel: (H, W, 3) uint8, a fresh array each call.
+
+    ValueError for a name that is not in PHOTOS; ModuleNotFoundError where scikit-image is not installed.
+
+    >>> photo("coffee").shape
+    (400, 600, 3)
+    """
+    if name not in PHOTOS:
+        raise ValueError(f"there is no photo {name!r}; choose one of {', '.join(PHOTOS)}")
+    return _read_photo(name).copy()
+
+
+def document(noisy=False):
+    """An A4 page at 200 dots per inch: (2339, 1654) uint8, 0 ink to 255 paper, a fresh array each call.
+
+    `noisy` gives a worn copy: turned counter-clockwise by 0.7 degrees, on grey paper under uneven light, blurred,
+    with Gaussian noise, saved once as a JPEG. It is stored, not computed, so that everybody measures the same pixels.
+
+    >>> document().shape
+    (2339, 1654)
+    """
+    return _read_page("page_noisy.jpg" if noisy else "page.png").copy()
+
+
+def document_lines():
+    """The page's lines in reading order, columns one after the other: a tuple of Line(text, points, style).
+
+    The cells of a table row are joined by a space.
+
+    >>> document_lines()[1]
+    Line(text='How a page becomes tokens', points=24, style='bold')
+    """
+    return tuple(Line(**line) for line in _read_layout()["lines"])
+
+
+def document_text():
+    r"""The page's text, one printed line a line.
+
+    >>> document_text().split("\n")[1]
+    'How a page becomes tokens'
+    """
+    return "\n".join(line.text for line in document_lines())
+
+
+def document_boxes(noisy=False):
+    """Where each character is printed: Characters(text, box, points, style, line), fresh arrays each call.
+
+    Boxes are tight around the ink and may overlap by a pixel, or more in the italic. With `noisy` they are
+    those of the worn copy: the upright rectangles around the turned boxes.
+
+    >>> page, characters = document(), document_boxes()
+    >>> y0, x0, y1, x1 = characters.box[characters.text == "x"][0]
+    >>> page[y0:y1, x0:x1].min() < 50
+    np.True_
+    >>> str(np.unique(characters.points[characters.style == "roman"]))
+    '[ 7  8  9 10 11 12]'
+    """
+    layout = _read_layout()
+    printed = [
+        (char, line["points"], line["style"], i)
+        for i, line in enumerate(layout["lines"])
+        for char in line["text"].replace(" ", "")
+    ]
+    text, points, style, line = map(np.array, zip(*printed, strict=True))
+    return Characters(text, np.array(layout["noisy_boxes" if noisy else "boxes"]), points, style, line)
+
+
+@cache
+def _read_photo(name):
+    scikit_image = importlib.util.find_spec("skimage")
+    if scikit_image is None:
+        raise ModuleNotFoundError("the photos lie in scikit-image, which is missing: pip install mmtokedu[samples]")
+    folder = Path(scikit_image.origin).parent / "data"  # read the file ourselves: skimage.data may go and download
+    for path in (folder / f"{name}.png", folder / f"{name}.jpg"):
+        if path.exists():
+            with Image.open(path) as image:
+                return np.asarray(image.convert("RGB"))
+    raise FileNotFoundError(f"{folder} holds no {name}; scikit-image's wheel does: pip install mmtokedu[samples]")
+
+
+@cache
+def _read_page(name):
+    with Image.open(_DATA / name) as image:
+        return np.asarray(image)
+
+
+@cache
+def _read_layout():
+    return json.loads((_DATA / "page.json").read_text(encoding="utf-8"))
