@@ -1,0 +1,70 @@
+"""Re-execute notebooks top to bottom and store clean outputs: `python tools/refresh.py [notebook ...]`.
+
+The stored outputs are what the book shows and what strict nbval compares with, so this is the only tool that
+writes them: no timestamps, no widget state, no version of the interpreter.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ["TQDM_DISABLE"] = "1"  # a progress bar would store each of its steps
+os.environ["PYTHONHASHSEED"] = "0"
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+ROOT = Path(__file__).resolve().parents[1]
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+    "accelerator": "GPU",
+    "colab": {"provenance": [], "gpuType": "T4"},
+}
+
+
+def notebooks():
+    """Every notebook of the book, in the order of the folders."""
+    return sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/**/*.ipynb")])
+
+
+def clean(notebook):
+    """Drop what differs from run to run and set the metadata that Colab and Jupyter need. Changes it in place."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"c{number:03d}"
+        for key in ("execution", "jp-MarkdownHeadingCollapsed", "collapsed"):
+            cell.metadata.pop(key, None)
+    return notebook
+
+
+def refresh(path):
+    notebook = nbformat.read(path, 4)
+    client = NotebookClient(
+        notebook, timeout=120, kernel_name="python3", record_timing=False, store_widget_state=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )  # fmt: skip
+    client.widget_registry = {}  # nbclient issue 312: its stand-in for Output can stall a cell until the timeout
+    client.execute()
+    nbformat.write(clean(notebook), path)
+
+
+def main(names):
+    failed = []
+    for path in [Path(n).resolve() for n in names] or notebooks():
+        print(f"{path.relative_to(ROOT)} ...", end="", flush=True)
+        start = time.perf_counter()
+        try:
+            refresh(path)
+            print(f" {time.perf_counter() - start:.1f} s", flush=True)
+        except (CellExecutionError, CellTimeoutError) as error:
+            failed.append(path)
+            print(f" FAILED; nothing was stored\n{error}", flush=True)
+    if failed:
+        sys.exit(f"{len(failed)} failed: mend the cell named above and run `make refresh` again")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
