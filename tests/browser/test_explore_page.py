@@ -1,0 +1,335 @@
+"""The explorables in Chromium: golden vectors replayed, hands and keys, fragments, paper, no JavaScript, themes."""
+
+import json
+import re
+import shutil
+
+import pytest
+from PIL import Image
+
+from mmtokedu import explore
+from mmtokedu.patches import image_tokens
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+IN_BOOK = "<html data-content_root='./' "
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two pages on disk: as in a notebook, and as in the book, where the fragment holds the state."""
+    path = tmp_path_factory.mktemp("pages")
+    page = explore.page("patches")
+    (path / "notebook.html").write_text(page, encoding="utf-8")
+    (path / "book.html").write_text(page.replace("<html ", IN_BOOK, 1), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def visit(browser, folder):
+    """Open a page over file://; at the end nothing may have failed and nothing may have been asked of a network."""
+    trouble, contexts = [], []
+
+    def visit(name="notebook.html", **options):
+        contexts.append(browser.new_context(**{"viewport": {"width": 1000, "height": 900}, **options}))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on(
+            "console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None
+        )
+        page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else trouble.append(r.url))
+        page.goto((folder / name.split("#")[0]).as_uri() + "".join(re.findall("#.*", name)))
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert not trouble
+
+
+def shown(page):
+    """What the reader sees: (model, height, width, the large number)."""
+    model, height, width = (page.locator(f"#{name}").input_value() for name in ("model", "height", "width"))
+    return model, int(height), int(width), page.locator(".big b").inner_text()
+
+
+def holds(page):
+    """The large number is the library's for the model and size that are shown."""
+    model, height, width, number = shown(page)
+    assert number == f"{image_tokens(model, height, width):,}"
+    return model, height, width
+
+
+REPLAY = """text => {
+  const golden = JSON.parse(text);
+  const core = customElements.get("mm-explore-patches").core, bad = [], seen = {plans: 0, refused: 0, sizes: 0};
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+  const ask = (act) => { try { return act(); } catch (error) { if (error instanceof core.Refused) return null; throw error; } };
+  for (const [model, rows] of Object.entries(golden.tokens)) for (const [h, w, ...expected] of rows) {
+    const made = ask(() => core.layout(model, h, w)), plan = made?.plan;
+    const got = made ? [plan.tokens, plan.grid, plan.resized, plan.parts] : [null];
+    if (!same(got, expected)) bad.push([model, h, w, expected, got]);
+    if (core.tokens(model, h, w) !== expected[0]) bad.push([model, h, w, "tokens"]);
+    seen.plans++;
+    if (!made) { seen.refused++; continue; }
+    // what is drawn adds up to what is counted, without a gap, and lies on the canvas
+    let next = 0;
+    for (const part of made.parts) next += part.count;
+    if (next !== plan.tokens || made.spans.reduce((n, s) => n + s.to - s.from, 0) > next) bad.push([model, h, w, "parts"]);
+    for (const g of made.grids) {
+      const [H, W] = g.view === "main" ? made.canvas : [made.overview, made.overview];
+      if (g.top < 0 || g.left < 0 || g.top + g.height > H + 1e-6 || g.left + g.width > W + 1e-6) bad.push([model, h, w, "grid", g]);
+      if (g.start + g.rows * (g.cols + g.breaks) > plan.tokens) bad.push([model, h, w, "start", g]);
+    }
+  }
+  for (const [h, w, rule, max_pixels, expected] of golden.smart_resize) {
+    seen.sizes++;
+    const got = ask(() => core.smartResize(h, w, {rule, max_pixels}));
+    if (!same(got, expected)) bad.push(["smart_resize", h, w, rule, max_pixels, expected, got]);
+  }
+  for (const [h, w, max_tiles, expected] of golden.tile_grid) {
+    seen.sizes++;
+    if (!same(core.tileGrid(h, w, {max_tiles}), expected)) bad.push(["tile_grid", h, w, max_tiles, expected]);
+  }
+  const price = {}; // "model vendor-model" -> dollars, for the sizes that are not refused
+  for (const model of core.models()) for (const row of core.prices(model))
+    price[`${model} ${row.model}`] = golden.tokens[model].filter((r) => r[2] !== null).map((r) => core.dollars(core.tokens(model, r[0], r[1]), row));
+  return {bad: bad.slice(0, 10), count: bad.length, seen, price};
+}"""
+
+
+def test_golden_vectors(visit):
+    golden = explore.golden_vectors("patches")
+    result = visit().evaluate(REPLAY, json.dumps(golden, allow_nan=False))
+    assert result["count"] == 0, result["bad"]
+    assert result["seen"]["plans"] == sum(map(len, golden["tokens"].values())) > 23 * 200
+    assert result["seen"]["refused"] == sum(row[2] is None for rows in golden["tokens"].values() for row in rows)
+    assert set(result["price"]) == set(golden["dollars"])
+    for name, expected in golden["dollars"].items():
+        assert result["price"][name] == pytest.approx(expected, rel=1e-9)
+
+
+def test_not_whole_sizes_are_refused_on_both_sides(visit):
+    page = visit()
+    for bad in ("0", "-3", "1.5", "NaN", "1e99", "'64'", "undefined"):
+        assert page.evaluate(f"customElements.get('mm-explore-patches').core.tokens('llava-1.5', {bad}, 64)") is None
+    for bad in (0, -3):
+        with pytest.raises(ValueError):
+            image_tokens("llava-1.5", bad, 64)
+
+
+def test_arrow_keys_move_the_corner(visit):
+    page = visit()
+    first = shown(page)
+    page.locator(".handle").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("ArrowUp")
+    assert holds(page) == ("qwen2.5-vl", 1070, 2020) and shown(page)[3] != first[3]
+    assert page.locator(".handle").get_attribute("aria-valuetext") == "1,070 high, 2,020 wide"
+    # said aloud, once, when the hands rest
+    said = page.locator("[aria-live]")
+    playwright.expect(said).to_have_text(re.compile(f"^{shown(page)[3]} tokens: "))
+
+
+def test_dragging_the_corner(visit):
+    page = visit()
+    box = page.locator(".handle").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y + 30, steps=4)
+    during = holds(page)
+    after_move = page.locator(".handle").bounding_box()
+    assert abs(after_move["x"] - box["x"] + 60) < 3 and abs(after_move["y"] - box["y"] - 30) < 3  # it follows the hand
+    page.mouse.up()
+    assert during == holds(page) and during[1] > 1080 and during[2] < 1920
+
+
+def test_fields_presets_and_reset(visit):
+    page = visit()
+    page.locator("#model").select_option("pixtral")
+    page.get_by_role("button", name="a scanned page").click()
+    assert holds(page) == ("pixtral", 2339, 1654)
+    assert page.locator("#picture").input_value() == "page"
+    page.get_by_role("button", name="turn it").click()
+    assert holds(page) == ("pixtral", 1654, 2339)
+    page.locator("#height").fill("0")
+    assert page.locator("#height").get_attribute("aria-invalid") == "true"
+    page.locator("#height").fill("77")
+    assert holds(page) == ("pixtral", 77, 2339)
+    page.get_by_role("button", name="reset").click()
+    assert holds(page) == ("qwen2.5-vl", 1080, 1920)
+
+
+def test_every_system_draws_and_can_be_chosen_from_the_bars(visit):
+    page = visit()
+    page.locator("summary").click()
+    for bar in page.locator(".bars button").all():
+        bar.click()
+        holds(page)
+        assert page.locator(".bars [aria-pressed=true] .n").inner_text() == shown(page)[3]
+
+
+def test_refusal_is_said(visit):
+    page = visit()
+    page.locator("#height").fill("2")
+    playwright.expect(page.locator(".big b")).to_have_text("refused")
+    playwright.expect(page.locator(".say")).to_contain_text("960 times the other, and 200 is the limit")
+
+
+def test_fragment_round_trip(visit):
+    page = visit("book.html")
+    page.locator("#model").select_option("internvl2.5")
+    page.get_by_role("button", name="a panorama").click()
+    page.wait_for_url("**#patches:h=900,w=4800,m=internvl2.5")
+    page.get_by_role("button", name="an icon").click()
+    page.wait_for_url("**#patches:h=64,w=64,m=internvl2.5,p=icon")
+    page.reload()
+    assert holds(page) == ("internvl2.5", 64, 64) and page.locator("#picture").input_value() == "icon"
+    page.evaluate("location.hash = '#patches:h=500,w=400,m=gemma-3'")
+    page.wait_for_function("document.querySelector('mm-explore-patches').state.model === 'gemma-3'")
+    assert holds(page) == ("gemma-3", 500, 400)
+
+
+def test_a_notebook_keeps_its_address(visit):
+    page = visit("notebook.html#patches:h=500,w=400,m=gemma-3")
+    assert holds(page) == ("qwen2.5-vl", 1080, 1920)
+    page.get_by_role("button", name="an icon").click()
+    page.wait_for_timeout(400)
+    assert page.evaluate("location.hash") == "#patches:h=500,w=400,m=gemma-3"
+
+
+HOSTILE = [
+    "h=<img onerror=alert(1) src=x>,w=3", "h=NaN,w=NaN", "h=1e99,w=1e99", "h=-5,w=100", "h=0,w=0", "h=99999,w=10",
+    "m=__proto__", "m=constructor", "m=<script>alert(1)</script>", "p=toString", "p=file", "h=10,", ",", "",
+    "h=1080,w=1920,m=qwen2.5-vl,x=1", "%3Cimg%20src=x%20onerror=alert(1)%3E", "h=%31%30", "h=10\nw=10", "w=" + "9" * 9999,
+]  # fmt: skip
+
+
+def test_hostile_fragments_are_harmless(visit):
+    page = visit("book.html#patches:" + HOSTILE[0])
+    assert holds(page) == ("qwen2.5-vl", 1080, 1920)
+    read = "fragment => customElements.get('mm-explore-patches').core.readFragment(fragment)"
+    for bad in HOSTILE:
+        assert page.evaluate(read, "#patches:" + bad) is None, bad
+        page.evaluate("hash => location.hash = hash", "#patches:" + bad)
+    page.wait_for_timeout(50)
+    assert holds(page) == ("qwen2.5-vl", 1080, 1920)
+    assert page.evaluate("document.querySelectorAll('img, script').length") == 1  # its own script
+    assert page.evaluate(read, "#patches:h=7,w=9,m=pixtral,p=icon") == {
+        "height": 7, "width": 9, "model": "pixtral", "picture": "icon",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("attribute", ["height='<b>' width='-1' model='constructor' picture='__proto__'", ""])
+def test_bad_attributes_fall_back(visit, attribute):
+    page = visit()
+    page.evaluate("html => document.body.insertAdjacentHTML('afterbegin', html)", f"<mm-explore-patches {attribute}>")
+    state = page.evaluate("document.querySelector('mm-explore-patches').state")
+    assert state == {"height": 1080, "width": 1920, "model": "qwen2.5-vl", "picture": "landscape"}
+
+
+def test_paper_shows_the_still_figure(visit):
+    page = visit()
+    still, app = page.locator("mm-explore-patches svg[role=img]"), page.locator(".app")
+    assert app.is_visible() and not still.is_visible()
+    page.emulate_media(media="print")
+    assert still.is_visible() and not app.is_visible()
+
+
+def test_no_javascript_shows_the_still_figure(visit):
+    page = visit(java_script_enabled=False)
+    assert page.locator("mm-explore-patches svg[role=img]").is_visible()
+    assert "39 × 69 cells, 2,691 tokens" in page.locator("mm-explore-patches figcaption").inner_text()
+
+
+def test_two_outputs_put_in_as_a_notebook_does(visit):
+    page = visit()
+    out = explore.patches(height=336, width=336, model="llava-1.5")._repr_html_()
+    page.evaluate(
+        """html => { for (const i of [0, 1]) { // markup first, then its scripts made anew: no document.currentScript
+          const box = document.createElement('div');
+          box.innerHTML = html;
+          document.body.append(box);
+          for (const old of box.querySelectorAll('script')) {
+            const fresh = document.createElement('script');
+            fresh.textContent = old.textContent;
+            old.replaceWith(fresh);
+          }
+        } }""",
+        out,
+    )
+    assert page.locator("mm-explore-patches").count() == 3
+    assert page.locator("mm-explore-patches").nth(2).locator(".big b").inner_text() == "576"
+
+
+@pytest.mark.parametrize(
+    ("set_it", "dark"),
+    [
+        ("document.documentElement.dataset.theme = 'dark'", True),
+        ("document.documentElement.dataset.theme = 'light'", False),
+        ("document.body.dataset.jpThemeLight = 'false'", True),
+        ("document.body.dataset.jpThemeLight = 'true'", False),
+        ("document.documentElement.setAttribute('theme', 'dark')", True),
+        ("document.body.dataset.vscodeThemeKind = 'vscode-dark'", True),
+    ],
+)
+def test_theme_follows_the_host_not_the_system(visit, set_it, dark):
+    page = visit(color_scheme="light" if dark else "dark")
+    app = page.locator(".app")
+    playwright.expect(app).to_have_class("app" if dark else "app dark")
+    page.evaluate(set_it)
+    playwright.expect(app).to_have_class("app dark" if dark else "app")
+
+
+def test_a_file_of_the_readers_own(visit, tmp_path):
+    path = tmp_path / "photo.png"
+    Image.effect_noise((123, 45), 60).save(path)
+    page = visit()
+    page.locator("input[type=file]").set_input_files(path)
+    page.wait_for_function("document.querySelector('mm-explore-patches').state.picture === 'file'")
+    assert holds(page) == ("qwen2.5-vl", 45, 123)
+    (tmp_path / "broken.png").write_bytes(path.read_bytes()[:60])
+    page.locator("input[type=file]").set_input_files(tmp_path / "broken.png")
+    playwright.expect(page.locator("[role=status]")).to_contain_text("could not be read")
+    assert holds(page) == ("qwen2.5-vl", 45, 123)
+
+
+@pytest.mark.parametrize("width", [320, 375, 900])
+def test_fits_its_place(visit, width):
+    page = visit(viewport={"width": width, "height": 800})
+    page.locator("summary").click()
+    for model in ("openai-patches", "phi-4-multimodal"):
+        page.locator("#model").select_option(model)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    over = page.evaluate(
+        """[...document.querySelector('mm-explore-patches').shadowRoot.querySelectorAll('button, input, select, p, canvas')]
+        .filter((e) => e.clientWidth && e.getBoundingClientRect().right > innerWidth).map((e) => e.outerHTML)"""
+    )
+    assert over == []
+
+
+def test_pointing_names_the_token(visit):
+    page = visit()
+    page.locator("#model").select_option("pixtral")
+    page.locator("#height").fill("64")
+    page.locator("#width").fill("64")
+    cut = page.locator(".cut canvas").bounding_box()
+    page.mouse.move(cut["x"] + 8, cut["y"] + 8)
+    playwright.expect(page.locator(".lens figcaption")).to_contain_text("Token 1 of 20 ")
+    page.wait_for_timeout(50)
+    size = page.evaluate("document.querySelector('mm-explore-patches').cutView.side")
+    page.mouse.move(cut["x"] + size - 2, cut["y"] + size - 2)
+    playwright.expect(page.locator(".lens figcaption")).to_contain_text(
+        "Token 19 of 20 "
+    )  # 16 cells, 3 breaks before it
