@@ -88,7 +88,7 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "fonts/SourceSerifPro-Semibold.ttf": Item("the page's bold", _FONT, _OFL),
     "fonts/SourceSerifPro-LICENSE.txt": Item("the licence of the three fonts", _FONT, "verbatim copies allowed"),
     "fonts/InstrumentSans-Regular.ttf": Item("the figures' regular", _SANS, _OFL),
-    "fonts/InstrumentSans-SemiBold.ttf": Item("the figures' bold", _SANS, _OFL),
+    "fonts/InstrumentSans-Bold.ttf": Item("the figures' bold", _SANS, _OFL),
     "fonts/InstrumentSans-LICENSE.txt": Item("the licence of the two fonts", _SANS, "verbatim copies allowed"),
 }
 

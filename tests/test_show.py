@@ -1,0 +1,259 @@
+"""Figures: alternative text, two colour schemes, the same palette in CSS, told apart by colour-blind readers."""
+
+import base64
+import importlib.util
+import io
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+from PIL import Image
+
+from mmtokedu import show
+from mmtokedu._show_html import CELLS
+
+ROOT = Path(__file__).resolve().parents[1]
+CSS = (ROOT / "book" / "_static" / "mmtokedu.css").read_text()
+MODALITIES = ("text", "image", "audio", "video", "special")
+MODES = ("light", "dark")
+
+
+def linear(color):
+    channels = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(a, b):
+    """WCAG 2 contrast ratio."""
+    low, high = sorted(linear(c) @ [0.2126, 0.7152, 0.0722] for c in (a, b))
+    return (high + 0.05) / (low + 0.05)
+
+
+# Machado, Oliveira, Fernandes 2009, severity 1, on linear RGB.
+SIGHT = {
+    "usual": np.eye(3),
+    "protanopia": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    "deuteranopia": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]]),
+    "tritanopia": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]]),
+}  # fmt: skip
+
+
+def oklab(rgb):
+    """Linear RGB to OKLab, where distance is close to seen difference (Ottosson 2020)."""
+    lms = np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+                    [0.0883024619, 0.2817188376, 0.6299787005]]) @ np.clip(rgb, 0, 1)  # fmt: skip
+    return np.array([[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
+                     [0.0259040371, 0.7827717662, -0.8086757660]]) @ np.cbrt(lms)  # fmt: skip
+
+
+def variables(mode):
+    """The --mm-* colours of one theme in the style sheet."""
+    block = re.search(rf"html\[data-theme={mode}\] \{{([^}}]*)\}}", CSS).group(1)
+    return dict(re.findall(r"--mm-(\w+): (#[0-9a-f]{6})", block))
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=MODES)
+def test_colours_stand_out_from_the_paper(mode):
+    css = variables(MODES[mode])
+    for name in ("ink", "muted", "accent", *MODALITIES):
+        for ground in ("paper", "surface"):
+            assert contrast(show.PALETTE[name][mode], css[ground]) >= 4.5, (name, ground)
+    for name in ("ink", "accent"):
+        assert contrast(show.PALETTE[name][mode], css["tint"]) >= 4.5, name
+    assert contrast(show.PALETTE["dropped"][mode], css["paper"]) >= 3
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=MODES)
+@pytest.mark.parametrize("sight", SIGHT)
+def test_modalities_stay_apart(mode, sight):
+    seen = {name: oklab(SIGHT[sight] @ linear(show.PALETTE[name][mode])) for name in MODALITIES}
+    for a, b in itertools.combinations(MODALITIES, 2):
+        assert np.linalg.norm(seen[a] - seen[b]) > 0.07, (a, b)
+
+
+def test_the_style_sheet_has_the_palette():
+    for mode, name in enumerate(MODES):
+        css = variables(name)
+        assert {k: css[k] for k in show.PALETTE} == {k: pair[mode] for k, pair in show.PALETTE.items()}
+
+
+def test_every_modality_has_its_own_mark():
+    assert set(MODALITIES) | {"dropped"} == set(CELLS)
+    assert len(set(CELLS.values())) == len(CELLS)
+
+
+def pictures(output):
+    data = re.findall(r"data:image/webp;base64,([A-Za-z0-9+/=]+)", output._repr_html_())
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(d))).convert("RGBA")) for d in data]
+
+
+def has(picture, color):
+    target = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    solid = picture[picture[..., 3] == 255][:, :3].astype(int)
+    return bool((np.abs(solid - target).max(axis=1) <= 1).any()) if len(solid) else False
+
+
+def draw_everything():
+    fig, ax = show.subplots(height=2.6)
+    ax.plot([0, 1], [0, 1], color=show.COLOR["audio"], marker="o")
+    ax.bar([0.2], [0.8], 0.2, color=show.COLOR["image"])
+    ax.scatter([0.8], [0.2], s=400, c=show.COLOR["special"])
+    ax.fill_between([0.5, 0.7], 0.1, 0.4, color=show.COLOR["video"], lw=0)
+    ax.set_title("A title", color=show.COLOR["ink"])
+    ax.annotate("x", (0.9, 0.5), (0.6, 0.9), arrowprops={"arrowstyle": "-", "lw": 6, "color": show.COLOR["text"]})
+    return fig
+
+
+def test_figure_is_drawn_in_both_schemes():
+    light, dark = pictures(show.figure(draw_everything(), alt="Everything."))
+    for name in ("image", "audio", "video", "special", "text", "ink"):
+        for picture, mode in ((light, 0), (dark, 1)):
+            assert has(picture, show.PALETTE[name][mode]), (name, mode)
+            assert not has(picture, show.PALETTE[name][1 - mode]), (name, mode)
+    assert light[0, 0, 3] == dark[0, 0, 3] == 0  # the page's paper shows through
+
+
+def test_figure_gives_the_colours_back_and_repeats_itself():
+    fig = draw_everything()
+    first, again = show.figure(fig, alt="Same."), show.figure(fig, alt="Same.")
+    assert first._repr_html_() == again._repr_html_()
+    assert fig.axes[0].get_lines()[0].get_color() == show.COLOR["audio"]
+
+
+def test_images_and_grid_keep_their_colours():
+    fig, ax = show.subplots()
+    ax.imshow(np.full((28, 28, 3), [11, 22, 200], np.uint8))
+    show.draw_grid(ax, 28, 28, 14)
+    for picture in pictures(show.figure(fig, alt="Blue.")):
+        assert has(picture, "#0b16c8")
+        assert has(picture, "#ffffff")
+
+
+def test_charts_are_small():
+    assert len(show.figure(draw_everything(), alt="Everything.")._repr_html_()) < 120_000
+
+
+def test_photos_are_small_and_true():
+    y, x = np.mgrid[:512, :512] / 512
+    photo = np.stack([x, y, 0.5 + 0.5 * np.sin(40 * x * y)], -1) * 0.8
+    photo += np.random.default_rng(0).normal(scale=0.05, size=photo.shape)
+    output = show.images(photo, alt="Noise over a gradient.")
+    assert len(output._repr_html_()) < 250_000
+    (seen,) = pictures(output)
+    assert np.abs(seen[..., :3] / 255 - np.clip(photo, 0, 1)).mean() < 0.04
+
+
+def test_images_are_exact_when_small():
+    squares = np.random.default_rng(0).integers(0, 256, (2, 16, 24, 3), dtype=np.uint8)
+    for seen, square in zip(pictures(show.images(list(squares), alt="Noise.")), squares, strict=True):
+        np.testing.assert_array_equal(seen[..., :3], square)
+
+
+def test_images_say_what_each_picture_is():
+    text = show.images([np.zeros((4, 4))] * 2, titles=["before", "<after>"], alt="Two.", grid=[2, None])._repr_html_()
+    assert re.findall(r'<img[^>]* alt="([^"]*)"', text) == ["before", "&lt;after&gt;"]
+    assert 'role="group" aria-label="Two."' in text
+    assert text.count("M0 0V4M2 0V4M4 0V4M0 0H4M0 2H4M0 4H4") == 2  # one grid: a dark and a white stroke
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda alt: show.figure(show.subplots()[0], alt=alt),
+        lambda alt: show.images(np.zeros((4, 4)), alt=alt),
+        lambda alt: show.token_strip([("text", 1, "a")], alt=alt),
+        lambda alt: show.frame_slider(np.zeros((1, 4, 4)), ["0 s"], alt=alt),
+    ],
+)
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_alternative_text_is_required(call, alt):
+    with pytest.raises(ValueError, match="alt is empty"):
+        call(alt)
+
+
+def test_errors_say_the_numbers():
+    with pytest.raises(TypeError, match="got Axes"):
+        show.figure(show.subplots()[1], alt="x")
+    with pytest.raises(ValueError, match="2 pictures and 1 titles"):
+        show.images([np.zeros((4, 4))] * 2, titles=["a"], alt="x")
+    with pytest.raises(ValueError, match=r"shape \(4, 4, 4\)"):
+        show.images(np.zeros((4, 4, 4)), alt="x")
+    with pytest.raises(ValueError, match="dtype int64"):
+        show.images(np.zeros((4, 4), np.int64), alt="x")
+    with pytest.raises(ValueError, match="'smell'"):
+        show.token_strip([("smell", 1, "rose")], alt="x")
+    with pytest.raises(ValueError, match="got 0 image tokens"):
+        show.token_strip([("image", 0, "photo")], alt="x")
+    with pytest.raises(ValueError, match="2 frames and 1 captions"):
+        show.frame_slider(np.zeros((2, 4, 4)), ["a"], alt="x")
+
+
+def test_token_strip_draws_short_spans_whole_and_long_ones_with_a_gap():
+    def drawn(count):
+        return show.token_strip([("image", count, "photo")], alt="x")._repr_html_().count('<g transform="translate')
+
+    assert [drawn(n) for n in (1, 7, 8, 9, 256)] == [1, 7, 8, 7, 7]
+    assert "<b>1,024</b>" in show.token_strip([("image", 1024, "photo")], alt="x")._repr_html_()
+
+
+def test_source_is_the_function_without_decorator_and_docstring():
+    patches = pytest.importorskip("mmtokedu.patches")
+    text = re.sub(r"<[^>]+>", "", show.source(patches.patchify)._repr_html_().split('<div class="highlight">')[1])
+    assert text.startswith("def patchify(images, patch")
+    assert "has_cuda_twin" not in text
+    assert "Cut images" not in text
+    assert "Cut images" in show.source(patches.patchify, docstring=True)._repr_html_()
+
+
+def test_source_key_follows_the_code():
+    plain, other = show.source(show.draw_grid), show.source(show.images)
+    assert re.fullmatch(r"[0-9a-f]{12}", plain.key)
+    assert plain.key != other.key
+    assert plain._repr_html_().startswith(f"<!-- mm:source {plain.key} -->")
+
+
+def test_outputs_stand_between_markers_and_read_well_in_a_terminal():
+    for output in (show.figure(show.subplots()[0], alt="Axes."), show.token_strip([("text", 2, "hi")], alt="Two.")):
+        assert re.fullmatch(r"<!-- mm:\w+ -->.*<!-- /mm -->", output._repr_html_(), re.DOTALL)
+        assert repr(output) == f"[{output.kind}: {output.alt}]"
+
+
+def test_frame_slider_holds_every_frame():
+    frames = np.arange(3 * 64, dtype=np.uint8).reshape(3, 8, 8)
+    output = show.frame_slider(frames, ["0 s", "0.5 s", "1 s"], alt="A clip.")
+    for seen, frame in zip(pictures(output), frames, strict=True):
+        np.testing.assert_array_equal(seen[..., 0], frame)
+    assert output._repr_html_().count("<div hidden>") == 2
+    assert 'max="2"' in output._repr_html_()
+
+
+# ---------------------------------------------------------------- the map
+
+
+@pytest.fixture(scope="module")
+def draw_map():
+    spec = importlib.util.spec_from_file_location("draw_map", ROOT / "tools" / "draw_map.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_map_fits_the_table_of_contents(draw_map):
+    yaml = pytest.importorskip("yaml")
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    assert draw_map.PAGE.read_text() == draw_map.page(toc), "run python tools/draw_map.py"
+    written = {Path(page).name for page in draw_map.pages(toc) if page.startswith("notebooks/")}
+    links = re.findall(r'<a class="mm-place" href="([^"]+)"', draw_map.PAGE.read_text())
+    assert sorted(links) == sorted(2 * [f"../notebooks/{stem}.html" for stem in written & set(draw_map.PLACES)])
+    assert draw_map.PAGE.read_text().count(">coming<") == 2 * len(set(draw_map.PLACES) - written)
+
+
+def test_map_links_what_is_written_and_nothing_else(draw_map):
+    toc = {"root": "book/intro", "parts": [{"chapters": [{"file": "notebooks/patches"}, {"file": "notebooks/cache"}]}]}
+    assert draw_map.chapter_links(toc) == {"patches": "../notebooks/patches.html", "cache": "../notebooks/cache.html"}
+    assert draw_map.page(toc).count("<a ") == 4  # two places on two maps
+    assert draw_map.page(toc).count(">coming<") == 14
