@@ -162,32 +162,25 @@ def smart_resize(height, width, *, factor=28, min_pixels=3136, max_pixels=100352
     >>> [smart_resize(10, 1500, max_pixels=12_845_056, rule=rule) for rule in ("transformers", "qwen-vl-utils")]
     [(28, 700), (28, 1512)]
     """
-    if rule not in ("transformers", "qwen-vl-utils"):
-        raise ValueError(f'rule is {rule!r}; known rules are "transformers" and "qwen-vl-utils"')
-    check_size(height, width)
-    if max(height, width) / min(height, width) > 200:
-        raise ValueError(
-            f"image is {height}x{width}: aspect ratio {max(height, width) / min(height, width):.1f} "
-            "is over 200 (cut it into pieces)"
-        )
-    least = factor if rule == "qwen-vl-utils" else 0
-    new_height = max(least, round(height / factor) * factor)
-    new_width = max(least, round(width / factor) * factor)
+    _check_resize(height, width, rule)
+    lift = factor if rule == "qwen-vl-utils" else 0  # the two rules guard thin sides in different places
+    new_height = max(lift, round(height / factor) * factor)
+    new_width = max(lift, round(width / factor) * factor)
     if new_height * new_width > max_pixels:
         shrink = math.sqrt(height * width / max_pixels)
-        least = 0 if rule == "qwen-vl-utils" else factor
-        new_height = max(least, math.floor(height / shrink / factor) * factor)
-        new_width = max(least, math.floor(width / shrink / factor) * factor)
+        lift = 0 if rule == "qwen-vl-utils" else factor
+        new_height = max(lift, math.floor(height / shrink / factor) * factor)
+        new_width = max(lift, math.floor(width / shrink / factor) * factor)
     elif new_height * new_width < min_pixels:
         grow = math.sqrt(min_pixels / (height * width))
         new_height = math.ceil(height * grow / factor) * factor
         new_width = math.ceil(width * grow / factor) * factor
-    if not (new_height and new_width):
-        raise ValueError(
-            f"{height}x{width} would become {new_height}x{new_width} under {rule!r} with max_pixels={max_pixels}: "
-            'a side of no pixels (raise the bound, or use rule="transformers")'
-        )
-    return new_height, new_width
+    if new_height and new_width:
+        return new_height, new_width
+    raise ValueError(
+        f"{height}x{width} would become {new_height}x{new_width}, a side of no pixels "
+        f'({rule} with max_pixels={max_pixels}: raise the bound, or use rule="transformers")'
+    )
 
 
 def tile_grid(height, width, *, tile=448, min_tiles=1, max_tiles=12):
@@ -283,6 +276,16 @@ def check_size(height, width):
     """Raise ValueError unless both sides are at least one pixel."""
     if height < 1 or width < 1:
         raise ValueError(f"image is {height}x{width}; both sides must be at least 1 pixel")
+
+
+def _check_resize(height, width, rule):
+    """Raise ValueError for a rule nobody has, a side under one pixel, or an aspect ratio over 200."""
+    if rule not in ("transformers", "qwen-vl-utils"):
+        raise ValueError(f'rule is {rule!r}; known rules are "transformers" and "qwen-vl-utils"')
+    check_size(height, width)
+    aspect = max(height, width) / min(height, width)
+    if aspect > 200:
+        raise ValueError(f"image is {height}x{width}: aspect ratio {aspect:.1f} is over 200 (cut it into pieces)")
 
 
 def check_image(shape, patch):

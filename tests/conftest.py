@@ -4,6 +4,10 @@ import os
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None, derandomize=True)  # a busy machine is no failing test
+settings.load_profile("house")
 
 try:
     import torch

@@ -37,7 +37,20 @@ def clean(notebook):
         cell.id = f"c{number:03d}"
         for key in ("execution", "jp-MarkdownHeadingCollapsed", "collapsed"):
             cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
     return notebook
+
+
+def joined(outputs):
+    """Outputs with neighbouring pieces of one stream put together: where a print is cut depends on the machine."""
+    kept = []
+    for output in outputs:
+        if kept and output.output_type == kept[-1].output_type == "stream" and output.name == kept[-1].name:
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    return kept
 
 
 def refresh(path):
@@ -45,6 +58,7 @@ def refresh(path):
     client = NotebookClient(
         notebook, timeout=120, kernel_name="python3", record_timing=False, store_widget_state=False,
         resources={"metadata": {"path": str(path.parent)}},
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # a kernel on loopback warns about its transport each time
     )  # fmt: skip
     client.widget_registry = {}  # nbclient issue 312: its stand-in for Output can stall a cell until the timeout
     client.execute()
