@@ -40,36 +40,71 @@ class Paragraph(NamedTuple):
 
 
 PARAGRAPHS = [  # every text holds all 26 letters: a test counts them
-    Paragraph(12, 17, 1, "the row", """
+    Paragraph(
+        12,
+        17,
+        1,
+        "the row",
+        """
         You look at this page and see words. A model is given a sheet of pixels. Before it can read anything, it cuts
         the sheet into small squares, turns each square into a vector, and sets the vectors in a row, just as it does
         with the words of a sentence. Each place in that row is a token. The size of the picture decides how many
-        tokens there are, and with them how much of it can be seen and what it costs to look."""),
-    Paragraph(11, 15.5, 1, "patches", """
+        tokens there are, and with them how much of it can be seen and what it costs to look.""",
+    ),
+    Paragraph(
+        11,
+        15.5,
+        1,
+        "patches",
+        """
         The small squares are called patches. A patch of 14 by 14 pixels in three colours is just a list of 588
         numbers. One matrix, learned once, makes a vector of it; a vision transformer then lets the patches exchange
         what they hold. Often four neighbours are joined next, so that one token stands for a cell of 28 by 28 pixels.
         On this page a cell is a zone 3.6 millimetres wide: room for about two letters of this size, and quite often
-        for a slice of the line below."""),
-    Paragraph(10, 14, 1, "shrinking", """
+        for a slice of the line below.""",
+    ),
+    Paragraph(
+        10,
+        14,
+        1,
+        "shrinking",
+        """
         Shrink the page, and the letters shrink while the cells stay as they are. Halve both sides, and a quarter of
         the tokens remain. The bill is smaller, but so is every stroke of ink: somewhere in the text a comma is lost,
         an e closes to an o, or an r and an n melt into an m. What the resize removed can still be guessed from the
         words around it. It can no longer be read. So a page of fine print is a hard test, just as a photo of a cat
-        asleep in the grass is an easy one, for most of a cat looks the same at half the size."""),
-    Paragraph(9, 12.5, 1, "counting", """
+        asleep in the grass is an easy one, for most of a cat looks the same at half the size.""",
+    ),
+    Paragraph(
+        9,
+        12.5,
+        1,
+        "counting",
+        """
         The table counts the tokens of an A4 sheet: both sides, in pixels, are rounded to whole cells of 28, and no
         limit is set. A scan twice as fine needs about four times the tokens. The last column is the height of
         a lower-case x of this very size, in pixels again. Judge for yourself how small it may get before you squint,
-        or quit; the chapter on patches makes the experiment."""),
-    Paragraph(8, 11.2, 2, "shapes", """
+        or quit; the chapter on patches makes the experiment.""",
+    ),
+    Paragraph(
+        8,
+        11.2,
+        2,
+        "shapes",
+        """
         Some models take squares of one size only, 224 or 448 pixels a side, and squeeze every picture to fit. An A4
         page is 1.41 times as tall as it is wide, so the squeeze takes more from its height than from its width, and a
         round o comes out flat. Keep the aspect ratio, and the same number of tokens is spread evenly over both axes.
         Cut the page into tiles, each of them seen at full size, and the small print survives, at the price of a
         longer row. None of these is right for every picture: a blue sky needs just a few tokens, a tax form or a
-        railway timetable needs thousands."""),
-    Paragraph(7, 9.8, 2, "notes", """
+        railway timetable needs thousands.""",
+    ),
+    Paragraph(
+        7,
+        9.8,
+        2,
+        "notes",
+        """
         This page was set by a short program from sentences written for the book. The typeface is Source Serif Pro,
         published by Adobe under the SIL Open Font License. Every letter was drawn at 800 dots per inch and averaged
         down to 200, much as a scanner averages the light that falls on each of its sensors, and its box was kept:
@@ -78,7 +113,8 @@ PARAGRAPHS = [  # every text holds all 26 letters: a test counts them
         for each size from 7 to 12 points, on this clean page and on a worn copy: tilted by 0.7 degrees, unevenly lit,
         blurred, noisy, and saved once as a JPEG. Judge a resize by its worst line and not by its best one. A headline
         is still easy to read when a note of this size, quietly and without any warning, has become a row of grey
-        smudges."""),
+        smudges.""",
+    ),
 ]
 SCANS = [50, 72, 100, 150, 200, 300]  # dots per inch; a row of the table each
 
@@ -132,7 +168,9 @@ def break_lines(words, style, points, width):
         for start in range(stop - 1, -1, -1):
             spaces = stop - start - 1
             slack = width - sum(widths[start:stop]) - spaces * space
-            ratio = slack / space / max(spaces, 1) / (0.5 if slack > 0 else 0.2)  # spaces grow by half, shrink by a fifth
+            ratio = (
+                slack / space / max(spaces, 1) / (0.5 if slack > 0 else 0.2)
+            )  # spaces grow by half, shrink by a fifth
             if ratio < -1:
                 break
             last = stop == len(words) and slack >= 0
@@ -271,7 +309,9 @@ def build():
     png, jpeg = io.BytesIO(), io.BytesIO()
     page.save(png, "PNG", optimize=True)
     wear(page).save(jpeg, "JPEG", quality=60, optimize=True)
-    rows = [",\n".join(map(json.dumps, part)) for part in (lines, whole(boxes).tolist(), whole(tilt_boxes(boxes)).tolist())]
+    rows = [
+        ",\n".join(map(json.dumps, part)) for part in (lines, whole(boxes).tolist(), whole(tilt_boxes(boxes)).tolist())
+    ]
     text = '{{"lines": [\n{}\n],\n"boxes": [\n{}\n],\n"noisy_boxes": [\n{}\n]}}\n'.format(*rows)
     return {"page.png": png.getvalue(), "page_noisy.jpg": jpeg.getvalue(), "page.json": text.encode()}
 
