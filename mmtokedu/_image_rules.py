@@ -7,12 +7,12 @@ the size in pixels that is cut, the (rows, cols) it is cut into, what one cell o
 
 import bisect
 import math
-import operator
 from dataclasses import dataclass
 from fractions import Fraction
 
 from mmtokedu import catalog
-from mmtokedu.patches import check_size, smart_resize, tile_grid
+from mmtokedu._checks import check_size
+from mmtokedu.patches import smart_resize, tile_grid
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ def image_plan(model, height, width):
     ((2, 4), (896, 1792), 2304, (('tiles', 2048), ('thumbnail', 256)))
     """
     row = catalog.image_row(model)
-    height, width = operator.index(height), operator.index(width)
-    check_size(height, width)
+    height, width = check_size(height, width)
     resized, grid, cell, parts = RULES[row.rule](height, width, **row.parameters)
     return ImagePlan(model, (height, width), resized, grid, cell, tuple((what, n) for what, n in parts if n))
 

@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 
+from mmtokedu import _checks
 from mmtokedu._dispatch import has_cuda_twin
+from mmtokedu._load_image import load_image as load_image
 
 
 @has_cuda_twin
@@ -13,7 +15,7 @@ def patchify(images, patch, *, out=None):
 
     images (..., H, W, C), any dtype; returns (..., N, P*P*C) with N = (H/P)*(W/P) rows. The grid is read
     row-major, left to right and top to bottom; inside a row the order is (y, x, channel). `out`, an array
-    of the result's shape and dtype, receives the rows and saves the allocation, which costs more than the copy.
+    of the result's shape and dtype, receives the rows and saves the allocation.
 
     Raises ValueError when the patch does not divide both sides, or when `out` does not fit.
     Source: the reshape before the linear projection in ViT (arXiv 2010.11929, section 3.1).
@@ -22,10 +24,12 @@ def patchify(images, patch, *, out=None):
     >>> rows.shape, rows[0].tolist()
     ((4, 4), [0, 1, 4, 5])
     """
-    grid = check_image(images.shape, patch)
+    _checks.check_array(images, "images")
+    patch = _checks.whole(patch, "patch")
+    grid = _checks.check_image(images.shape, patch)
     (*batch, height, width, channels) = images.shape
     shape = (*batch, grid[0] * grid[1], patch * patch * channels)
-    out = np.empty(shape, images.dtype) if out is None else check_out(out, shape, images.dtype)
+    out = np.empty(shape, images.dtype) if out is None else _checks.check_out(out, shape, images.dtype)
     # One pixel row of one patch lies in one piece of memory: move it as one item.
     piece = np.dtype((np.void, patch * channels * images.dtype.itemsize))
     flat = np.ascontiguousarray(images).reshape(*batch, height, width * channels)
@@ -42,7 +46,7 @@ def patchify_plain(images, patch):
     >>> patchify_plain(np.arange(16).reshape(4, 4, 1), 2)[1].tolist()
     [2, 3, 6, 7]
     """
-    rows, cols = check_image(images.shape, patch)
+    rows, cols = _checks.check_image(images.shape, patch)
     (*batch, height, width, channels) = images.shape
     cells = images.reshape(*batch, rows, patch, cols, patch, channels)
     cells = np.swapaxes(cells, -4, -3)  # (..., rows, cols, y, x, C)
@@ -63,11 +67,12 @@ def unpatchify(rows, patch, grid, *, out=None):
     >>> bool((unpatchify(patchify(image, 2), 2, (2, 2)) == image).all())
     True
     """
-    channels = check_rows(rows.shape, patch, grid)
+    _checks.check_array(rows, "rows")
+    patch, grid, channels = _checks.check_rows(rows.shape, patch, grid)
     batch = rows.shape[:-2]
     height, width = grid[0] * patch, grid[1] * patch
     shape = (*batch, height, width, channels)
-    out = np.empty(shape, rows.dtype) if out is None else check_out(out, shape, rows.dtype)
+    out = np.empty(shape, rows.dtype) if out is None else _checks.check_out(out, shape, rows.dtype)
     piece = np.dtype((np.void, patch * channels * rows.dtype.itemsize))
     pieces = np.ascontiguousarray(rows).view(piece).reshape(*batch, *grid, patch)  # (..., rows, cols, y)
     flat = out.reshape(*batch, height, width * channels)
@@ -91,17 +96,19 @@ def normalize_patchify(images, patch, mean, std, *, dtype=np.float32, out=None):
     >>> normalize_patchify(white, 2, [0.5], [0.5]).tolist()
     [[[1.0, 1.0, 1.0, 1.0]]]
     """
+    _checks.check_array(images, "images")
     if images.dtype != np.uint8:
         raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then patchify)")
-    grid = check_batch(images.shape, patch)
+    patch = _checks.whole(patch, "patch")
+    grid = _checks.check_batch(images.shape, patch)
     batch, height, width, channels = images.shape
-    scale, shift = affine(mean, std, channels)
-    scale, shift = np.tile(scale, width), np.tile(shift, width)  # (W*C,): long rows, no loop over channels
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float16):
+    if dtype not in (np.float32, np.float16, "float32", "float16"):
         raise TypeError(f"dtype is {dtype}; normalize_patchify writes float32 or float16")
+    dtype = np.dtype(dtype)
+    scale, shift = _checks.affine(mean, std, channels, np.finfo(dtype).max)
+    scale, shift = np.tile(scale, width), np.tile(shift, width)  # (W*C,): long rows, no loop over channels
     shape = (batch, grid[0] * grid[1], patch * patch * channels)
-    out = np.empty(shape, dtype) if out is None else check_out(out, shape, dtype)
+    out = np.empty(shape, dtype) if out is None else _checks.check_out(out, shape, dtype)
 
     lines = np.ascontiguousarray(images).reshape(batch, grid[0], patch, width * channels)
     strip = np.empty((patch, width * channels), np.float32)
@@ -133,7 +140,8 @@ def qwen_rows(frames, *, patch=14, merge=2, temporal=2):
     >>> rows.shape, grid_thw
     ((24, 1176), (1, 4, 6))
     """
-    check_frames(frames.shape, patch, merge, temporal)
+    _checks.check_array(frames, "frames")
+    patch, merge, temporal = _checks.check_frames(frames.shape, patch, merge, temporal)
     missing = -len(frames) % temporal
     if missing:
         frames = np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)])
@@ -143,7 +151,8 @@ def qwen_rows(frames, *, patch=14, merge=2, temporal=2):
         grid_thw[0], temporal, grid_thw[1] // merge, merge, patch, grid_thw[2] // merge, merge, patch, channels
     )
     cells = cells.transpose(0, 2, 5, 3, 6, 8, 1, 4, 7)  # (t, R, S, r, s, C, frame, y, x)
-    return cells.reshape(math.prod(grid_thw), channels * temporal * patch * patch), grid_thw
+    rows = cells.reshape(math.prod(grid_thw), channels * temporal * patch * patch)
+    return rows.copy() if np.may_share_memory(rows, frames) else rows, grid_thw  # of one grey patch: a view
 
 
 def smart_resize(height, width, *, factor=28, min_pixels=3136, max_pixels=1003520, rule="transformers"):
@@ -162,7 +171,8 @@ def smart_resize(height, width, *, factor=28, min_pixels=3136, max_pixels=100352
     >>> [smart_resize(10, 1500, max_pixels=12_845_056, rule=rule) for rule in ("transformers", "qwen-vl-utils")]
     [(28, 700), (28, 1512)]
     """
-    _check_resize(height, width, rule)
+    height, width = _checks.check_resize(height, width, rule)
+    factor, min_pixels, max_pixels = _checks.check_bounds(factor, min_pixels, max_pixels)
     lift = factor if rule == "qwen-vl-utils" else 0  # the two rules guard thin sides in different places
     new_height = max(lift, round(height / factor) * factor)
     new_width = max(lift, round(width / factor) * factor)
@@ -196,29 +206,37 @@ def tile_grid(height, width, *, tile=448, min_tiles=1, max_tiles=12):
     >>> tile_grid(1080, 1920)
     (4, 2)
     """
-    check_size(height, width)
+    height, width = _checks.check_size(height, width)
+    tile, min_tiles, max_tiles = (
+        _checks.whole(tile, "tile"),
+        _checks.whole(min_tiles, "min_tiles"),
+        _checks.whole(max_tiles, "max_tiles"),
+    )
+    if tile < 1:
+        raise ValueError(f"tile is {tile}; it must be at least 1 pixel")
     if not 1 <= min_tiles <= max_tiles:
         raise ValueError(f"min_tiles={min_tiles}, max_tiles={max_tiles}; need 1 <= min_tiles <= max_tiles")
     aspect, area = width / height, width * height
     best, best_gap = (1, 1), math.inf
     for cols, rows in _tile_grids(min_tiles, max_tiles):
         gap = abs(aspect - cols / rows)
-        if gap < best_gap or (gap == best_gap and area > 0.5 * tile * tile * cols * rows):
+        if gap < best_gap or (gap == best_gap and 2 * area > tile * tile * cols * rows):
             best, best_gap = (cols, rows), gap
     return best
 
 
 def _tile_grids(min_tiles, max_tiles):
     """All (cols, rows) with min_tiles <= cols*rows <= max_tiles, fewest tiles first."""
-    pairs = [(i, j) for i in range(1, max_tiles + 1) for j in range(1, max_tiles + 1)]
-    return sorted((p for p in pairs if min_tiles <= p[0] * p[1] <= max_tiles), key=math.prod)
+    pairs = [(i, j) for i in range(1, max_tiles + 1) for j in range(1, max_tiles // i + 1)]
+    return sorted((p for p in pairs if p[0] * p[1] >= min_tiles), key=math.prod)
 
 
 def image_tokens(model, height, width):
     """How many positions one image takes in a model's sequence (or on a vendor's bill).
 
     Sizes are the image's own, in pixels, before any resize. Counts feature positions and the row breaks,
-    newlines and separators inside the image that the model's own count includes; not start and end markers.
+    newlines and separators inside the image that the model's own count includes; not start and end markers,
+    nor the text that Idefics3 and SmolVLM put before each tile.
     The numbers of each model, their source and date are in `mmtokedu/catalog/images.toml`.
 
     Raises ValueError for an unknown model (the message lists the known ones) and for sizes the system refuses.
@@ -243,9 +261,7 @@ def pack_lengths(lengths):
     >>> pack_lengths([4, 6, 2]).tolist()
     [0, 4, 10, 12]
     """
-    lengths = np.asarray(lengths, np.int64)
-    if lengths.ndim != 1 or (lengths < 0).any():
-        raise ValueError(f"lengths must be a row of counts, none negative; got {lengths.tolist()}")
+    lengths = _counts(lengths, "lengths")
     ends = np.concatenate([[0], np.cumsum(lengths)])
     if ends[-1] > np.iinfo(np.int32).max:
         raise ValueError(f"{ends[-1]} tokens do not fit the int32 of cu_seqlens; pack fewer images")
@@ -262,103 +278,24 @@ def block_mask(cu_seqlens):
     >>> block_mask(pack_lengths([1, 2])).astype(int).tolist()
     [[1, 0, 0], [0, 1, 1], [0, 1, 1]]
     """
-    cu_seqlens = np.asarray(cu_seqlens, np.int64)
-    if cu_seqlens.ndim != 1 or len(cu_seqlens) == 0 or cu_seqlens[0] != 0 or (np.diff(cu_seqlens) < 0).any():
+    cu_seqlens = _counts(cu_seqlens, "cu_seqlens")
+    if len(cu_seqlens) == 0 or cu_seqlens[0] != 0 or (np.diff(cu_seqlens) < 0).any():
         raise ValueError(f"cu_seqlens must start at 0 and never fall; got {cu_seqlens.tolist()}")
+    tokens = cu_seqlens[-1]
+    if tokens > 65_536:
+        raise ValueError(
+            f"a mask of {tokens} tokens takes {tokens**2 / 1e9:.0f} GB; block_mask draws up to 65536 "
+            "(give cu_seqlens itself to a variable-length attention)"
+        )
     owner = np.repeat(np.arange(len(cu_seqlens) - 1), np.diff(cu_seqlens))  # (N,)
     return owner[:, None] == owner[None, :]
 
 
-# Checks shared with the torch twins: they look at shapes only.
-
-
-def check_size(height, width):
-    """Raise ValueError unless both sides are at least one pixel."""
-    if height < 1 or width < 1:
-        raise ValueError(f"image is {height}x{width}; both sides must be at least 1 pixel")
-
-
-def _check_resize(height, width, rule):
-    """Raise ValueError for a rule nobody has, a side under one pixel, or an aspect ratio over 200."""
-    if rule not in ("transformers", "qwen-vl-utils"):
-        raise ValueError(f'rule is {rule!r}; known rules are "transformers" and "qwen-vl-utils"')
-    check_size(height, width)
-    aspect = max(height, width) / min(height, width)
-    if aspect > 200:
-        raise ValueError(f"image is {height}x{width}: aspect ratio {aspect:.1f} is over 200 (cut it into pieces)")
-
-
-def check_image(shape, patch):
-    """The grid (rows, cols) of an image of this shape, or a ValueError that says what to do."""
-    if len(shape) < 3:
-        raise ValueError(f"image has shape {tuple(shape)}; expected (..., H, W, C) (a grey image: image[..., None])")
-    height, width, channels = shape[-3:]
-    check_size(height, width)
-    if channels < 1:
-        raise ValueError(f"image has shape {tuple(shape)}: no channels")
-    if patch != int(patch) or patch < 1:
-        raise ValueError(f"patch is {patch}; it must be a whole number of pixels, at least 1")
-    _check_divides(height, width, patch, f"patch {patch}")
-    return height // patch, width // patch
-
-
-def check_batch(shape, patch):
-    """The grid of a batch of images of this shape, or a ValueError."""
-    if len(shape) != 4:
-        raise ValueError(f"images have shape {tuple(shape)}; expected (B, H, W, C) (a single image: images[None])")
-    return check_image(shape, patch)
-
-
-def check_rows(shape, patch, grid):
-    """The number of channels of rows of this shape in this grid, or a ValueError."""
-    if len(shape) < 2 or len(grid) != 2:
-        raise ValueError(
-            f"rows have shape {tuple(shape)}, grid {tuple(grid)}; expected (..., N, P*P*C) and (rows, cols)"
-        )
-    if min(grid) < 1 or grid[0] * grid[1] != shape[-2]:
-        raise ValueError(f"grid {grid[0]}x{grid[1]} holds {grid[0] * grid[1]} patches; rows have {shape[-2]}")
-    channels, rest = divmod(shape[-1], patch * patch)
-    if rest or not channels:
-        raise ValueError(f"rows are {shape[-1]} long; patch {patch} needs a multiple of {patch * patch}")
-    return channels
-
-
-def check_frames(shape, patch, merge, temporal):
-    """Raise ValueError unless frames of this shape fit `qwen_rows`."""
-    if len(shape) != 4:
-        raise ValueError(f"frames have shape {tuple(shape)}; expected (T, H, W, C) (one image: image[None])")
-    if shape[0] < 1 or temporal < 1:
-        raise ValueError(f"{shape[0]} frames in groups of {temporal}; need at least one of each")
-    check_size(*shape[1:3])
-    _check_divides(*shape[1:3], patch * merge, f"patch*merge {patch * merge}")
-
-
-def _check_divides(height, width, side, what):
-    if height % side or width % side:
-        fits = (
-            "neither side"
-            if height % side and width % side
-            else "only the width"
-            if height % side
-            else "only the height"
-        )
-        padded = f"{-(-height // side) * side}x{-(-width // side) * side}"
-        raise ValueError(f"image is {height}x{width}; {what} divides {fits} (pad to {padded} or use smart_resize)")
-
-
-def check_out(out, shape, dtype):
-    """`out` itself, or an error when results of this shape and dtype cannot be written into it in place."""
-    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
-        order = "contiguous" if out.flags.c_contiguous else "not contiguous"
-        raise ValueError(f"out is {out.dtype} {out.shape}, {order}; need contiguous {dtype} {shape}")
-    return out
-
-
-def affine(mean, std, channels):
-    """(x/255 - mean)/std as x*scale + shift: two float32 arrays (C,), or a ValueError."""
-    mean, std = np.asarray(mean, np.float64).reshape(-1), np.asarray(std, np.float64).reshape(-1)
-    if len(mean) != channels or len(std) != channels:
-        raise ValueError(f"mean has {len(mean)} numbers, std {len(std)}; the images have {channels} channels")
-    if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
-        raise ValueError(f"mean {mean.tolist()}, std {std.tolist()}; need finite numbers and std > 0")
-    return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+def _counts(values, name):
+    """A row of whole numbers from 0 to 2^31 - 1 as int64, or an error: nothing is rounded, nothing wraps around."""
+    values, most = np.asarray(values), np.iinfo(np.int32).max
+    if values.size and values.dtype.kind not in "iub":
+        raise TypeError(f"{name} are {values.dtype}; expected whole numbers")
+    if values.ndim != 1 or (values.size and not 0 <= values.min() <= values.max() <= most):
+        raise ValueError(f"{name} must be a row of counts, from 0 to {most}; got {values.tolist()}")
+    return values.astype(np.int64)

@@ -15,20 +15,21 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "_config.yml"
 
 BOOTSTRAP = """\
-# Colab bootstrap: installs nothing where the library imports, and never touches the versions that are there.
+# Colab bootstrap: installs nothing where the library imports, and never
+# touches the versions that are there.
 import importlib.util
 import os
 import subprocess
 import sys
 
+SOURCE = "git+{url}@main"
 if importlib.util.find_spec("mmtokedu") is None:
-    checkout = next((up for up in ("..", "../..") if os.path.isdir(os.path.join(up, "mmtokedu"))), None)
-    if checkout:
-        sys.path.insert(0, os.path.abspath(checkout))
+    tops = [up for up in ("..", "../..") if os.path.isdir(f"{{up}}/mmtokedu")]
+    if tops:
+        sys.path.insert(0, os.path.abspath(tops[0]))
     else:
-        subprocess.check_call(
-            [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "git+{url}@main"]
-        )
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
+        subprocess.check_call([*pip, SOURCE])
         importlib.invalidate_caches()"""
 
 

@@ -62,7 +62,7 @@ def image_row(model):
     'arXiv 2503.19786; transformers 5.23.0 models/gemma3'
     """
     rows = images()
-    if model not in rows:
+    if not isinstance(model, str) or model not in rows:
         raise ValueError(f"unknown model {model!r}; the catalog has {', '.join(rows)}")
     return rows[model]
 

@@ -5,15 +5,17 @@ import math
 import numpy as np
 import torch
 
-from mmtokedu import patches
+from mmtokedu import _checks, patches
 from mmtokedu.cuda import runs_triton
 
 
 def patchify(images, patch, *, out=None):
     """See `mmtokedu.patches.patchify`."""
+    _checks.check_array(images, "images")
+    patch = _checks.whole(patch, "patch")
     if out is None and _numpy_will_do(images):  # NumPy moves a pixel row at a time, torch an element
         return torch.from_numpy(patches.patchify(images.numpy(), patch))
-    rows, cols = patches.check_image(images.shape, patch)
+    rows, cols = _checks.check_image(images.shape, patch)
     (*batch, _, _, channels) = images.shape
     cells = images.reshape(*batch, rows, patch, cols, patch, channels).transpose(-4, -3)
     return _deliver(cells, (*batch, rows * cols, patch * patch * channels), out)
@@ -21,9 +23,10 @@ def patchify(images, patch, *, out=None):
 
 def unpatchify(rows, patch, grid, *, out=None):
     """See `mmtokedu.patches.unpatchify`."""
+    _checks.check_array(rows, "rows")
     if out is None and _numpy_will_do(rows):
         return torch.from_numpy(patches.unpatchify(rows.numpy(), patch, grid))
-    channels = patches.check_rows(rows.shape, patch, grid)
+    patch, grid, channels = _checks.check_rows(rows.shape, patch, grid)
     batch = rows.shape[:-2]
     cells = rows.reshape(*batch, *grid, patch, patch, channels).transpose(-4, -3)
     return _deliver(cells, (*batch, grid[0] * patch, grid[1] * patch, channels), out)
@@ -31,14 +34,18 @@ def unpatchify(rows, patch, grid, *, out=None):
 
 def normalize_patchify(images, patch, mean, std, *, dtype=torch.float32, out=None):
     """See `mmtokedu.patches.normalize_patchify`; `dtype` may be torch.bfloat16 too."""
+    _checks.check_array(images, "images")
+    patch = _checks.whole(patch, "patch")
     if images.dtype != torch.uint8:
         raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then patchify)")
-    dtype = _DTYPES.get(dtype, dtype)
+    dtype = next((ours for names, ours in _DTYPES if dtype in names), dtype)
     if dtype not in (torch.float32, torch.float16, torch.bfloat16):
         raise TypeError(f"dtype is {dtype}; normalize_patchify writes float32, float16 or bfloat16")
-    rows, cols = patches.check_batch(images.shape, patch)
+    rows, cols = _checks.check_batch(images.shape, patch)
     batch, _, _, channels = images.shape
-    scale, shift = (torch.from_numpy(x).to(images.device) for x in patches.affine(mean, std, channels))
+    largest = torch.finfo(dtype).max
+    mean, std = (x.detach().to("cpu", torch.float64) if isinstance(x, torch.Tensor) else x for x in (mean, std))
+    scale, shift = (torch.from_numpy(x).to(images.device) for x in _checks.affine(mean, std, channels, largest))
     if runs_triton(images):
         from mmtokedu.cuda.kernels import patches as kernels
 
@@ -51,7 +58,8 @@ def normalize_patchify(images, patch, mean, std, *, dtype=torch.float32, out=Non
 
 def qwen_rows(frames, *, patch=14, merge=2, temporal=2):
     """See `mmtokedu.patches.qwen_rows`."""
-    patches.check_frames(frames.shape, patch, merge, temporal)
+    _checks.check_array(frames, "frames")
+    patch, merge, temporal = _checks.check_frames(frames.shape, patch, merge, temporal)
     missing = -len(frames) % temporal
     if missing:
         frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
@@ -61,25 +69,35 @@ def qwen_rows(frames, *, patch=14, merge=2, temporal=2):
         grid_thw[0], temporal, grid_thw[1] // merge, merge, patch, grid_thw[2] // merge, merge, patch, channels
     )
     cells = cells.permute(0, 2, 5, 3, 6, 8, 1, 4, 7)
-    return cells.reshape(math.prod(grid_thw), channels * temporal * patch * patch), grid_thw
+    return _deliver(cells, (math.prod(grid_thw), channels * temporal * patch * patch), None), grid_thw
 
 
-_DTYPES = {np.float32: torch.float32, np.float16: torch.float16}  # the reference's names, so that one call fits both
+# The reference's names, so that one call fits both.
+_DTYPES = ((np.float32, "float32"), torch.float32), ((np.float16, "float16"), torch.float16)
+_NUMPY_TOO = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64} | {
+    torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128
+}  # fmt: skip
 
 
 def _numpy_will_do(x):
     """On the CPU, outside autograd and for a dtype that NumPy has, the reference runs on the shared memory."""
-    return x.device.type == "cpu" and not x.requires_grad and x.dtype != torch.bfloat16
+    lazy = x.is_conj() or x.is_neg()
+    return x.device.type == "cpu" and x.dtype in _NUMPY_TOO and not (x.requires_grad or lazy)
 
 
 def _deliver(cells, shape, out):
     if out is None:
-        return cells.reshape(shape)
-    _check_out(out, shape, cells.dtype).view(cells.shape).copy_(cells)
+        return cells.clone(memory_format=torch.contiguous_format).view(shape)
+    _check_out(out, shape, cells.dtype)
+    if out.untyped_storage().data_ptr() == cells.untyped_storage().data_ptr():
+        cells = cells.clone()  # written over its own source, as NumPy allows
+    out.view(cells.shape).copy_(cells)
     return out
 
 
 def _check_out(out, shape, dtype):
+    if not isinstance(out, torch.Tensor):
+        raise TypeError(f"out is {type(out).__name__}; need a contiguous tensor, {dtype} {tuple(shape)}")
     if tuple(out.shape) != tuple(shape) or out.dtype != dtype or not out.is_contiguous():
         order = "contiguous" if out.is_contiguous() else "not contiguous"
         raise ValueError(f"out is {out.dtype} {tuple(out.shape)}, {order}; need contiguous {dtype} {tuple(shape)}")

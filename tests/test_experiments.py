@@ -1,0 +1,355 @@
+"""The tables behind the chapters: complete, honest at both ends, and equal to what runs here."""
+
+import hashlib
+import importlib.util
+import json
+import math
+import sys
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmtokedu import catalog, samples
+from mmtokedu.patches import image_tokens, pack_lengths
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = json.loads((ROOT / "experiments" / "results" / "patches.json").read_text(encoding="utf-8"))
+READING, PADDING = TABLE["reading"], TABLE["padding"]
+READERS = "template", "whitened"
+pytest.importorskip("tqdm", reason="the experiments show their progress with tqdm")
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    spec = importlib.util.spec_from_file_location("experiment_patches", ROOT / "experiments" / "patches.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture(scope="module")
+def small_type(experiment):
+    return experiment.glyphs(7)
+
+
+def cell(page, way, budget):
+    (found,) = [r for r in READING["rows"] if (r["page"], r["way"], r["budget"]) == (page, way, budget)]
+    return found
+
+
+def looks_at(experiment, size, found):
+    page = samples.document()
+    return experiment.look(experiment.resize(page, size), page.shape, found.where)
+
+
+def error_rate(experiment, reader, looks, text, **kwargs):
+    return (experiment.read(reader, looks, text, experiment.halves(text, 0), **kwargs) != text).mean()
+
+
+# the file
+
+
+def test_result_says_where_and_when_it_was_made():
+    assert date.fromisoformat(TABLE["date"]) <= date.today()
+    assert set(TABLE["versions"]) == {"python", "numpy", "pillow", "scikit-image"}
+    assert all(TABLE["versions"].values()) and "cores" in TABLE["device"] and TABLE["seconds"] > 0
+    assert TABLE["processor_seconds"] < 240
+
+
+def test_result_was_made_from_the_pages_that_ship():
+    for name, noisy in (("clean", False), ("noisy", True)):
+        key = hashlib.sha256(samples.document(noisy=noisy).tobytes()).hexdigest()[:12]
+        assert READING["settings"]["pages"][name] == key, "the page changed: run experiments/patches.py again"
+
+
+def test_settings_in_the_file_are_those_of_the_program(experiment):
+    settings = READING["settings"]
+    assert settings["budgets"] == list(experiment.BUDGETS) and settings["seeds"] == list(experiment.SEEDS)
+    assert settings["points"] == list(experiment.POINTS) and settings["at_least"] == experiment.AT_LEAST
+    assert settings["fails_at"] == experiment.FAILS_AT and settings["token_px"] == experiment.TOKEN
+    shares = {kind: kept["share"] for kind, kept in PADDING["settings"]["mixture"].items()}
+    assert shares == {kind: share for kind, (share, _) in experiment.MIXTURE.items()}
+    assert math.isclose(sum(shares.values()), 1) and PADDING["settings"]["shares"] == "an assumption"
+
+
+def test_file_is_written_the_way_the_program_writes(experiment):
+    assert experiment.as_text(TABLE) == experiment.RESULTS.read_text(encoding="utf-8")
+
+
+# reading: the table
+
+
+def test_every_cell_of_the_reading_table_is_there(experiment):
+    settings = READING["settings"]
+    expected = {
+        (page, way, budget)
+        for page in ("clean", "noisy")
+        for way in settings["ways"]
+        for budget in settings["budgets"]
+        if way != "tiles" or budget >= 256
+    }
+    assert {(r["page"], r["way"], r["budget"]) for r in READING["rows"]} == expected
+    assert len(READING["rows"]) == len(expected)
+    for row in READING["rows"]:
+        assert [b["points"] for b in row["by_points"]] == settings["points"]
+        for part in [row, *row["by_points"]]:
+            for reader in READERS:
+                rate = part[reader]
+                assert 0 <= rate["low"] <= rate["mean"] <= rate["high"] <= 1
+        assert 0 < row["ssim"] < 1
+
+
+def test_no_way_spends_more_than_its_budget(experiment):
+    for row in READING["rows"]:
+        assert row["tokens"] <= row["budget"]
+        size, tokens = experiment.fit(row["way"], row["budget"], *samples.document().shape)
+        assert (list(size), tokens) == ([row["height"], row["width"]], row["tokens"])
+        inside = row["height"] * row["width"] // 28**2
+        thumbnail = 256 if row["way"] == "tiles" and inside > 256 else 0
+        assert row["tokens"] == inside + thumbnail
+
+
+def test_tiles_cost_what_the_catalog_says_where_no_budget_binds(experiment):
+    height, width = samples.document().shape
+    assert experiment.fit("tiles", 13 * 256, height, width)[1] == image_tokens("internvl2.5", height, width)
+
+
+def test_pooled_rate_is_the_mean_over_characters():
+    counts = [c["characters"] for c in READING["characters"]]
+    for row in READING["rows"]:
+        for reader in READERS:
+            pooled = np.average([b[reader]["mean"] for b in row["by_points"]], weights=counts)
+            assert abs(pooled - row[reader]["mean"]) < 2e-4
+
+
+def test_where_reading_fails_lies_between_the_budgets_that_bracket_it(experiment):
+    assert {(f["page"], f["reader"]) for f in READING["fails"]} == {(p, r) for p in ("clean", "noisy") for r in READERS}
+    for found in READING["fails"]:
+        rows = [r for r in READING["rows"] if r["page"] == found["page"] and r["way"] == "aspect"]
+        for i, points in enumerate(READING["settings"]["points"]):
+            x = found["x_height"][str(points)]
+            curve = [(r["by_points"][i]["x_height"], r["by_points"][i][found["reader"]]["mean"]) for r in rows]
+            assert all(rate <= 0.10 for height, rate in curve if height > x)
+            below = max(height for height, _ in curve if height < x)
+            assert dict(curve)[below] >= 0.10
+
+
+def test_what_the_chapter_says_about_the_table():
+    """The claims, in words; the numbers stand in the table."""
+    for page in ("clean", "noisy"):
+        for reader in READERS:  # at a small budget the square keeps more of the width, and reads no worse
+            assert cell(page, "square", 256)[reader]["mean"] < cell(page, "aspect", 256)[reader]["mean"]
+        # InternVL's rule finds the shape and stops there: six tiles, however much is allowed
+        assert [cell(page, "tiles", b)["tokens"] for b in (256, 576, 768, 1024, 1792, 4096)] == [
+            *(256, 256, 768, 768, 1792, 1792)
+        ]
+        assert cell(page, "tiles", 1024)["template"]["mean"] > 3 * cell(page, "aspect", 1024)["template"]["mean"]
+        for way in ("square", "aspect"):
+            errors = [cell(page, way, b)["template"]["mean"] for b in READING["settings"]["budgets"] if b <= 1024]
+            assert errors == sorted(errors, reverse=True)
+            assert all(cell(page, way, b)["template"]["mean"] < 0.001 for b in (1792, 4096))
+    # the x-height at which a reader fails is the same for all six sizes of type, within 0.4 pixels
+    for found in READING["fails"]:
+        assert max(found["x_height"].values()) - min(found["x_height"].values()) < 0.4
+    for row in READING["rows"]:  # the reader that undoes the blur never reads clearly worse
+        assert row["whitened"]["mean"] <= row["template"]["mean"]
+
+
+# reading: both ends, and the middle
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_full_size_is_read_without_errors(experiment, small_type, reader):
+    rate = error_rate(experiment, reader, looks_at(experiment, samples.document().shape, small_type), small_type.text)
+    assert rate <= 0.005
+    assert abs(rate - READING["checks"][reader]["full_size"]) <= 0.005
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_page_of_32_pixels_is_guessing(experiment, small_type, reader):
+    rate = error_rate(experiment, reader, looks_at(experiment, (32, 32), small_type), small_type.text)
+    assert rate > 0.90  # 22 of 23 characters wrong is chance
+    assert abs(rate - READING["checks"][reader]["page_of_32_px"]) < 0.03
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_reader_with_false_lessons_is_guessing(experiment, small_type, reader):
+    looks = looks_at(experiment, samples.document().shape, small_type)
+    assert error_rate(experiment, reader, looks, small_type.text, seed=1) > 0.85
+    assert READING["checks"][reader]["false_lessons"] > 0.85
+
+
+def test_the_box_gives_no_answer_away(experiment, small_type):
+    """The window has one shape for every character, and blank paper in it is read by chance."""
+    first = small_type.where - small_type.where[:, :1]
+    np.testing.assert_allclose(first, np.broadcast_to(first[:1], first.shape), atol=1e-6)
+    blank = np.full(samples.document().shape, 255, np.uint8)
+    looks = experiment.look(blank, blank.shape, small_type.where)
+    for reader in READERS:
+        assert error_rate(experiment, reader, looks, small_type.text) > 0.85
+
+
+def test_halves_of_whole_lines_say_the_same():
+    """Learning from other lines, so from other words, must not read much worse."""
+    for reader in READERS:
+        found = READING["checks"][reader]
+        assert abs(found["budget_256_by_line"] - found["budget_256_by_occurrence"]) < 0.05
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("way", ["square", "aspect"])
+def test_a_cell_of_the_table_comes_out_again(experiment, small_type, way, reader):
+    stored = cell("clean", way, 256)
+    rate = error_rate(
+        experiment, reader, looks_at(experiment, (stored["height"], stored["width"]), small_type), small_type.text
+    )
+    kept = stored["by_points"][0][reader]
+    assert kept["low"] - 0.02 <= rate <= kept["high"] + 0.02
+
+
+def test_likeness_comes_out_again(experiment):
+    pytest.importorskip("skimage", reason="SSIM is scikit-image's")
+    page, stored = samples.document(), cell("clean", "aspect", 256)
+    seen = experiment.resize(page, (stored["height"], stored["width"]))
+    assert abs(experiment.ssim(page, experiment.resize(seen, page.shape)) - stored["ssim"]) < 0.005
+    assert experiment.ssim(page, page) == pytest.approx(1)
+
+
+def test_halves_share_out_every_character(experiment, small_type):
+    half = experiment.halves(small_type.text, 3)
+    for character in np.unique(small_type.text):
+        zeros, ones = np.bincount(half[small_type.text == character], minlength=2)
+        assert 0 <= zeros - ones <= 1 and ones >= 3
+    assert (half != experiment.halves(small_type.text, 4)).any()
+
+
+def test_a_reader_never_learns_from_what_it_is_asked(experiment, small_type, monkeypatch):
+    asked = []
+    monkeypatch.setitem(
+        experiment.READERS,
+        "template",
+        lambda learn, names, ask: asked.append((learn, ask)) or np.repeat(names[:1], len(ask)),
+    )
+    rows = np.arange(len(small_type.text))[:, None]
+    experiment.read("template", rows, small_type.text, experiment.halves(small_type.text, 0))
+    assert len(asked) == 2
+    assert all(not set(learn.ravel()) & set(ask.ravel()) for learn, ask in asked)
+    assert sorted(np.concatenate([ask.ravel() for _, ask in asked])) == rows.ravel().tolist()
+
+
+def test_windows_lie_over_the_same_ink_on_both_pages(experiment):
+    """The worn page is turned; a window carried over must show the same letter there."""
+    views = []
+    for noisy in (False, True):
+        page = samples.document(noisy=noisy)
+        views.append(experiment.look(page, page.shape, experiment.glyphs(9, noisy).where))
+    same = [np.corrcoef(a, b)[0, 1] for a, b in zip(*views)]
+    assert np.median(same) > 0.9 and min(same) > 0.75
+
+
+def test_look_reads_between_pixels(experiment):
+    ramp = np.add.outer(10 * np.arange(6), np.arange(8)).astype(np.uint8)  # value = 10 y + x
+    at = np.array([[[2.5, 3.25], [0.0, 0.0], [4.0, 6.5]]])
+    np.testing.assert_allclose(experiment.look(ramp, ramp.shape, at), [[28.25, 0, 46.5]], atol=1e-4)
+    twice = np.kron(ramp, np.ones((2, 2), np.uint8))  # the same places on a page twice as large
+    np.testing.assert_allclose(experiment.look(ramp, twice.shape, 2 * at + 0.5), [[28.25, 0, 46.5]], atol=1e-4)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_readers_see_shape_and_not_brightness(experiment, reader):
+    draw = np.random.default_rng(0)
+    shapes = draw.normal(size=(3, math.prod(experiment.WINDOW))).astype(np.float32)
+    names = np.repeat(["a", "b", "c"], 6)
+    learn = np.repeat(shapes, 6, axis=0) + 0.3 * draw.normal(size=(18, shapes.shape[1])).astype(np.float32)
+    np.testing.assert_array_equal(experiment.READERS[reader](learn, names, shapes + 40), ["a", "b", "c"])
+    np.testing.assert_array_equal(experiment.template(learn, names, 0.2 * shapes), ["a", "b", "c"])
+
+
+def test_crossing(experiment):
+    assert experiment.crossing([1, 4], [1.0, 0.0], level=0.5) == 2
+    assert experiment.crossing([1, 2], [0.05, 0.01], level=0.1) is None
+    assert experiment.crossing([1, 2], [0.9, 0.8], level=0.1) is None
+
+
+# padding
+
+
+def test_every_system_of_the_catalog_is_in_the_padding_table():
+    assert [row["model"] for row in PADDING["rows"]] == list(catalog.images())
+    for row in PADDING["rows"]:
+        expected = {"mean", "p50", "p99", "max"}
+        if row["kind"] == "vision":
+            expected |= {f"padded_{b}_{o}" for b in (8, 32) for o in ("random", "sorted")}
+            expected |= {f"{what}_{room}" for what in ("packed", "over") for room in (8192, 16384)}
+        assert set(row) - {"model", "kind"} == expected
+        assert all(row[name]["low"] <= row[name]["mean"] <= row[name]["high"] for name in expected)
+        assert row["p50"]["mean"] <= row["p99"]["mean"] <= row["max"]["mean"]
+
+
+@pytest.mark.parametrize("model", ["qwen2.5-vl", "internvl2.5", "llava-1.5", "pixtral", "openai-tiles"])
+def test_a_row_of_the_padding_table_comes_out_again(experiment, model):
+    (stored,) = [row for row in PADDING["rows"] if row["model"] == model]
+    seeds = experiment.SEEDS[:1]
+    live = experiment.measure_padding(model, seeds=seeds)
+    assert set(live) == set(stored)
+    for name in set(live) - {"model", "kind"}:
+        assert stored[name]["low"] - 1e-3 <= live[name]["mean"] <= stored[name]["high"] + 1e-3
+
+
+def test_what_the_chapter_says_about_padding():
+    for row in PADDING["rows"]:
+        if row["kind"] != "vision":
+            continue
+        if row["p99"]["mean"] == row["max"]["mean"] == row["mean"]["mean"]:  # one length for all: nothing to pad
+            assert all(row[f"padded_{b}_{o}"]["high"] == 0 for b in (8, 32) for o in ("random", "sorted"))
+            continue
+        for b in (8, 32):
+            assert row[f"padded_{b}_sorted"]["high"] < row[f"padded_{b}_random"]["low"]
+        assert row["padded_8_random"]["mean"] <= row["padded_32_random"]["mean"] + 1e-4
+
+
+def test_mixture_is_what_it_says(experiment):
+    sizes = experiment.draw_sizes(1, n=4000)
+    assert experiment.draw_sizes(1, n=4000) == sizes != experiment.draw_sizes(2, n=4000)
+    icons = np.mean([max(s) <= 256 and s[0] == s[1] for s in sizes])
+    panoramas = np.mean([s[1] / s[0] > 2.9 for s in sizes])
+    assert abs(icons - 0.10) < 0.02 and abs(panoramas - 0.05) < 0.015
+    assert min(map(min, sizes)) >= 16
+
+
+def test_padding_and_packing_by_hand(experiment):
+    assert experiment.padding_waste([5, 5, 5], 2) == 0
+    assert experiment.padding_waste([4, 1, 1], 3) == 0.5
+    assert experiment.padding_waste([4, 4, 1], 2) == 0  # the last batch is shorter and padded to its own longest
+    assert experiment.packing_waste([3, 3, 2], 4) == 1 / 3  # 3 and 3 and 2, in three sequences of 4
+    assert experiment.packing_waste([3, 2, 1, 2], 4) == 0  # first fit: 3 + 1, 2 + 2
+    assert experiment.packing_waste([9], 4) == 0  # too long to pack
+
+
+def test_packing_never_overfills_a_sequence(experiment):
+    lengths = [image_tokens("pixtral", *size) for size in experiment.draw_sizes(0, n=200)]
+    waste, total = experiment.packing_waste(lengths, 8192), int(pack_lengths(lengths)[-1])
+    sequences = total / (1 - waste) / 8192
+    assert sequences == pytest.approx(round(sequences)) and sequences >= total / 8192
+
+
+# the program
+
+
+def test_quick_prints_and_writes_nothing(experiment, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(experiment, "RESULTS", tmp_path / "patches.json")
+    experiment.main(["--quick"])
+    printed = capsys.readouterr().out
+    assert "square" in printed and "tiles" in printed and "qwen2.5-vl" in printed
+    assert not experiment.RESULTS.exists()
+
+
+def test_doctests(experiment):
+    import doctest
+
+    assert doctest.testmod(experiment).failed == 0
+    assert doctest.testmod(experiment).attempted >= 6
