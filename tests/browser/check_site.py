@@ -1,0 +1,613 @@
+"""Open every page of the built book in Chromium and report what a reader would trip over.
+
+    python tests/browser/check_site.py _build/html [--shots DIR] [--json FILE] [--only 'notebooks/*']
+
+Every page is opened over http in light (on a desktop, then narrowed) and in dark (on a phone, then widened), so each is
+judged light and dark at 1280 and 375 px, and once more from the folder (file://). Folded parts are opened first. A
+finding has a kind, and the exit code is 1 when there is any:
+
+    console     an error in the browser's console, or an uncaught exception
+    external    a request that leaves the book
+    failed      a request that is not answered (404, missing file)
+    image       an image that does not decode
+    alt         an image, canvas or drawing without alternative text, or with a file name for one
+    overflow    the page scrolls sideways, or its text leaves the screen
+    math        a formula MathJax could not set, or did not touch
+    explorable  an <mm-explore-...> element that never came to life
+    axe         a violation of WCAG 2.0 or 2.1, level A or AA, found by axe-core
+    copy        a code cell whose copy button is missing or copies something else
+    link        a link inside the book to a page or an anchor that does not exist
+    theme       the light/dark switch is missing, dead, or forgotten on the next page
+    search      search does not find a page by its title; from the folder: it does not say that it needs a server
+
+It needs Playwright for Python (requirements.txt), Chromium on the PATH or in $CHROMIUM, and npm once, for axe-core.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import fnmatch
+import functools
+import html.parser
+import http.server
+import json
+import os
+import pathlib
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from typing import NamedTuple
+
+from playwright.sync_api import Error, TimeoutError, sync_playwright
+
+HERE = pathlib.Path(__file__).resolve().parent
+MODES, WIDTHS = ("light", "dark"), (1280, 375)
+HEIGHTS = {1280: 900, 375: 800}
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--no-proxy-server",
+    # nothing but our own server has an address, so an external request fails at once instead of leaving
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+# Violations in markup that is not ours and that book/_ext/mmbook.py cannot mend: (axe rule, pattern in the element's
+# HTML, reason). Keep it short; an entry that no page needs any more is reported.
+ALLOWED: list[tuple[str, str, str]] = []
+
+
+class Finding(NamedTuple):
+    """One thing to mend: the page, how it was opened, the kind (see above), and what was seen."""
+
+    page: str
+    view: str
+    kind: str
+    detail: str
+
+
+# --- tools ------------------------------------------------------------------------------------------------------------
+
+
+def chromium() -> str:
+    """Path of the system's Chromium; $CHROMIUM wins."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if not found or not shutil.which(found):
+        sys.exit("no Chromium found: `apt-get install chromium` (or brew, dnf ...), or set CHROMIUM to its path")
+    return found
+
+
+def axe_source() -> str:
+    """The text of axe-core, installed next to this file on first use."""
+    script = HERE / "node_modules/axe-core/axe.min.js"
+    pinned = json.loads((HERE / "package.json").read_text())["dependencies"]["axe-core"]
+    manifest = script.with_name("package.json")
+    if not manifest.exists() or json.loads(manifest.read_text())["version"] != pinned:
+        npm = shutil.which("npm")
+        if npm is None:
+            sys.exit("axe-core is not installed and npm is missing: install Node.js")
+        print(f"installing axe-core {pinned}", flush=True)
+        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(command, cwd=HERE, check=True)
+    return script.read_text(encoding="utf-8")
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+    def copyfile(self, source, outputfile):
+        with contextlib.suppress(ConnectionError):  # a tab was closed before its last answer arrived
+            super().copyfile(source, outputfile)
+
+
+@contextlib.contextmanager
+def serve(root: pathlib.Path):
+    """Serve a folder on a free local port; gives the address, ending in a slash."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(root)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def browser():
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=chromium(), headless=True, args=CHROMIUM_FLAGS)
+        try:
+            yield chrome
+        finally:
+            chrome.close()
+
+
+def book_pages(root: pathlib.Path) -> list[str]:
+    """Every page of the book, relative to its root; files under _static/ and vendor/ are not pages."""
+    names = (path.relative_to(root) for path in root.rglob("*.html"))
+    return sorted(name.as_posix() for name in names if name.parts[0] not in ("_static", "vendor", "_sources"))
+
+
+# --- links: read from the files, no browser needed --------------------------------------------------------------------
+
+
+class PageParser(html.parser.HTMLParser):
+    """Collects what can be linked to (ids, names), what is linked, the title and the redirect of one page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.anchors, self.links, self.explorables = set(), [], set()
+        self.title, self.redirects, self._in_h1 = "", False, False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.anchors.update(attrs[key] for key in ("id", "name") if attrs.get(key))
+        self.links.extend(attrs[key] for key in ("href", "src", "data-src", "poster") if attrs.get(key))
+        self.redirects |= tag == "meta" and (attrs.get("http-equiv") or "").lower() == "refresh"
+        self._in_h1 |= tag == "h1" and not self.title
+        if tag.startswith("mm-explore-"):
+            self.explorables.add(tag.removeprefix("mm-explore-"))
+
+    def handle_endtag(self, tag):
+        self._in_h1 &= tag != "h1"
+
+    def handle_data(self, data):
+        self.title += data if self._in_h1 else ""
+
+
+def parse_pages(root: pathlib.Path, pages: list[str]) -> dict[str, PageParser]:
+    return {page: PageParser((root / page).read_text(encoding="utf-8")) for page in pages}
+
+
+def anchor_exists(parsed: PageParser, fragment: str) -> bool:
+    """Whether a page has the anchor; an explorable also answers to its state, `#patches:h=1080,w=1920`."""
+    name = urllib.parse.unquote(fragment)
+    return not name or name == "top" or name in parsed.anchors or name.split(":")[0] in parsed.explorables
+
+
+def check_links(root: pathlib.Path, parsed: dict[str, PageParser]) -> list[Finding]:
+    """Every link inside the book leads to a file that exists, and to an anchor that exists."""
+    findings = set()
+    for page, source in parsed.items():
+        for link in source.links:
+            url = urllib.parse.urlsplit(link)
+            if url.scheme or url.netloc:
+                continue
+            target = os.path.normpath(os.path.join(os.path.dirname(page), urllib.parse.unquote(url.path)))
+            target = page if not url.path else target
+            if target.startswith("..") or not (root / target).exists():
+                findings.add(Finding(page, "file", "link", f"{link}: no such file"))
+            elif target in parsed and not anchor_exists(parsed[target], url.fragment):
+                findings.add(Finding(page, "file", "link", f"{link}: {target} has no anchor #{url.fragment}"))
+    return sorted(findings)
+
+
+# --- one view: one page, in one mode, at one width --------------------------------------------------------------------
+
+# Waits for formulas, fonts and images (lazy ones included), so that what is judged is what the reader ends up with.
+SETTLE = """async () => {
+  for (const img of document.images) img.loading = "eager";
+  if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+  await document.fonts.ready;
+  const late = new Promise(done => setTimeout(done, 3000));
+  const images = [...document.images].map(img => img.complete || new Promise(done => img.onload = img.onerror = done));
+  await Promise.race([Promise.all(images), late]);
+  await new Promise(done => requestAnimationFrame(() => setTimeout(done, 60)));
+}"""
+
+# Waits for transitions to end; what moves for ever gets a second.
+STILL = """() => Promise.race([new Promise(done => setTimeout(done, 1000)),
+  Promise.allSettled(document.getAnimations().map(animation => animation.finished))])"""
+
+# Opens everything folded: hints and solutions are read, so they are judged, two frames later (the page reacts too).
+UNFOLD = """async () => {
+  for (const box of document.querySelectorAll("details")) box.open = true;
+  for (const box of document.querySelectorAll(".toggle-hidden")) box.classList.remove("toggle-hidden");
+  for (let frame = 0; frame < 2; frame++) await new Promise(done => requestAnimationFrame(done));
+}"""
+
+# Each probe answers a list of strings, one a finding. `deep` also looks into open shadow roots.
+DEEP = """const deep = (selector, root = document) => [...root.querySelectorAll("*")].flatMap(e =>
+    [...(e.matches(selector) ? [e] : []), ...(e.shadowRoot ? deep(selector, e.shadowRoot) : [])]);
+  const show = e => e.cloneNode(false).outerHTML.replace(/(data:[^"']{20})[^"']*/g, "$1...").slice(0, 160);"""
+
+PROBES = {
+    "image": "deep('img').filter(i => !i.complete || !i.naturalWidth).map(show)",
+    "alt": r"""(() => {
+      const named = e => e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.title ||
+        e.querySelector("title")?.textContent.trim();
+      const decoration = e => ["presentation", "none"].includes(e.getAttribute("role")) ||
+        e.closest('[aria-hidden="true"]') || e.getRootNode().host?.closest('[aria-hidden="true"]');
+      const picture = e => { const alt = (e.getAttribute("alt") || "").trim();
+        return !alt || /\.(png|jpe?g|svg|webp|gif)$/i.test(alt); };
+      return [...deep("img").filter(e => !decoration(e) && picture(e)),
+        ...deep("canvas").filter(e => !decoration(e) && !named(e) && !e.textContent.trim()),
+        ...deep("svg").filter(e => !decoration(e) && !named(e) && !e.parentElement?.closest("svg") &&
+          !e.closest("mjx-container, :is(a, button, nav, figure, [role=img], [role=group])[aria-label]"))].map(show);
+    })()""",
+    "overflow": """(() => {
+      const root = document.documentElement, extra = root.scrollWidth - root.clientWidth;
+      const clipped = e => { for (let p = e.parentElement; p && p !== document.body; p = p.parentElement)
+        if (getComputedStyle(p).overflowX !== "visible") return true; return false; };
+      const out = [...document.querySelectorAll("body *")].filter(e => {
+        const box = e.getBoundingClientRect(), style = getComputedStyle(e);
+        const off = (box.right > root.clientWidth + 1 && box.left < root.clientWidth) || (box.left < -1 && box.right > 1);
+        return off && box.width && box.height && style.position !== "fixed" && style.visibility !== "hidden" && !clipped(e); });
+      const inner = out.filter(e => !out.some(o => o !== e && e.contains(o)));
+      if (extra <= 0 && !inner.length) return [];
+      return [`${Math.max(extra, 0)} px of sideways scroll: ${inner.slice(0, 3).map(show).join(" | ")}`];
+    })()""",
+    "math": """[
+      ...[...document.querySelectorAll("mjx-merror")].map(e => `error: ${e.dataset.mjxError || e.textContent}`),
+      ...[...document.querySelectorAll('mjx-mtext[style*="color: red"]')]
+      .map(e => `unknown macro in ${e.closest("mjx-container").querySelector("mjx-assistive-mml")?.textContent}`),
+      ...[...document.querySelectorAll(".math.notranslate")].filter(e => !e.querySelector("mjx-container"))
+        .map(e => `not set: ${e.textContent.slice(0, 80)}`)]""",
+    "explorable": """deep("*").filter(e => e.localName.startsWith("mm-explore-"))
+      .filter(e => !customElements.get(e.localName) || !e.shadowRoot?.childElementCount).map(show)""",
+}
+
+# Two things axe is spared, being reported by other kinds: `alt` (which asks for more than image-alt) and MathJax's error
+# boxes. And of the words of code that look alike (same colours on the same ground) it is shown the first: most of its time
+# would go into the contrast of thousands of them.
+AXE = """() => {
+  const seen = new Set();
+  for (const word of document.querySelectorAll("pre span:not(:has(*))")) {
+    const style = getComputedStyle(word), look = [style.color, style.fontSize, style.fontWeight, style.opacity];
+    for (let e = word; e; e = e.parentElement) look.push(getComputedStyle(e).backgroundColor);
+    if (seen.has(look.join())) word.style.visibility = "hidden";
+    seen.add(look.join());
+  }
+  const reason = node => [...node.any, ...node.all, ...node.none].map(check => check.message).join("; ").slice(0, 160);
+  return axe.run({exclude: ["mjx-merror"]}, {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"],
+    resultTypes: ["violations"],
+    rules: {"image-alt": {enabled: false}},
+  }).then(result => result.violations.flatMap(v => v.nodes.map(node => [v.id, node.html, reason(node)])));
+}"""
+
+
+@contextlib.contextmanager
+def listening(page, inside: str, seen: list[tuple[str, str]]):
+    """Add a page's console errors and stray requests to `seen`; `inside` is how every address of the book starts."""
+
+    def on_console(message):
+        # a request that fails is reported as such below; its echo in the console would say it twice
+        echo = message.text.startswith("Failed to load resource") or "blocked by CORS policy" in message.text
+        if message.type == "error" and not echo:
+            seen.append(("console", message.text[:300]))
+
+    def on_request(request):
+        if not request.url.startswith((inside, "data:", "blob:", "about:")):
+            seen.append(("external", request.url[:200]))
+
+    def on_failure(request):
+        if request.url.startswith(inside):
+            seen.append(("failed", f"{request.failure} {request.url.removeprefix(inside)}"))
+
+    def on_response(response):
+        if response.status >= 400 and response.url.startswith(inside):
+            seen.append(("failed", f"{response.status} {response.url.removeprefix(inside)}"))
+
+    handlers = {
+        "console": on_console,
+        "request": on_request,
+        "requestfailed": on_failure,
+        "response": on_response,
+        "pageerror": lambda error: seen.append(("console", f"uncaught: {str(error)[:300]}")),
+    }
+    for event, handler in handlers.items():
+        page.on(event, handler)
+    try:
+        yield
+    finally:  # before the tab closes, which aborts what is still under way
+        for event, handler in handlers.items():
+            page.remove_listener(event, handler)
+
+
+def run_axe(page, used: set[int]) -> list[str]:
+    """Violations axe finds in the page, less the allowed ones (whose places in ALLOWED are added to `used`)."""
+    found = []
+    for rule, markup, message in page.evaluate(AXE):
+        allowed = [i for i, (r, pattern, _) in enumerate(ALLOWED) if r == rule and re.search(pattern, markup)]
+        used.update(allowed)
+        if not allowed:
+            found.append(f"{rule}: {message} {markup[:160]}")
+    return found
+
+
+def runnable(text: str) -> str:
+    """What copying a cell should give: all of it, or of an example with >>> only the lines behind the prompts."""
+    typed = [line[4:] for line in text.splitlines() if line.startswith((">>> ", "... "))]
+    return "\n".join(typed) or text
+
+
+def check_copy(page) -> list[str]:
+    """Press the copy button of the first visible code cell and compare the clipboard with the cell."""
+    cells = page.locator("div.highlight:visible")
+    if not cells.count():
+        return []
+    cell = cells.first
+    button = cell.locator("button.copybtn")
+    if not button.count():
+        return ["a code cell has no copy button"]
+    text = runnable(cell.locator("pre").evaluate("pre => pre.textContent"))
+    page.evaluate("navigator.clipboard.writeText('nothing was copied')")
+    cell.hover()
+    button.click()
+    page.wait_for_timeout(50)
+    copied = page.evaluate("navigator.clipboard.readText()")
+    return [] if copied.strip() == text.strip() else [f"cell {text[:60]!r}, clipboard {copied[:60]!r}"]
+
+
+def probe(page) -> list[tuple[str, str]]:
+    """Run every probe; (kind, detail) pairs."""
+    found = {kind: page.evaluate(f"() => {{ {DEEP} return {code}; }}") for kind, code in PROBES.items()}
+    return [(kind, detail) for kind, details in found.items() for detail in details]
+
+
+def resize(page, width: int) -> None:
+    """Change the width and wait until sidebars have slid to their place and scripts have answered."""
+    if page.viewport_size["width"] != width:
+        page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+        page.wait_for_timeout(350)  # the theme answers a resize after 300 ms
+        page.evaluate(STILL)
+
+
+@contextlib.contextmanager
+def opened(context, address: str, inside: str, findings: list[tuple[str, str]]):
+    """Open an address in a fresh tab and let it settle; what it asks for and complains about goes to `findings`."""
+    page = context.new_page()
+    try:
+        with listening(page, inside, findings):
+            page.goto(address, wait_until="load", timeout=20_000)
+            page.evaluate(SETTLE)
+            yield page
+    except Error as error:
+        findings.append(("failed", f"the page could not be opened or examined: {str(error).splitlines()[0]}"))
+    finally:
+        page.close()
+
+
+class Site(NamedTuple):
+    """What every check needs: the folder, its address, axe, where screenshots go, allowances used so far."""
+
+    root: pathlib.Path
+    base: str
+    axe: str
+    shots: pathlib.Path | None
+    used: set[int]
+
+
+def check_mode(site: Site, context, name: str, mode: str, widths: tuple[int, ...]) -> list[Finding]:
+    """One page in one mode: opened at the first width, then resized to the others."""
+    findings, general = [], []
+    with opened(context, site.base + name, site.base, general) as page:
+        theme = page.evaluate("document.documentElement.dataset.theme")
+        if theme not in (mode, None):
+            general.append(("theme", f"the browser asks for {mode}, the page is {theme}"))
+        if widths[0] == WIDTHS[0]:
+            general += [("copy", detail) for detail in check_copy(page)]
+        for width in widths if site.shots else ():
+            resize(page, width)
+            page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+            path = site.shots / f"{name.removesuffix('.html').replace('/', '--')}.{mode}.{width}.png"
+            page.screenshot(path=str(path), full_page=True)
+        page.evaluate(UNFOLD)
+        page.evaluate(STILL)
+        page.evaluate(site.axe)
+        for width in widths:
+            resize(page, width)
+            found = probe(page) + [("axe", detail) for detail in run_axe(page, site.used)]
+            findings += [Finding(name, f"http {mode} {width}", *pair) for pair in found]
+    return [Finding(name, f"http {mode} {widths[0]}", *pair) for pair in general] + findings
+
+
+def check_page(site: Site, contexts: dict, name: str) -> list[Finding]:
+    """One page in every mode and width over http, and once from the folder."""
+    findings, in_folder = [], []
+    for mode, widths in (("light", WIDTHS), ("dark", WIDTHS[::-1])):
+        findings += check_mode(site, contexts[mode], name, mode, widths)
+    with opened(contexts["light"], (site.root / name).as_uri(), site.root.as_uri(), in_folder) as page:
+        in_folder += probe(page)
+    return findings + [Finding(name, "file:// light 1280", *pair) for pair in in_folder]
+
+
+def new_contexts(chrome, base: str) -> dict:
+    """One fresh profile a mode: light starts on a desktop, dark on a phone."""
+    contexts = {}
+    for mode, width in zip(MODES, WIDTHS, strict=True):
+        viewport = {"width": width, "height": HEIGHTS[width]}
+        contexts[mode] = chrome.new_context(viewport=viewport, color_scheme=mode)
+        contexts[mode].grant_permissions(["clipboard-read", "clipboard-write"], origin=base.rstrip("/"))
+    return contexts
+
+
+def check_pages(site: Site, names: list[str], workers: int, progress) -> list[Finding]:
+    """Share the pages among a few browsers."""
+    todo, findings, done = queue.SimpleQueue(), [], []
+    for name in names:
+        todo.put(name)
+
+    def work():
+        with browser() as chrome:
+            contexts = new_contexts(chrome, site.base)
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    name, start = todo.get_nowait(), time.perf_counter()
+                    found = check_page(site, contexts, name)
+                    findings.extend(found)
+                    done.append(name)
+                    verdict = f"{len(found)} findings" if found else "ok"
+                    progress(f"[{len(done):2}/{len(names)}] {name} {verdict} {time.perf_counter() - start:.1f} s")
+
+    workers = min(workers, len(names)) or 1
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        for future in [pool.submit(work) for _ in range(workers)]:
+            future.result()
+    return findings
+
+
+# --- the whole site: theme switch and search --------------------------------------------------------------------------
+
+
+def theme_of(page) -> tuple[str, str]:
+    """The page's theme and the colour a reader sees behind the text."""
+    return tuple(
+        page.evaluate(
+            "[document.documentElement.dataset.theme,"
+            " [document.body, document.documentElement].map(e => getComputedStyle(e).backgroundColor).join(' ')]"
+        )
+    )
+
+
+def check_theme(site: Site, chrome, names: list[str], width: int) -> list[Finding]:
+    """The switch reaches light and dark, they look different, and the choice holds on the next page."""
+    context = chrome.new_context(viewport={"width": width, "height": HEIGHTS[width]}, color_scheme="light")
+    page, view = context.new_page(), f"http {width}"
+    report = functools.partial(Finding, names[0], view, "theme")
+    try:
+        page.goto(site.base + names[0], wait_until="load")
+        button = page.locator("button.theme-switch-button:visible")
+        if not button.count():
+            return [report("no visible theme switch")]
+        seen = dict([theme_of(page)])
+        for _ in range(3):
+            button.first.click()
+            seen.update([theme_of(page)])
+            if theme_of(page)[0] == "dark":
+                break
+        if len(set(seen.values())) < 2 or "dark" not in seen:
+            return [report(f"the switch reaches only {sorted(map(str, seen))}")]
+        page.goto(site.base + names[-1], wait_until="load")
+        if theme_of(page)[0] != "dark":
+            text = f"dark was chosen on {names[0]}, but this page opens {theme_of(page)[0]}"
+            return [Finding(names[-1], view, "theme", text)]
+        return []
+    finally:
+        context.close()
+
+
+def searchable(parsed: dict[str, PageParser]) -> tuple[str, str]:
+    """A page and the longest word of its title that no other title has: searching for it must find the page."""
+    words = {page: set(re.findall(r"[A-Za-z]{4,}", p.title)) for page, p in parsed.items() if not p.redirects}
+    for page, own in sorted(words.items()):
+        others = set().union(*(w for other, w in words.items() if other != page))
+        alone = own - others
+        if alone and page not in ("search.html", "genindex.html"):
+            return page, max(sorted(alone), key=len)
+    raise ValueError("no page has a title of its own to search for; give each page one h1")
+
+
+def check_search(site: Site, chrome, parsed: dict[str, PageParser]) -> list[Finding]:
+    """Typing a title word into the search field finds the page; from the folder the search page says what it lacks."""
+    wanted, word = searchable(parsed)
+    report = functools.partial(Finding, "search.html")
+    context, findings = chrome.new_context(), []
+    page = context.new_page()
+    try:
+        page.goto(site.base + "search.html", wait_until="load")
+        try:
+            page.locator("form.bd-search input:visible").first.fill(word, timeout=3000)
+            page.keyboard.press("Enter")
+            page.locator(f"#search-results a[href*='{wanted}']").first.wait_for(timeout=6000)
+        except TimeoutError:
+            findings.append(report("http", "search", f"searching for {word!r} does not find {wanted}"))
+        page.goto((site.root / "search.html").as_uri() + "?q=" + word, wait_until="load")
+        page.wait_for_timeout(200)
+        text = page.locator("body").inner_text()
+        if not re.search("needs a server", text, re.IGNORECASE):
+            findings.append(report("file://", "search", "does not say that search needs a server"))
+        return findings
+    finally:
+        context.close()
+
+
+def check_behaviour(site: Site, names: list[str], parsed: dict[str, PageParser]) -> list[Finding]:
+    with browser() as chrome:
+        findings = check_search(site, chrome, parsed)
+        for width in WIDTHS:
+            findings += check_theme(site, chrome, names, width)
+    return findings
+
+
+def stale_allowances(used: set[int]) -> list[Finding]:
+    return [
+        Finding("tests/browser/check_site.py", "ALLOWED", "axe", f"no page needs the allowance {entry[:2]} any more")
+        for i, entry in enumerate(ALLOWED)
+        if i not in used
+    ]
+
+
+# --- all of it --------------------------------------------------------------------------------------------------------
+
+
+def check_site(root, *, only="*", shots=None, workers=2, progress=print) -> list[Finding]:
+    """All findings of a built book, in order of page, view and kind.
+
+    `only` restricts the pages that are opened (links are always checked); `shots` is a folder for full-page pictures.
+    """
+    root = pathlib.Path(root).resolve()
+    parsed = parse_pages(root, book_pages(root))
+    if not parsed:
+        sys.exit(f"no pages in {root}: run `make book` first")
+    names = [name for name, page in parsed.items() if not page.redirects and fnmatch.fnmatch(name, only)]
+    if shots:
+        pathlib.Path(shots).mkdir(parents=True, exist_ok=True)
+    with serve(root) as base:
+        site = Site(root, base, axe_source(), shots and pathlib.Path(shots), set())
+        findings = check_links(root, parsed) + check_pages(site, names, workers, progress)
+        if only == "*":
+            findings += check_behaviour(site, [n for n in names if n != "search.html"], parsed)
+            findings += stale_allowances(site.used)
+    return sorted(set(findings))
+
+
+def report(findings: list[Finding]) -> str:
+    """The findings as text: grouped by page and kind, the views of the same detail on one line."""
+    groups: dict[tuple[str, str, str], list[str]] = {}  # (page, kind, detail) -> views
+    for page, view, kind, detail in findings:
+        groups.setdefault((page, kind, detail), []).append(view)
+    lines, last = [], None
+    for (page, kind, detail), views in groups.items():
+        if page != last:
+            lines.append(f"\n{page}")
+            last = page
+        lines.append(f"  {kind:10} {detail}\n             in {', '.join(views)}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", help="folder of the built book, such as _build/html")
+    parser.add_argument("--shots", help="save a full-page picture of every page in every view to this folder")
+    parser.add_argument("--json", help="write the findings to this file")
+    parser.add_argument("--only", default="*", help="open only the pages that match, such as 'notebooks/*'")
+    parser.add_argument("--workers", type=int, default=2, help="browsers at a time (default 2)")
+    args = parser.parse_args()
+    start = time.perf_counter()
+    findings = check_site(
+        args.root, only=args.only, shots=args.shots, workers=args.workers, progress=functools.partial(print, flush=True)
+    )
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps([f._asdict() for f in findings], indent=1) + "\n")
+    if findings:
+        print(report(findings))
+    print(f"{len(findings)} findings, {time.perf_counter() - start:.0f} s")
+    return bool(findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
