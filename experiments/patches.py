@@ -33,6 +33,7 @@ from mmtokedu import catalog, samples
 from mmtokedu.patches import image_tokens, smart_resize, tile_grid
 
 RESULTS = Path(__file__).parent / "results" / "patches.json"
+SHIPPED = Path(mmtokedu.__file__).parent / "data" / "results" / "patches.json"  # what the chapter reads on Colab
 FONT = Path(mmtokedu.__file__).parent / "data" / "fonts" / "SourceSerifPro-Regular.ttf"
 
 TOKEN = 28  # pixels along one visual token: patches of 14, merged 2 x 2
@@ -510,7 +511,8 @@ def main(argv=None):
     }
     result["seconds"], result["processor_seconds"] = round(time.time() - started), round(time.process_time())
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(as_text(result), encoding="utf-8")
+    for path in (RESULTS, SHIPPED):
+        path.write_text(as_text(result), encoding="utf-8")
     print(f"wrote {RESULTS.name} after {result['seconds']} s")
 
 

@@ -89,6 +89,9 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "fonts/SourceSerifPro-LICENSE.txt": Item("the licence of the three fonts", _FONT, "verbatim copies allowed"),
     "fonts/InstrumentSans-Regular.ttf": Item("the figures' regular", _SANS, _OFL),
     "fonts/InstrumentSans-Bold.ttf": Item("the figures' bold", _SANS, _OFL),
+    "results/patches.json": Item(
+        "what a resize destroys on the page, and what padding wastes", "experiments/patches.py", "MIT, as the code"
+    ),
     "fonts/InstrumentSans-LICENSE.txt": Item("the licence of the two fonts", _SANS, "verbatim copies allowed"),
 }
 
@@ -116,6 +119,20 @@ def document(noisy=False):
     (2339, 1654)
     """
     return _read_page("page_noisy.jpg" if noisy else "page.png").copy()
+
+
+def results(topic):
+    """The stored results of a chapter's experiment, `experiments/<topic>.py`: a dict, with device, versions and date.
+
+    Raises ValueError for a chapter that has none.
+
+    >>> results("patches")["made_by"]
+    'experiments/patches.py'
+    """
+    stored = {path.stem: path for path in (_DATA / "results").glob("*.json")}
+    if topic not in stored:
+        raise ValueError(f"there are no results for {topic!r}; there are for {', '.join(sorted(stored))}")
+    return json.loads(stored[topic].read_text(encoding="utf-8"))
 
 
 def document_lines():

@@ -353,3 +353,9 @@ def test_doctests(experiment):
 
     assert doctest.testmod(experiment).failed == 0
     assert doctest.testmod(experiment).attempted >= 6
+
+
+def test_the_package_ships_the_same_results():
+    """Colab has the package, not the repository: the chapter reads the copy."""
+    shipped = ROOT / "mmtokedu" / "data" / "results" / "patches.json"
+    assert shipped.read_bytes() == (ROOT / "experiments" / "results" / "patches.json").read_bytes()

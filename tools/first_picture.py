@@ -20,8 +20,8 @@ ALT = "A photo of a cat cut into 256 squares in reading order; only 16 squares t
 TEMPLATE = """\
 <!-- Written by tools/first_picture.py. -->
 <style>
-.mm-first { --n: 24; container-type: inline-size; margin: 1.25rem 0 1.75rem; }
-.mm-first .stage { --cell: min(21px, (100cqw - 24px) / 26 - 1px); min-height: calc(18 * (var(--cell) + 1px)); }
+.mm-first { --n: 24; container-type: inline-size; margin: 1.25rem 0 .5rem; }
+.mm-first .stage { --cell: min(18px, (100cqw - 24px) / 26 - 1px); min-height: calc(18 * (var(--cell) + 1px)); }
 .mm-first .fold { display: flex; width: max-content; }
 .mm-first .pieces { display: grid; gap: 1px; grid-template-columns: repeat(var(--n), var(--cell)); margin: 0;
   align-content: start; }
