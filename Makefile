@@ -6,14 +6,14 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test nbval refresh lint links bench serve vendor site clean
+.PHONY: help book test nbval refresh lint links bench bench-gpu serve vendor site clean
 
 help:
 	@echo "make book     build the book into _build/html (installs only what rendering needs)"
 	@echo "make test     library tests in three legs, doctests, then every notebook run and compared"
 	@echo "make refresh  run the notebooks and store their outputs (NB=notebooks/patches.ipynb for one)"
 	@echo "make lint     ruff over code and notebooks"
-	@echo "make bench    benchmarks of this machine's CPU (and of its GPU where there is one)"
+	@echo "make bench    benchmarks of this machine's CPU; make bench-gpu: of its GPU"
 	@echo "make serve    the built book at http://localhost:$(PORT)"
 	@echo "make site     open every page of the built book in Chromium and check it"
 	@echo "make links    write the repository's address (_config.yml) into every badge and link"
@@ -53,7 +53,7 @@ book: $(RENDER_STAMP)
 
 test: $(FULL_STAMP)
 	@BIN=$(BIN) .ci/legs lint numpy torch interpreter doctests notebooks
-	@echo; echo "Every number in the book was computed again and agrees. To read it: make book"
+	@echo; echo "Every compared output of every notebook was computed again and agrees. To read the book: make book"
 
 nbval: $(FULL_STAMP)
 	@BIN=$(BIN) .ci/legs notebooks
@@ -70,6 +70,9 @@ links: $(FULL_STAMP)
 
 bench: $(FULL_STAMP)
 	@for b in benchmarks/bench_*.py; do $(BIN)/python $$b || exit 1; done
+
+bench-gpu: $(FULL_STAMP)
+	@for b in benchmarks/bench_*.py; do $(BIN)/python $$b --gpu || exit 1; done
 
 serve:
 	@test -s _build/html/index.html || { echo "Nothing to serve yet: make book"; exit 1; }

@@ -48,9 +48,7 @@ class Exercise:
             try:
                 got = function(*_copies(case))
             except NotImplementedError:
-                return Verdict(
-                    self.name, "not attempted", "not attempted yet; write the function, then run this cell again"
-                )
+                return Verdict(self.name, "not attempted", "not attempted yet")
             except Exception as error:
                 said = f"{type(error).__name__}: {error}"
                 return Verdict(self.name, "crash", f"your function stopped on {_call(case)} with {said}")
