@@ -155,6 +155,54 @@ def qwen_rows(frames, *, patch=14, merge=2, temporal=2):
     return rows.copy() if np.may_share_memory(rows, frames) else rows, grid_thw  # of one grey patch: a view
 
 
+@has_cuda_twin
+def normalize_qwen_rows(images, mean, std, *, patch=14, merge=2, temporal=2, dtype=np.float32, out=None):
+    """Scale, normalise and lay out uint8 stills in Qwen order in one pass: `qwen_rows` as `normalize_patchify`.
+
+    images (B, H, W, C) uint8; mean and std are C numbers on the scale 0 to 1; returns (B, N, C*temporal*P*P) of
+    `dtype` (float32 or float16): for each image the rows that `qwen_rows` gives for its one normalised frame,
+    which is written `temporal` times, with grid_thw = (1, H/P, W/P). Each strip of `merge` patch rows is
+    computed channel by channel in a buffer that stays in cache, then cut from there.
+
+    Raises TypeError for other than uint8, ValueError for a rank other than 4, sides that merge*P does not divide,
+    or means and deviations that are not C finite numbers with std > 0.
+    Source: transformers 5.23.0, `models/qwen2_vl/image_processing_qwen2_vl.py`.
+
+    >>> image = np.array([[0, 255], [255, 0]], np.uint8)[None, :, :, None]
+    >>> normalize_qwen_rows(image, [0.5], [0.5], patch=1)[0].tolist()
+    [[-1.0, -1.0], [1.0, 1.0], [1.0, 1.0], [-1.0, -1.0]]
+    """
+    _checks.check_array(images, "images")
+    if images.dtype != np.uint8:
+        raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then qwen_rows)")
+    _checks.check_batch(images.shape, patch)
+    patch, merge, temporal = _checks.check_frames((1, *images.shape[1:]), patch, merge, temporal)
+    batch, height, width, channels = images.shape
+    if dtype not in (np.float32, np.float16, "float32", "float16"):
+        raise TypeError(f"dtype is {dtype}; normalize_qwen_rows writes float32 or float16")
+    dtype = np.dtype(dtype)
+    scale, shift = (x[:, None, None] for x in _checks.affine(mean, std, channels, np.finfo(dtype).max))
+    rows, cols = height // patch, width // patch
+    shape = (batch, rows * cols, channels * temporal * patch * patch)
+    out = np.empty(shape, dtype) if out is None else _checks.check_out(out, shape, dtype)
+
+    strips = images.reshape(batch, rows // merge, merge * patch, width, channels)
+    strip = np.empty((channels, merge * patch, width), np.float32)
+    cast = strip if dtype == np.float32 else np.empty_like(strip, dtype)
+    piece = np.dtype((np.void, patch * dtype.itemsize))  # one pixel row of one channel of one patch
+    source = cast.view(piece).reshape(channels, merge, patch, cols // merge, merge)
+    source = source.transpose(3, 1, 4, 0, 2)  # (block, row in block, col in block, C, y)
+    target = out.view(piece).reshape(batch, rows // merge, cols // merge, merge, merge, channels, temporal, patch)
+    for b in range(batch):
+        for r in range(rows // merge):
+            np.copyto(strip, strips[b, r].transpose(2, 0, 1))
+            np.multiply(strip, scale, out=strip)
+            np.add(strip, shift, out=cast, casting="same_kind")
+            for t in range(temporal):
+                target[b, r, ..., t, :] = source
+    return out
+
+
 def smart_resize(height, width, *, factor=28, min_pixels=3136, max_pixels=1003520, rule="transformers"):
     """The size an image is resized to before it is cut: nearly its own shape, sides whole multiples of `factor`.
 

@@ -8,6 +8,7 @@ from mmtokedu.patches import (
     block_mask,
     image_tokens,
     normalize_patchify,
+    normalize_qwen_rows,
     pack_lengths,
     patchify,
     patchify_plain,
@@ -162,6 +163,58 @@ def test_qwen_rows_against_a_loop(backend, rng):
 def test_qwen_rows_refuses(backend, shape, message):
     with pytest.raises(ValueError, match=message):
         qwen_rows(backend.give(np.zeros(shape, np.float32)))
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-6), (np.float16, 2e-3)])
+@pytest.mark.parametrize(
+    "shape, options",
+    [
+        ((2, 28, 56, 3), {}),
+        ((1, 6, 12, 1), {"patch": 3, "merge": 1}),
+        ((3, 18, 9, 4), {"patch": 3, "merge": 3, "temporal": 1}),
+        ((2, 4, 10, 2), {"patch": 1, "temporal": 3}),
+        ((0, 28, 28, 3), {}),
+    ],
+)
+def test_normalize_qwen_rows_is_normalise_then_qwen_rows(backend, rng, shape, options, dtype, tolerance):
+    images = rng.integers(0, 256, shape, dtype=np.uint8)
+    mean, std = (*MEAN, 0.1)[: shape[-1]], (*STD, 1.5)[: shape[-1]]
+    options = {"patch": 14, "merge": 2, "temporal": 2, **options}
+    rows = [qwen_rows(image[None], **options)[0] for image in (images / 255 - mean) / std]
+    patch, temporal = options["patch"], options["temporal"]
+    size = (shape[0], shape[1] // patch * (shape[2] // patch), patch * patch * temporal * shape[3])
+    expected = np.array(rows).reshape(size)
+    out = backend.empty(size, dtype)
+    assert normalize_qwen_rows(backend.give(images), mean, std, dtype=dtype, out=out, **options) is out
+    for answer in (out, normalize_qwen_rows(backend.give(images), mean, std, dtype=dtype, **options)):
+        taken = backend.take(answer)
+        assert taken.dtype == dtype
+        np.testing.assert_allclose(taken, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_normalize_qwen_rows_reads_views_as_they_look(rng):
+    image = rng.integers(0, 256, (1, 56, 60, 3), dtype=np.uint8)
+    view = image[:, ::-1, 2:58]
+    np.testing.assert_array_equal(normalize_qwen_rows(view, MEAN, STD), normalize_qwen_rows(view.copy(), MEAN, STD))
+
+
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        ({"images": np.zeros((1, 28, 28, 3), np.float32)}, TypeError, "expected uint8"),
+        ({"images": np.zeros((28, 28, 3), np.uint8)}, ValueError, "images\\[None\\]"),
+        ({"images": np.zeros((1, 14, 28, 3), np.uint8)}, ValueError, "patch\\*merge 28 divides only the width"),
+        ({"temporal": 0}, ValueError, "temporal=0"),
+        ({"mean": [0.5]}, ValueError, "mean has 1 numbers"),
+        ({"std": [0.5, 0.0, 0.5]}, ValueError, "std > 0"),
+        ({"dtype": np.int32}, TypeError, "writes float32"),
+    ],
+)
+def test_normalize_qwen_rows_refuses(backend, change, error, message):
+    call = {"images": np.zeros((1, 28, 28, 3), np.uint8), "mean": MEAN, "std": STD, **change}
+    call["images"] = backend.give(call["images"])
+    with pytest.raises(error, match=message):
+        normalize_qwen_rows(**call)
 
 
 def test_gradients_go_through_the_twins(tensors, rng):

@@ -72,6 +72,33 @@ def qwen_rows(frames, *, patch=14, merge=2, temporal=2):
     return _deliver(cells, (math.prod(grid_thw), channels * temporal * patch * patch), None), grid_thw
 
 
+def normalize_qwen_rows(images, mean, std, *, patch=14, merge=2, temporal=2, dtype=torch.float32, out=None):
+    """See `mmtokedu.patches.normalize_qwen_rows`; `dtype` may be torch.bfloat16 too."""
+    _checks.check_array(images, "images")
+    if images.dtype != torch.uint8:
+        raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then qwen_rows)")
+    rows, cols = _checks.check_batch(images.shape, patch)
+    patch, merge, temporal = _checks.check_frames((1, *images.shape[1:]), patch, merge, temporal)
+    dtype = next((ours for names, ours in _DTYPES if dtype in names), dtype)
+    if dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise TypeError(f"dtype is {dtype}; normalize_qwen_rows writes float32, float16 or bfloat16")
+    batch, _, _, channels = images.shape
+    mean, std = (x.detach().to("cpu", torch.float64) if isinstance(x, torch.Tensor) else x for x in (mean, std))
+    affine = _checks.affine(mean, std, channels, torch.finfo(dtype).max)
+    scale, shift = (torch.from_numpy(x).to(images.device) for x in affine)
+    shape = (batch, rows * cols, channels * temporal * patch * patch)
+    if runs_triton(images):
+        from mmtokedu.cuda.kernels import patches as kernels
+
+        out = torch.empty(shape, dtype=dtype, device=images.device) if out is None else _check_out(out, shape, dtype)
+        kernels.normalize_qwen_rows(images.contiguous(), patch, merge, temporal, scale, shift, out)
+        return out
+    numbers = torch.addcmul(shift, images.to(torch.float32), scale).to(dtype)
+    cells = numbers.reshape(batch, rows // merge, merge, patch, cols // merge, merge, patch, channels)
+    cells = cells.permute(0, 1, 4, 2, 5, 7, 3, 6)[..., None, :, :]  # (B, R, S, r, s, C, 1, y, x)
+    return _deliver(cells.expand(*cells.shape[:6], temporal, patch, patch), shape, out)
+
+
 # The reference's names, so that one call fits both.
 _DTYPES = ((np.float32, "float32"), torch.float32), ((np.float16, "float16"), torch.float16)
 _NUMPY_TOO = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64} | {

@@ -1,0 +1,86 @@
+"""What `benchmarks/results/` says is complete, and the clock behind it is right about calls of known length."""
+
+import datetime
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
+RESULTS = sorted((BENCHMARKS / "results").glob("*.json"))
+
+
+@pytest.fixture
+def timing(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")  # the module sets them too; this puts them back afterwards
+    spec = importlib.util.spec_from_file_location("_timing", BENCHMARKS / "_timing.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_there_are_results_for_this_kind_of_machine():
+    assert BENCHMARKS / "results/patches-cpu.json" in RESULTS
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_a_result_says_where_when_and_with_what(path):
+    record = json.loads(path.read_text())
+    assert record["device"] and record["threads"] >= 1
+    assert record["versions"]["python"] and record["versions"]["numpy"]
+    assert datetime.date.fromisoformat(record["date"]) > datetime.date(2026, 1, 1)
+    assert record["parity"] is True
+    groups = {row["group"]: [] for row in record["rows"]}
+    for row in record["rows"]:
+        assert row["median"] > 0 and row["ratio"] > 0 and 0 <= row["spread"] < 1, row
+        groups[row["group"]].append(row)
+    for title, rows in groups.items():
+        assert len(rows) > 1, f"{title}: nothing but the copy"
+        assert rows[0]["name"].startswith("copy") and rows[0]["ratio"] == 1, title
+    assert all(record["skipped"].values()), "a contender left out without a reason"
+
+
+def test_the_clock_measures_and_the_first_call_is_the_unit(timing):
+    calls = {"copy": lambda i: time.sleep(0.005), "three times": lambda i: time.sleep(0.015)}
+    unit, slow = timing.race("sleep", calls, rounds=5)
+    assert unit["ratio"] == 1 and unit["median"] >= 0.005
+    assert slow["median"] >= 0.015 and 1.2 < slow["ratio"] < 6  # a busy machine adds to both
+
+
+def test_every_contender_runs_once_a_round(timing):
+    order = []
+    timing.race("order", {name: lambda i, name=name: order.append((i, name)) for name in "ab"}, rounds=3, warm=1)
+    assert order == [(i, name) for i in (-1, 0, 1, 2) for name in "ab"]
+
+
+def test_without_a_card_nothing_is_measured():
+    """A card made invisible is a machine without one."""
+    code = """
+import os, sys
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+sys.path[:0] = sys.argv[1:]
+import bench_patches, _timing
+_timing.save = lambda *args, **kwargs: print("saved")
+bench_patches.main(["--gpu"])"""
+    command = [sys.executable, "-c", code, str(BENCHMARKS), str(BENCHMARKS.parent)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "not measured yet" in done.stdout and "saved" not in done.stdout, done.stderr
+
+
+def test_a_wrong_answer_gets_no_figure():
+    code = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import bench_patches as bench, numpy as np
+right = np.ones(4)
+bench._timing.race = lambda *args, **kwargs: print("timed")
+bench.group("right", right, {"x": (lambda i: right, np.asarray)}, right)
+bench.group("wrong", right, {"broken one": (lambda i: right + 1, np.asarray)}, right)"""
+    command = [sys.executable, "-c", code, str(BENCHMARKS), str(BENCHMARKS.parent)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0 and "broken one" in done.stderr and done.stdout.count("timed") == 1, done.stderr
