@@ -49,7 +49,7 @@ def test_the_clock_measures_and_the_first_call_is_the_unit(timing):
     calls = {"copy": lambda i: time.sleep(0.005), "three times": lambda i: time.sleep(0.015)}
     unit, slow = timing.race("sleep", calls, rounds=5)
     assert unit["ratio"] == 1 and unit["median"] >= 0.005
-    assert slow["median"] >= 0.015 and 1.2 < slow["ratio"] < 6  # a busy machine adds to both
+    assert slow["median"] >= 0.015 and slow["ratio"] > 1.2  # a busy machine adds to both
 
 
 def test_every_contender_runs_once_a_round(timing):

@@ -64,3 +64,26 @@ def test_a_student_cannot_spoil_the_cases():
 @pytest.mark.parametrize("got", [None, "x", [1, 2, 3], np.array([1.0, np.nan]), [[1], [1, 2]], object()])
 def test_odd_results_are_wrong_not_fatal(got):
     assert not same(got, np.array([1.0, 2.0]))
+
+
+BY_HAND = {  # exercise -> what its cases must give, worked out on paper
+    "count visual tokens": [256, 256, 39 * 69, 34 * 60],
+    "round a side to whole patches": [4 * 28, 4 * 28, 39 * 28, 69 * 28, 2 * 28, 4 * 28, 28],
+    "count tokens with row breaks": [2, 36 * 65, 64 * 37, 2 * 6],
+    "measure what padding wastes": [0, 1 - 3011 / 8073, 9 / 20],
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_the_answer_itself_is_right(name):
+    """`answer` is what a student is held to, so it is held to numbers that no code of ours made."""
+    exercise = next(p.values[0] for p in EXERCISES if p.values[0].name == name)
+    assert [exercise.answer(*case) for case in exercise.cases] == pytest.approx(BY_HAND[name])
+
+
+def test_the_arrays_of_the_answers_are_right():
+    cut, normalise = (next(p.values[0] for p in EXERCISES if word in p.values[0].name) for word in ("cut", "normalise"))
+    image, patch = cut.cases[0]  # 4 x 6 pixels of 3 channels, numbered 0, 1, 2, ...; cut by 2
+    assert cut.answer(image, patch)[4].tolist() == [42, 43, 44, 45, 46, 47, 60, 61, 62, 63, 64, 65]
+    white = normalise.answer(np.full((1, 1, 3), 255, np.uint8), (0.48, 0.46, 0.41), (0.27, 0.26, 0.28))
+    assert white[0, 0].tolist() == pytest.approx([0.52 / 0.27, 0.54 / 0.26, 0.59 / 0.28])
