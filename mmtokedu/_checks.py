@@ -37,7 +37,7 @@ def check_size(height, width):
 
 
 def check_resize(height, width, rule):
-    """Raise ValueError for a rule nobody has, a side under one pixel, or an aspect ratio over 200."""
+    """Both sides as ints, or an error: a rule nobody has, a side under one pixel, an aspect ratio over 200."""
     if rule not in ("transformers", "qwen-vl-utils"):
         raise ValueError(f'rule is {rule!r}; known rules are "transformers" and "qwen-vl-utils"')
     height, width = check_size(height, width)
@@ -48,6 +48,7 @@ def check_resize(height, width, rule):
 
 
 def check_bounds(factor, min_pixels, max_pixels):
+    """The three as ints, or an error unless factor >= 1 and 0 <= min_pixels <= max_pixels."""
     factor, low, high = whole(factor, "factor"), whole(min_pixels, "min_pixels"), whole(max_pixels, "max_pixels")
     if not (1 <= factor <= MAX_SIDE and 0 <= low <= high <= MAX_SIDE**2 and high >= 1):
         raise ValueError(

@@ -2,6 +2,22 @@
 
 import html
 
+# name -> (on light paper, on dark paper). A figure is drawn in the first and recoloured to the second.
+# tests/test_show.py: text and modality colours reach 4.5:1 on the paper, modalities stay apart for the colour-blind.
+PALETTE = {
+    "ink": ("#22272e", "#e6e4dc"),
+    "muted": ("#5f666f", "#a3a8ad"),
+    "rule": ("#d9d5c9", "#3a4048"),
+    "paper": ("#fbfaf6", "#14171b"),
+    "text": ("#59626f", "#a9b5c4"),
+    "image": ("#1f6cc0", "#4f97ee"),
+    "audio": ("#b44808", "#ffa64d"),
+    "video": ("#08553a", "#68e8c4"),
+    "special": ("#7c1f70", "#dc6c9f"),
+    "dropped": ("#8f897a", "#767d86"),
+    "accent": ("#75561a", "#d9bd84"),  # ochre: what is pointed at, never a modality
+}
+
 # Jupyter, Colab and VS Code say "dark" each in their own way; the book does it with data-theme.
 DARK = ":is([data-theme=dark],[data-jp-theme-light=false],[theme=dark],.vscode-dark)"
 

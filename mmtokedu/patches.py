@@ -208,7 +208,7 @@ def smart_resize(height, width, *, factor=28, min_pixels=3136, max_pixels=100352
 
     Sizes are (height, width) in pixels; `factor` is patch * merge. Both sides are rounded to multiples
     (half to even, as Python rounds); if the area then leaves [min_pixels, max_pixels], both sides are
-    scaled by one number and rounded inwards. `rule` names whose code is followed: "transformers", or
+    scaled by one number and rounded back into it. `rule` names whose code is followed: "transformers", or
     "qwen-vl-utils", which lifts thin sides to one factor first and disagrees on thin images.
 
     Raises ValueError for sides under 1, an aspect ratio over 200, or a side that the peer would make 0.

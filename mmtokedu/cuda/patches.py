@@ -38,14 +38,10 @@ def normalize_patchify(images, patch, mean, std, *, dtype=torch.float32, out=Non
     patch = _checks.whole(patch, "patch")
     if images.dtype != torch.uint8:
         raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then patchify)")
-    dtype = next((ours for names, ours in _DTYPES if dtype in names), dtype)
-    if dtype not in (torch.float32, torch.float16, torch.bfloat16):
-        raise TypeError(f"dtype is {dtype}; normalize_patchify writes float32, float16 or bfloat16")
+    dtype = _float_dtype(dtype, "normalize_patchify")
     rows, cols = _checks.check_batch(images.shape, patch)
     batch, _, _, channels = images.shape
-    largest = torch.finfo(dtype).max
-    mean, std = (x.detach().to("cpu", torch.float64) if isinstance(x, torch.Tensor) else x for x in (mean, std))
-    scale, shift = (torch.from_numpy(x).to(images.device) for x in _checks.affine(mean, std, channels, largest))
+    scale, shift = _affine(images, mean, std, dtype)
     if runs_triton(images):
         from mmtokedu.cuda.kernels import patches as kernels
 
@@ -79,13 +75,9 @@ def normalize_qwen_rows(images, mean, std, *, patch=14, merge=2, temporal=2, dty
         raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then qwen_rows)")
     rows, cols = _checks.check_batch(images.shape, patch)
     patch, merge, temporal = _checks.check_frames((1, *images.shape[1:]), patch, merge, temporal)
-    dtype = next((ours for names, ours in _DTYPES if dtype in names), dtype)
-    if dtype not in (torch.float32, torch.float16, torch.bfloat16):
-        raise TypeError(f"dtype is {dtype}; normalize_qwen_rows writes float32, float16 or bfloat16")
+    dtype = _float_dtype(dtype, "normalize_qwen_rows")
     batch, _, _, channels = images.shape
-    mean, std = (x.detach().to("cpu", torch.float64) if isinstance(x, torch.Tensor) else x for x in (mean, std))
-    affine = _checks.affine(mean, std, channels, torch.finfo(dtype).max)
-    scale, shift = (torch.from_numpy(x).to(images.device) for x in affine)
+    scale, shift = _affine(images, mean, std, dtype)
     shape = (batch, rows * cols, channels * temporal * patch * patch)
     if runs_triton(images):
         from mmtokedu.cuda.kernels import patches as kernels
@@ -104,6 +96,20 @@ _DTYPES = ((np.float32, "float32"), torch.float32), ((np.float16, "float16"), to
 _NUMPY_TOO = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64} | {
     torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128
 }  # fmt: skip
+
+
+def _float_dtype(dtype, name):
+    dtype = next((ours for names, ours in _DTYPES if dtype in names), dtype)
+    if dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise TypeError(f"dtype is {dtype}; {name} writes float32, float16 or bfloat16")
+    return dtype
+
+
+def _affine(images, mean, std, dtype):
+    """`_checks.affine` for these images, as two float32 tensors (C,) beside them."""
+    mean, std = (x.detach().to("cpu", torch.float64) if isinstance(x, torch.Tensor) else x for x in (mean, std))
+    affine = _checks.affine(mean, std, images.shape[-1], torch.finfo(dtype).max)
+    return [torch.from_numpy(x).to(images.device) for x in affine]
 
 
 def _numpy_will_do(x):

@@ -13,23 +13,15 @@ from importlib import resources
 
 import numpy as np
 
-from mmtokedu import catalog
+from mmtokedu import _show_html, catalog
 from mmtokedu._image_rules import image_plan
 from mmtokedu._show_html import Html
 from mmtokedu.patches import smart_resize, tile_grid
 
 MAX_SIDE = 20_000  # pixels: what the page lets a reader ask for
 PICTURES = ("landscape", "page", "icon")
-PALETTE = {  # as in mmtokedu.show (a test holds them together), which needs Matplotlib; this module does not
-    "ink": ("#22272e", "#e6e4dc"),
-    "muted": ("#5f666f", "#a3a8ad"),
-    "rule": ("#d9d5c9", "#3a4048"),
-    "paper": ("#fbfaf6", "#14171b"),
-    "image": ("#1f6cc0", "#4f97ee"),
-    "special": ("#7c1f70", "#dc6c9f"),
-    "dropped": ("#8f897a", "#767d86"),
-    "accent": ("#75561a", "#d9bd84"),
-}
+USED = "ink", "muted", "rule", "paper", "image", "special", "dropped", "accent"
+PALETTE = {name: _show_html.PALETTE[name] for name in USED}
 
 
 def patches(*, height=1080, width=1920, model="qwen2.5-vl", picture="landscape"):
