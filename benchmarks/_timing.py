@@ -1,14 +1,17 @@
-"""Interleaved timing: every contender once a round, so that a busy moment falls on all of them alike.
+"""Interleaved timing: every contender once a round, so that a busy moment falls on all of them alike, and in an order
+drawn for each round, so that nobody always runs in the cache that the same neighbour left.
 
 Import this before NumPy and torch: they read the number of threads when they are loaded.
 """
 
+import ctypes
 import datetime
 import importlib.metadata
 import json
 import os
 import pathlib
 import platform
+import random
 import statistics
 import time
 
@@ -16,6 +19,18 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
 RESULTS = pathlib.Path(__file__).parent / "results"
+SHIPPED = RESULTS.parent.parent / "mmtokedu" / "data" / "benchmarks"  # what the chapters read on Colab
+SETS = 3  # different inputs, taken in turn, so that no cache holds the next one
+SKIPPED = {}  # contender -> why it is not in the table
+
+
+def optional(name, load):
+    """What `load` returns, or None and a line under `skipped` in the results."""
+    try:
+        return load()
+    except (ImportError, AttributeError) as error:
+        SKIPPED[name] = " ".join(str(error).split())[:160]
+        print(f"  skipped {name}: {SKIPPED[name]}")
 
 
 def clock(call, number):
@@ -23,6 +38,27 @@ def clock(call, number):
     start = time.perf_counter()
     call(number)
     return time.perf_counter() - start
+
+
+def cpu_clock(call, number):
+    """Seconds of processor time that one call takes, all threads together: what neighbours use does not count."""
+    start = time.process_time()
+    call(number)
+    return time.process_time() - start
+
+
+def keep_memory():
+    """From here on the process keeps what it frees (glibc alone); True where that worked.
+
+    By default a large fresh array is new memory from the system, page by page, and what that costs varies from run to
+    run. Kept memory spares it, which helps most those who allocate at every step.
+    """
+    mmap_max, trim_threshold = -4, -1  # malloc.h
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return False
+    return bool(libc.mallopt(mmap_max, 0) and libc.mallopt(trim_threshold, 2**31 - 1))
 
 
 def cuda_clock(call, number, repeats=10):
@@ -39,16 +75,16 @@ def cuda_clock(call, number, repeats=10):
 
 
 def race(group, calls, *, rounds=41, warm=2, clock=clock):
-    """Rows of a table. calls: name -> function of the round's number; the first one, a copy, is the unit.
+    """Rows of a table. calls: name -> function of the round's number; the first one, mostly a copy, is the unit.
 
-    median is in seconds. ratio is the median over rounds of time / (time of the copy in the same round), so that a
+    median is in seconds. ratio is the median over rounds of time / (time of the unit in the same round), so that a
     slow round counts against nobody; spread is half the distance between the quartiles of these, over the ratio
-    (for the copy itself, whose ratio is 1 by definition, of its seconds).
+    (for the unit itself, whose ratio is 1 by definition, of its seconds).
     """
     times = {name: [] for name in calls}
     for number in range(-warm, rounds):
-        for name, call in calls.items():
-            seconds = clock(call, number)
+        for name in random.Random(number).sample(list(calls), len(calls)):
+            seconds = clock(calls[name], number)
             if number >= 0:
                 times[name].append(seconds)
     unit = times[next(iter(calls))]
@@ -62,8 +98,29 @@ def race(group, calls, *, rounds=41, warm=2, clock=clock):
             "ratio": statistics.median(ratios),
         }
         rows.append({"group": group, "name": name} | {key: float(f"{value:.3g}") for key, value in figures.items()})
-        print(f"  {name:46s} {figures['ratio']:7.2f} x copy  ±{figures['spread']:4.0%}", flush=True)
+        print(f"  {name:46s} {figures['ratio']:7.2f} x unit  ±{figures['spread']:4.0%}", flush=True)
     return rows
+
+
+def group(title, copied, contenders, expected, *, tolerance=0.0, **options):
+    """Parity, then the race. contenders: name -> (function of the input's number, how to see its answer as ours).
+
+    copied: the array whose copy is the unit, or (name, function of the input's number) for another unit.
+    """
+    import numpy as np
+
+    print(title)
+    for name, (call, see) in contenders.items():
+        np.testing.assert_allclose(see(call(0)), expected, rtol=0, atol=tolerance, err_msg=name)
+    unit = copied
+    if not isinstance(copied, tuple):
+        source = [np.ascontiguousarray(copied) for _ in range(SETS)]
+        target = np.empty_like(source[0])
+        unit = "copy of the same bytes", lambda i: np.copyto(target, source[i % SETS])
+    calls = dict([unit])
+    for turn, (name, (call, _)) in enumerate(contenders.items()):  # nobody is given what the last one just read
+        calls[name] = lambda i, call=call, turn=turn: call((i + turn) % SETS)
+    return race(title, calls, **options)
 
 
 def cpu_name():
@@ -86,8 +143,11 @@ def versions(*packages):
     return found
 
 
-def save(name, *, device, threads, packages, rows, skipped):
-    """Write results/NAME.json. Reached only after every parity check has passed: a wrong answer has no speed."""
+def save(name, *, device, threads, packages, rows, skipped, notes=()):
+    """Write results/NAME.json, and its twin in the package.
+
+    Reached only after every parity check has passed: a wrong answer has no speed.
+    """
     record = {
         "device": device,
         "threads": threads,
@@ -96,7 +156,9 @@ def save(name, *, device, threads, packages, rows, skipped):
         "parity": True,
         "rows": rows,
         "skipped": skipped,
+        "notes": list(notes),
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    for folder in (RESULTS, SHIPPED):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"wrote benchmarks/results/{name}.json")

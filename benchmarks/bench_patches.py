@@ -7,38 +7,21 @@ Every contender's answer is compared with the reference first. A wrong one ends 
 """
 
 import functools
-import re
 import sys
 
+import _patches_gpu
+import _processors
 import _timing  # before NumPy: it asks for one thread
 import numpy as np
+from _patches_gpu import MEAN, PATCH, STD
+from _timing import SETS, SKIPPED, optional
+from PIL import Image
 
 from mmtokedu import patches
 
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-PATCH, SETS = 14, 3  # SETS different inputs, taken in turn, so that no cache holds the next one
-SKIPPED = {}  # contender -> why it is not in the table
-
-
-def optional(name, load):
-    """What `load` returns, or None and a line under `skipped` in the results."""
-    try:
-        return load()
-    except (ImportError, AttributeError) as error:
-        SKIPPED[name] = " ".join(str(error).split())[:160]
-        print(f"  skipped {name}: {SKIPPED[name]}")
-
-
-def group(title, copied, contenders, expected, *, tolerance=0.0, **options):
-    """Parity, then the race. contenders: name -> (function of the input's number, how to see its answer as ours)."""
-    print(title)
-    source = [np.ascontiguousarray(copied) for _ in range(SETS)]
-    target = np.empty_like(source[0])
-    for name, (call, see) in contenders.items():
-        np.testing.assert_allclose(see(call(0)), expected, rtol=tolerance, atol=tolerance, err_msg=name)
-    calls = {"copy of the same bytes": lambda i: np.copyto(target, source[i % SETS])}
-    calls |= {name: lambda i, call=call: call(i % SETS) for name, (call, _) in contenders.items()}
-    return _timing.race(title, calls, **options)
+group = functools.partial(_timing.group, clock=_timing.cpu_clock)
+LEVELS = 2  # of 255, by which two bicubic resizes of bytes may differ
+KEPT = "memory kept: "  # begins the title of what is timed again after keep_memory
 
 
 def cut(shape, dtype, title, **options):
@@ -94,107 +77,168 @@ def textbook(image):
     return np.ascontiguousarray(patches.qwen_rows(numbers[None], patch=PATCH)[0])
 
 
-def processors():
-    """transformers' two processors for Qwen2-VL, where they can be loaded."""
-
-    def slow():
-        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-
-        return Qwen2VLImageProcessorPil()
-
-    def fast():
-        import torchvision  # noqa: F401
-        from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
-
-        return Qwen2VLImageProcessor()
-
-    made = {"slow (PIL)": slow, "fast (torchvision)": fast}
-    made = {name: optional(f"transformers {name}", load) for name, load in made.items()}
-    return {f"transformers {name}": processor for name, processor in made.items() if processor}
+def processor(name, **settings):
+    """transformers' Qwen2-VL processor as a function of an image, or None: name is "slow" or "fast"."""
+    return optional(f"transformers {name}", lambda: getattr(_processors, name)(**settings))
 
 
-def normalise(height, width):
-    """uint8 pixels to normalised rows: the plain grid, then Qwen order beside transformers."""
+def channels_first(image):
+    """The same pixels as a torch tensor (C, H, W): what the fast processor works on."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+def normalise(height, width, when=""):
+    """uint8 pixels to normalised rows, beside transformers: the plain grid, then Qwen order."""
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8) for _ in range(SETS)]
     plain = lambda x: patches.patchify_plain((x.astype(np.float32) / 255 - np.float32(MEAN)) / np.float32(STD), PATCH)
+    as_is = dict(do_resize=False)
+
+    def colour_last(answer):  # (N, C*P*P) -> (1, N, P*P*C)
+        cells = np.asarray(answer).reshape(1, -1, 3, PATCH * PATCH)
+        return np.swapaxes(cells, -1, -2).reshape(expected.shape)
+
     expected = plain(images[0])
     out = np.empty_like(expected)
+    ours = lambda i: patches.normalize_patchify(images[i], PATCH, MEAN, STD, out=out)
     contenders = {
-        "normalize_patchify, out=": (
-            lambda i: patches.normalize_patchify(images[i], PATCH, MEAN, STD, out=out),
-            np.asarray,
-        ),
+        "normalize_patchify, out=": (ours, np.asarray),
         "NumPy as one writes it first": (lambda i: plain(images[i]), np.asarray),
     }
-    rows = group(f"normalise and cut, uint8 {height}x{width}", expected, contenders, expected, tolerance=1e-5)
+    if fast := processor("fast", merge_size=1, temporal_patch_size=1):
+        tensors = [channels_first(x[0]) for x in images]
+        contenders["transformers fast, one frame, no merge"] = lambda i: fast(tensors[i], **as_is), colour_last
+    title = f"{when}normalise and cut, uint8 {height}x{width}"
+    rows = group(title, expected, contenders, expected, tolerance=1e-5)
 
     expected = textbook(images[0][0])
     qwen = np.empty((1, *expected.shape), np.float32)
-    contenders = {"NumPy as one writes it first": (lambda i: textbook(images[i][0]), np.asarray)}
-    if one_pass := optional("normalize_qwen_rows", lambda: patches.normalize_qwen_rows):
-        ours = lambda i: one_pass(images[i], MEAN, STD, patch=PATCH, out=qwen)[0]
-        contenders = {"normalize_qwen_rows, out=": (ours, np.asarray), **contenders}
-    for name, processor in processors().items():
-        tensors = "pt" if "fast" in name else "np"
-        call = lambda i, p=processor, t=tensors: p(images=[images[i][0]], do_resize=False, return_tensors=t)
-        contenders[name] = (call, lambda answer: np.asarray(answer["pixel_values"]))
-    title = f"Qwen order, uint8 {height}x{width}, frame repeated"
-    return rows + group(title, expected, contenders, expected, tolerance=1e-4)
+    ours = lambda i: patches.normalize_qwen_rows(images[i], MEAN, STD, patch=PATCH, out=qwen)[0]
+    contenders = {
+        "normalize_qwen_rows, out=": (ours, np.asarray),
+        "NumPy as one writes it first": (lambda i: textbook(images[i][0]), np.asarray),
+    }
+    if slow := processor("slow"):
+        contenders["transformers slow (PIL)"] = lambda i: slow(images[i][0], **as_is), np.asarray
+    if fast := processor("fast"):
+        contenders["transformers fast (torchvision)"] = lambda i: fast(tensors[i], **as_is), np.asarray
+    title = f"{when}Qwen order, uint8 {height}x{width}, frame repeated"
+    return rows + group(title, expected, contenders, expected, tolerance=1e-5)
+
+
+def photo(height=3024, width=4032, when=""):
+    """A 12-megapixel array to Qwen rows under the processors' own cap, the resize included.
+
+    Everybody resizes bicubically with antialiasing; answers may differ from Pillow's by LEVELS.
+    """
+    rng = np.random.default_rng(0)
+    small = [Image.fromarray(rng.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)) for _ in range(SETS)]
+    images = [np.array(x.resize((width, height), Image.BICUBIC)) for x in small]
+    size = patches.smart_resize(height, width)
+    out = np.empty((1, size[0] * size[1] // PATCH**2, 6 * PATCH**2), np.float32)
+    rows = lambda pixels: patches.normalize_qwen_rows(pixels, MEAN, STD, patch=PATCH, out=out)[0]
+    by_pillow = lambda i: rows(np.asarray(Image.fromarray(images[i]).resize(size[::-1], Image.BICUBIC))[None])
+    contenders = {}
+    if torch := optional("torch", lambda: __import__("torch")):
+        torch.set_num_threads(1)
+        tensors = [channels_first(x) for x in images]
+        views = [torch.from_numpy(x).permute(2, 0, 1) for x in images]  # channels last in memory
+
+        def by_torch(pixels):
+            pixels = torch.nn.functional.interpolate(pixels[None], size, mode="bicubic", antialias=True)
+            return rows(pixels.permute(0, 2, 3, 1).numpy())
+
+        contenders["torch resize, channels-last view; our rows"] = lambda i: by_torch(views[i]), np.asarray
+        contenders["torch resize, channels first; our rows"] = lambda i: by_torch(tensors[i]), np.asarray
+    contenders["Pillow resize; our rows"] = by_pillow, np.asarray
+    if slow := processor("slow"):
+        contenders["transformers slow (PIL)"] = lambda i: slow(images[i]), np.asarray
+    if fast := processor("fast"):
+        contenders["transformers fast, from the array"] = lambda i: fast(images[i]), np.asarray
+        contenders["transformers fast, channels first"] = lambda i: fast(tensors[i]), np.asarray
+    level = 1.01 / 255 / min(STD)
+    title = f"{when}photo, uint8 {height}x{width} to {size[0]}x{size[1]}, Qwen rows"
+    expected = by_pillow(0).copy()
+    return group(title, images[0], contenders, expected, tolerance=LEVELS * level, rounds=15)
+
+
+def embed(side=448, width=1024):
+    """Patch embedding, the same numbers each way: convolutions beside the matrix product that they are."""
+    torch = optional("torch", lambda: __import__("torch"))
+    if not torch:
+        return []
+    torch.set_num_threads(1)
+    make = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.randn(shape, generator=make)
+    images = [draw(1, side, side, 3) for _ in range(SETS)]
+    first = [x.permute(0, 3, 1, 2).contiguous() for x in images]
+    kernel = draw(width, 3, PATCH, PATCH) / 24  # so that a sum of 588 products is about 1
+    matrix = kernel.permute(2, 3, 1, 0).reshape(-1, width)  # (y, x, C) by D
+    rows = [torch.from_numpy(patches.patchify(x.numpy(), PATCH))[0] for x in images]
+    out = torch.empty(len(rows[0]), width)
+
+    def cut_and_multiply(i):
+        patches.patchify(images[i].numpy(), PATCH, out=rows[i].numpy()[None])
+        return torch.mm(rows[i], matrix, out=out)
+
+    seen = lambda answer: answer.detach().flatten(2).transpose(1, 2)[0]
+    expected = rows[0].double() @ matrix.double()
+    contenders = {
+        "patchify, out=; matrix product": (cut_and_multiply, np.asarray),
+        "torch conv2d, stride 14, channels first": (
+            lambda i: torch.nn.functional.conv2d(first[i], kernel, stride=PATCH),
+            seen,
+        ),
+    }
+    unit = "matrix product alone", lambda i: torch.mm(rows[i % SETS], matrix, out=out)
+    title = f"embed, float32, {len(out)} patches of 588 numbers to {width}"
+    return group(title, unit, contenders, expected, tolerance=1e-4)
+
+
+def embed_qwen(count=1024, width=1024):
+    """Qwen2-VL's embedding of rows already cut: a convolution over them, or the matrix product that it is."""
+    torch = optional("torch", lambda: __import__("torch"))
+    if not torch:
+        return []
+    make = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.randn(shape, generator=make)
+    rows = [draw(count, 3, 2, PATCH, PATCH) for _ in range(SETS)]
+    for x in rows:
+        x[:, :, 1] = x[:, :, 0]  # a still: its frame stands in each row twice
+    kernel, out = draw(width, 3, 2, PATCH, PATCH) / 34, torch.empty(count, width)
+    matrix, halved = kernel.flatten(1).T.contiguous(), kernel.sum(2).flatten(1).T.contiguous()
+    flat, once = [x.flatten(1) for x in rows], [x[:, :, 0].flatten(1) for x in rows]
+    expected = flat[0].double() @ matrix.double()
+    contenders = {
+        "conv3d on the rows, as in Qwen2-VL": (
+            lambda i: torch.nn.functional.conv3d(rows[i], kernel, stride=(2, PATCH, PATCH)),
+            lambda answer: answer.flatten(1),
+        ),
+        "matrix product, frame once, weights added": (lambda i: torch.mm(once[i], halved, out=out), np.asarray),
+    }
+    unit = "matrix product alone", lambda i: torch.mm(flat[i % SETS], matrix, out=out)
+    title = f"embed, float32, {count} Qwen rows of 1176 numbers to {width}"
+    return group(title, unit, contenders, expected, tolerance=1e-4)
 
 
 def on_the_cpu():
     rows = cut((8, 448, 448, 3), np.float32, "cut, float32 8x448x448")
+    rows += cut((8, 448, 448, 3), np.uint8, "cut, uint8 8x448x448")
     rows += cut((1, 3024, 4032, 3), np.uint8, "cut, uint8 3024x4032 (12 megapixels)", rounds=15)
-    rows += normalise(1120, 896)
+    rows += normalise(1120, 896) + photo() + embed() + embed_qwen()
+    if _timing.keep_memory():
+        rows += normalise(1120, 896, when=KEPT) + photo(when=KEPT)
+    notes = [
+        "processor time, not the clock on the wall: a machine may be shared",
+        f"photo: answers agree within {LEVELS} of 255 levels; everything else to 1e-4 or exactly",
+        f"{KEPT}the process keeps what it frees, so that a fresh array costs no page faults",
+    ]
+    notes += filter(None, [optional("torchvision", _processors.load_torchvision)])
     packages = ("numpy", "torch", "einops", "transformers", "torchvision", "pillow")
-    _timing.save(
-        "patches-cpu", device=_timing.cpu_name(), threads=1, packages=packages, rows=rows, skipped=dict(SKIPPED)
-    )
-
-
-def on_the_card(torch):
-    """uint8 to half-precision rows in one pass, batches that a card finds small, usual and large."""
-    orders = {
-        "plain grid": (1, lambda x, **kw: patches.normalize_patchify(x, PATCH, MEAN, STD, **kw)),
-        "Qwen order": (2, lambda x, **kw: patches.normalize_qwen_rows(x, MEAN, STD, patch=PATCH, **kw)),
-    }
-    rows = []
-    for batch in (1, 32, 256):
-        for order, (repeat, ours) in orders.items():
-            rows += one_pass_on_the_card(torch, f"{order}, uint8 to float16, {batch}x448x448", batch, repeat, ours)
-    name = torch.cuda.get_device_name()
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    packages = ("numpy", "torch", "triton")
-    _timing.save(f"patches-{slug}", device=name, threads=1, packages=packages, rows=rows, skipped=dict(SKIPPED))
-
-
-def one_pass_on_the_card(torch, title, batch, repeat, ours):
-    """Parity, then events. The unit is a copy that reads and writes, together, as many bytes as the kernel does."""
-    print(title)
-    shape = (batch, 448, 448, 3)
-    images = [torch.randint(0, 256, shape, dtype=torch.uint8, device="cuda") for _ in range(4)]
-    outs = [torch.empty(batch, 1024, 588 * repeat, dtype=torch.float16, device="cuda") for _ in range(4)]
-    expected = ours(images[0][-1:].cpu().numpy())
-    for answer in (ours(images[0], dtype=torch.float16), eager(torch, images[0], repeat)):
-        np.testing.assert_allclose(answer[-1:].float().cpu().numpy(), expected, rtol=2e-3, atol=2e-3)
-    moved = images[0].numel() + 2 * outs[0].numel()
-    source, target = (torch.zeros((4, moved // 2), dtype=torch.uint8, device="cuda") for _ in range(2))
-    calls = {
-        "copy of the same bytes": lambda i: target[i % 4].copy_(source[i % 4]),
-        "one kernel, out=": lambda i: ours(images[i % 4], dtype=torch.float16, out=outs[i % 4]),
-        "torch: convert, scale, cut": lambda i: eager(torch, images[i % 4], repeat),
-    }
-    return _timing.race(title, calls, rounds=25, warm=5, clock=_timing.cuda_clock)
-
-
-def eager(torch, images, repeat):
-    """The same in plain torch, several passes over memory."""
-    mean, std = (torch.tensor(x, device=images.device) for x in (MEAN, STD))
-    numbers = ((images.float() / 255 - mean) / std).half()
-    if repeat == 1:
-        return patches.patchify(numbers, PATCH)
-    return torch.stack([patches.qwen_rows(x[None], patch=PATCH, temporal=repeat)[0] for x in numbers])
+    about = dict(device=_timing.cpu_name(), threads=1, packages=packages, skipped=dict(SKIPPED), notes=notes)
+    _timing.save("patches-cpu", rows=rows, **about)
 
 
 def main(arguments):
@@ -204,7 +248,7 @@ def main(arguments):
     if torch is None or not torch.cuda.is_available():
         print("not measured yet: no CUDA card here")
     else:
-        on_the_card(torch)
+        _patches_gpu.on_the_card(torch, dict(SKIPPED))
 
 
 if __name__ == "__main__":

@@ -40,9 +40,40 @@ def test_a_result_says_where_when_and_with_what(path):
         assert row["median"] > 0 and row["ratio"] > 0 and 0 <= row["spread"] < 1, row
         groups[row["group"]].append(row)
     for title, rows in groups.items():
-        assert len(rows) > 1, f"{title}: nothing but the copy"
-        assert rows[0]["name"].startswith("copy") and rows[0]["ratio"] == 1, title
+        assert len(rows) > 1, f"{title}: nothing but the unit"
+        assert len({row["name"] for row in rows}) == len(rows), f"{title}: two rows of one name"
+        assert rows[0]["name"].startswith(("copy", "matrix product alone", "faiss")) and rows[0]["ratio"] == 1, title
     assert all(record["skipped"].values()), "a contender left out without a reason"
+
+
+def test_the_package_ships_the_same_results():
+    """Colab has the package, not the repository: the chapters read the copies."""
+    shipped = BENCHMARKS.parent / "mmtokedu" / "data" / "benchmarks"
+    assert {path.name: path.read_bytes() for path in shipped.iterdir()} == {
+        path.name: path.read_bytes() for path in (BENCHMARKS / "results").iterdir()
+    }
+
+
+def test_save_writes_both_copies(timing, monkeypatch, tmp_path):
+    monkeypatch.setattr(timing, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(timing, "SHIPPED", tmp_path / "data" / "benchmarks")
+    about = dict(device="a card", threads=1, packages=("numpy", "nonesuch"), rows=[], skipped={}, notes=["loaded so"])
+    timing.save("topic-a-card", **about)
+    first, second = (
+        (folder / "topic-a-card.json").read_text()
+        for folder in (tmp_path / "results", tmp_path / "data" / "benchmarks")
+    )
+    assert first == second and json.loads(first)["notes"] == ["loaded so"]
+    assert json.loads(first)["versions"]["nonesuch"] is None
+
+
+def test_no_contender_follows_another_on_the_same_input(timing, monkeypatch):
+    """Each starts at another of the inputs, and goes through all of them."""
+    np = pytest.importorskip("numpy")
+    seen = {name: [] for name in "ab"}
+    calls = {name: (lambda i, name=name: seen[name].append(i) or np.ones(1), np.asarray) for name in "ab"}
+    timing.group("turns", np.ones(1), calls, np.ones(1), rounds=6, warm=0)
+    assert seen["a"][1:] == [0, 1, 2, 0, 1, 2] and seen["b"][1:] == [1, 2, 0, 1, 2, 0]  # after the parity check's 0
 
 
 def test_the_clock_measures_and_the_first_call_is_the_unit(timing):
@@ -55,7 +86,17 @@ def test_the_clock_measures_and_the_first_call_is_the_unit(timing):
 def test_every_contender_runs_once_a_round(timing):
     order = []
     timing.race("order", {name: lambda i, name=name: order.append((i, name)) for name in "ab"}, rounds=3, warm=1)
-    assert order == [(i, name) for i in (-1, 0, 1, 2) for name in "ab"]
+    assert sorted(order) == [(i, name) for i in (-1, 0, 1, 2) for name in "ab"]
+    assert [i for i, _ in order] == sorted(i for i, _ in order)  # a round ends before the next begins
+
+
+def test_the_order_changes_from_round_to_round_and_repeats_from_run_to_run(timing):
+    def firsts():
+        order = []
+        timing.race("order", {name: lambda i, name=name: order.append(name) for name in "abc"}, rounds=12, warm=0)
+        return order[::3]
+
+    assert set(firsts()) == set("abc") and firsts() == firsts()
 
 
 def test_without_a_card_nothing_is_measured():
