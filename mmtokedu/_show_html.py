@@ -1,6 +1,7 @@
 """What `show` writes around its pictures: one wrapper, one small style that also holds outside the book."""
 
 import html
+import numbers
 
 # name -> (on light paper, on dark paper). A figure is drawn in the first and recoloured to the second.
 # tests/test_show.py: text and modality colours reach 4.5:1 on the paper, modalities stay apart for the colour-blind.
@@ -28,7 +29,7 @@ def style(palette):
     `palette` maps names to (light, dark) colours. Zero-weight `:where` lets the book's rules win.
     """
     light, dark = (";".join(f"--mm-{name}:{pair[i]}" for name, pair in palette.items()) for i in (0, 1))
-    root = ":where(.mm-figure,.mm-strip,.mm-source,.mm-frames)"
+    root = ":where(.mm-figure,.mm-strip,.mm-source,.mm-frames,.mm-table,.mm-sounds)"
     return (
         f"<style>{root}{{{light}}}:where({DARK}) {root}{{{dark}}}"
         f"{DARK} .mm-light+.mm-dark{{display:block!important}}{DARK} .mm-light:has(+.mm-dark){{display:none}}"
@@ -50,7 +51,17 @@ def style(palette):
         ":where(.mm-source) :where(.s1,.s2,.sd,.si,.sa,.mi,.mf){color:var(--mm-accent)}"
         ":where(.mm-source) :where(.c1,.sd){color:var(--mm-muted);font-style:italic}"
         ":where(.mm-frames label){display:flex;gap:.8em;align-items:center;flex-wrap:wrap;margin-bottom:.6em}"
-        ":where(.mm-frames input){flex:1 1 10em;accent-color:var(--mm-ink)}</style>"
+        ":where(.mm-frames input){flex:1 1 10em;accent-color:var(--mm-ink)}"
+        ":where(.mm-players){display:grid;grid-template-columns:repeat(auto-fill,minmax(min(15em,100%),1fr));gap:12px}"
+        ":where(.mm-players audio){width:100%;display:block}"
+        ":where(.mm-table){overflow-x:auto}:where(.mm-table table){border-collapse:collapse;margin:0;font-size:.93em;"
+        "font-variant-numeric:tabular-nums}"
+        ":where(.mm-table caption){caption-side:top;text-align:left;padding:0 0 .6em;color:var(--mm-muted)}"
+        ":where(.mm-table) :where(th,td){padding:.35em .9em .35em .4em;border:0;border-bottom:1px solid var(--mm-rule);"
+        "background:none;color:var(--mm-ink);vertical-align:top;font-weight:400}"
+        ":where(.mm-table thead th,.mm-table .mm-group,.mm-table .mm-mark>*){font-weight:600}"
+        ":where(.mm-table .mm-mark>:first-child){box-shadow:inset 3px 0 var(--mm-accent)}"
+        ":where(.mm-table .mm-none){color:var(--mm-muted)}</style>"
     )
 
 
@@ -73,6 +84,42 @@ class Html:
 def caption_tag(caption):
     """A figcaption, or nothing."""
     return f"<figcaption>{html.escape(caption, quote=False)}</figcaption>" if caption else ""
+
+
+def table_html(header, rows, caption, mark, digits):
+    """A real table: heads for columns and rows, a body for each group, numbers to the right. See `show.table`."""
+    body = [row for row in rows if not isinstance(row, str)]
+    right = [any(_is_number(row[i]) for row in body) for i in range(len(header))]
+
+    def cell(i, value, tag="td", scope=""):
+        text, kind = str(value), ""
+        if value is None:
+            text, kind = "not measured yet", ' class="mm-none"'
+        elif _is_number(value):
+            text = f"{value:,.{digits}f}" if isinstance(value, float) else f"{value:,}"
+        side = "right" if right[i] else "left"
+        return f'<{tag}{scope}{kind} style="text-align:{side}">{html.escape(text, quote=False)}</{tag}>'
+
+    head = "".join(cell(i, name, "th", ' scope="col"') for i, name in enumerate(header))
+    bodies, number = [""], 0
+    for row in rows:
+        if isinstance(row, str):
+            title = html.escape(row, quote=False)
+            span = f'colspan="{len(header)}" scope="rowgroup" style="text-align:left"'
+            bodies.append(f'<tr><th class="mm-group" {span}>{title}</th></tr>')
+            continue
+        cells = cell(0, row[0], "th", ' scope="row"') + "".join(cell(i, x) for i, x in enumerate(row) if i)
+        bodies[-1] += f'<tr class="mm-mark">{cells}</tr>' if number in mark else f"<tr>{cells}</tr>"
+        number += 1
+    groups = "".join(f"<tbody>{rows}</tbody>" for rows in bodies if rows)
+    return (
+        f'<div class="mm-table" role="region" tabindex="0" aria-label="{html.escape(caption)}"><table class="table">'
+        f"<caption>{html.escape(caption, quote=False)}</caption><thead><tr>{head}</tr></thead>{groups}</table></div>"
+    )
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 # One cell of a strip, 16 x 24, in fill F and paper P: each modality has a mark of its own beside its colour.

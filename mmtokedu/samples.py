@@ -1,7 +1,8 @@
-"""Real inputs for every chapter: photos and a typeset page. Nothing downloads, and every item names its licence.
+"""Inputs for every chapter: photos, a typeset page and speech. Nothing downloads, and every item names its licence.
 
 The photos lie inside scikit-image's wheel (0.24 to current); they are read from there, byte for byte. The page is
-ours: `tools/typeset_page.py` sets it, and knows the box of every character.
+ours: `tools/typeset_page.py` sets it, and knows the box of every character. The speech is synthetic: espeak-ng reads
+our own sentences in `tools/make_speech.py`.
 """
 
 import importlib.util
@@ -42,6 +43,20 @@ class Characters(NamedTuple):
     line: np.ndarray  # (n,) int64, index into document_lines()
 
 
+class Recording(NamedTuple):
+    """One sentence of synthetic speech: what is said, by which voice, in which language ("en", "de" or "es")."""
+
+    text: str
+    voice: str
+    language: str
+    sound: np.ndarray  # (T,) float32, -1 to 1, RMS 0.07
+    rate: int  # Hz
+
+    @property
+    def seconds(self):
+        return len(self.sound) / self.rate
+
+
 PHOTOS = {  # licence: as the docstring of skimage.data.<name> states it; images without a statement are left out
     "astronaut": Item(
         "the astronaut Eileen Collins, 512 x 512",
@@ -75,10 +90,12 @@ PHOTOS = {  # licence: as the docstring of skimage.data.<name> states it; images
     ),
 }
 
+SPLITS = "train", "new_sentences", "new_voice"  # of the speech
 _PAGE = "typeset for this book by tools/typeset_page.py", "CC BY 4.0"
 _FONT = "Source Serif Pro 2.007 (italic 1.007) by Adobe, from the PyPI package font-source-serif-pro 0.0.1, unchanged"
 _SANS = "Instrument Sans 1.000 by The Instrument Sans Project Authors, https://github.com/Instrument/instrument-sans"
 _OFL = "SIL Open Font License 1.1, text beside it"
+_SPEECH = "our sentences read by espeak-ng 1.51, in tools/make_speech.py", "CC BY 4.0"
 ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "page.png": Item("an A4 page at 200 dpi, type from 7 to 12 points", *_PAGE),
     "page_noisy.jpg": Item("the same page worn: tilted, unevenly lit, blurred, noisy, saved as a JPEG", *_PAGE),
@@ -92,8 +109,21 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "results/patches.json": Item(
         "what a resize destroys on the page, and what padding wastes", "experiments/patches.py", "MIT, as the code"
     ),
+    "results/vq.json": Item(
+        "how codebooks collapse, what helps, and what codes cost", "experiments/vq.py", "MIT, as the code"
+    ),
+    "results/vq_generation.json": Item(
+        "what a codebook does to a generator", "experiments/vq_generation.py", "MIT, as the code"
+    ),
+    "speech/train.flac": Item("synthetic speech to learn from: 40 sentences, 8 voices", *_SPEECH),
+    "speech/new_sentences.flac": Item("synthetic speech to test on: 7 other sentences, the same voices", *_SPEECH),
+    "speech/new_voice.flac": Item("synthetic speech to test on: 5 of the other sentences, another voice", *_SPEECH),
+    "speech/speech.json": Item("who says what in the three files, from where to where", *_SPEECH),
     "fonts/InstrumentSans-LICENSE.txt": Item("the licence of the two fonts", _SANS, "verbatim copies allowed"),
 }
+for _path in sorted((_DATA / "benchmarks").glob("*.json")):  # one a topic and device; a test holds each to its original
+    _what = "times of what the chapter does, beside its peers"
+    ITEMS[f"benchmarks/{_path.name}"] = Item(_what, f"benchmarks/results/{_path.name}", "MIT, as the code")
 
 
 def photo(name="astronaut"):
@@ -121,6 +151,28 @@ def document(noisy=False):
     return _read_page("page_noisy.jpg" if noisy else "page.png").copy()
 
 
+def speech(split="train"):
+    """Synthetic speech, nobody's voice: a tuple of Recording(text, voice, language, sound, rate), fresh each call.
+
+    "train" has 40 sentences in 8 voices, two and a half minutes; "new_sentences" 7 others, said by the same voices, the
+    English ones by two each; "new_voice" 5 of those 7 in a ninth voice. All at 16 kHz, at the same RMS of 0.07.
+
+    ValueError for another split; ModuleNotFoundError where soundfile is not installed.
+
+    >>> recording = speech("new_voice")[2]
+    >>> recording.text, recording.voice, round(recording.seconds, 1)
+    ('Trust your ears first, and only then the number in the table.', 'iris', 3.5)
+    """
+    if split not in SPLITS:
+        raise ValueError(f"there is no split {split!r}; choose one of {', '.join(SPLITS)}")
+    sound, rate = _read_sound(split)
+    return tuple(
+        Recording(clip["text"], clip["voice"], clip["language"], sound[clip["start"] : clip["stop"]].copy(), rate)
+        for clip in _read_speech()["clips"]
+        if clip["split"] == split
+    )
+
+
 def results(topic):
     """The stored results of a chapter's experiment, `experiments/<topic>.py`: a dict, with device, versions and date.
 
@@ -133,6 +185,26 @@ def results(topic):
     if topic not in stored:
         raise ValueError(f"there are no results for {topic!r}; there are for {', '.join(sorted(stored))}")
     return json.loads(stored[topic].read_text(encoding="utf-8"))
+
+
+def timings(topic):
+    """The stored results of a chapter's benchmark, `benchmarks/bench_<topic>.py`: device -> dict, the CPU's first.
+
+    Each says device, threads, date and versions; `rows` are dicts of group, name, median (seconds), ratio (to the first
+    row of the group) and spread (of the ratio). A card is there once somebody has run `make bench-gpu` on it.
+
+    Raises ValueError for a chapter that has none.
+
+    >>> timings("patches")["cpu"]["threads"]
+    1
+    """
+    named = sorted((*path.stem.split("-", 1), path) for path in (_DATA / "benchmarks").glob("*-*.json"))
+    named.sort(key=lambda parts: parts[1] != "cpu")
+    found = {device: json.loads(path.read_text(encoding="utf-8")) for stem, device, path in named if stem == topic}
+    if not found:
+        there = ", ".join(sorted({stem for stem, _, _ in named}))
+        raise ValueError(f"there are no timings for {topic!r}; there are for {there}")
+    return found
 
 
 def document_lines():
@@ -200,3 +272,19 @@ def _read_page(name):
 @cache
 def _read_layout():
     return json.loads((_DATA / "page.json").read_text(encoding="utf-8"))
+
+
+@cache
+def _read_sound(split):
+    try:
+        import soundfile
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "the speech is FLAC, read by soundfile, missing: pip install mmtokedu[media]"
+        ) from error
+    return soundfile.read(_DATA / "speech" / f"{split}.flac", dtype="float32")
+
+
+@cache
+def _read_speech():
+    return json.loads((_DATA / "speech" / "speech.json").read_text(encoding="utf-8"))

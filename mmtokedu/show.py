@@ -3,9 +3,11 @@
 import ast
 import hashlib
 import html
+import importlib.util
 import inspect
 import io
 import textwrap
+import wave
 from base64 import b64encode
 from pathlib import Path
 
@@ -21,7 +23,7 @@ try:
 except ImportError as error:
     raise ImportError(f"mmtokedu.show draws with Matplotlib ({error}): pip install 'mmtokedu[show]'") from error
 
-from mmtokedu._show_html import CELLS, PALETTE, Html, caption_tag, cells_svg, style
+from mmtokedu._show_html import CELLS, PALETTE, Html, caption_tag, cells_svg, style, table_html
 
 COLOR = {name: light for name, (light, dark) in PALETTE.items()}
 _TO_DARK = {light: dark for light, dark in PALETTE.values()} | {"#000000": PALETTE["ink"][1]}
@@ -189,32 +191,72 @@ def token_strip(parts, *, alt, caption=None):
     return _output("strip", f'<figure class="mm-strip">{body}</figure>', alt)
 
 
+def table(header, rows, *, caption, mark=(), digits=2):
+    """Show a table: numbers to the right, units in the heads, the rows that matter marked.
+
+    `header` names the columns, with units. A row is as many cells, the first of which is its name: text, a whole number
+    (shown with commas), a float (shown with `digits` decimals) or None ("not measured yet"). A row that is one string
+    is the title of the rows after it. `mark` are the numbers of the rows to mark, titles not counted, or one number.
+    `caption` says what to see; it is also what a reader hears first.
+
+    Raises ValueError for an empty caption, a row of another length, and a marked row that is not there.
+
+    >>> table(["side (px)", "tokens"], [["224", 256], ["448", 1024]], mark=1, caption="Tokens grow with the area.")
+    [table: Tokens grow with the area.]
+    """
+    if not isinstance(caption, str) or not caption.strip():
+        raise ValueError("caption is empty; say in one sentence what the table shows")
+    header, rows, mark = list(header), list(rows), {mark} if isinstance(mark, int) else set(mark)
+    body = [row for row in rows if not isinstance(row, str)]
+    for row in body:
+        if len(row) != len(header):
+            raise ValueError(f"table() got {len(header)} columns and the row {row!r} of {len(row)} cells")
+    if missing := sorted(mark - set(range(len(body)))):
+        raise ValueError(f"table() got {len(body)} rows, numbered from 0, and should mark {missing}")
+    return _output("table", table_html(header, rows, caption.strip(), mark, digits), caption.strip())
+
+
 def source(function, *, docstring=False):
     """Show the source of a library function, highlighted: what the page quotes is what runs.
 
+    `function` is the function itself, or "module:name", which reads the file without importing what the file imports.
     The decorator that sends torch tensors to a twin is left out, and so is the docstring unless asked for.
 
+    Raises ValueError for a name that the module's file does not define at its top level.
+
     >>> source(draw_grid)
+    [source: mmtokedu.show.draw_grid]
+    >>> source("mmtokedu.show:draw_grid")
     [source: mmtokedu.show.draw_grid]
     """
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    inner = inspect.unwrap(function)
-    code = textwrap.dedent(inspect.getsource(inner))
+    if isinstance(function, str):
+        name, code = function.replace(":", "."), _source_in_file(*function.split(":"))
+    else:
+        inner = inspect.unwrap(function)
+        name, code = f"{inner.__module__}.{inner.__qualname__}", textwrap.dedent(inspect.getsource(inner))
     definition = ast.parse(code).body[0]
     lines = code.splitlines()
     if not docstring and ast.get_docstring(definition):
         first = definition.body[0]
         del lines[first.lineno - 1 : first.end_lineno]
     code = "\n".join(lines[definition.lineno - 1 :])  # the decorators stand before the line of the definition
-    name = f"{inner.__module__}.{inner.__qualname__}"
     body = (
         f'<figure class="mm-source"><figcaption><code>{html.escape(name)}</code></figcaption><div class="highlight">'
         f'<pre tabindex="0">{highlight(code, PythonLexer(), HtmlFormatter(nowrap=True))}</pre></div></figure>'
     )
     return _output("source", body, name, hashlib.sha256(code.encode()).hexdigest()[:12])
+
+
+def _source_in_file(module, name):
+    text = Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8")
+    for node in ast.parse(text).body:
+        if getattr(node, "name", None) == name:
+            return "\n".join(text.splitlines()[node.lineno - 1 : node.end_lineno])
+    raise ValueError(f"{module} defines no {name!r} at its top level")
 
 
 def frame_slider(frames, captions, *, label="frame", alt, caption=None):
@@ -248,6 +290,47 @@ def frame_slider(frames, captions, *, label="frame", alt, caption=None):
         f'{html.escape(captions[0], quote=False)}</output><div class="mm-stack">{pictures}</div>' + caption_tag(caption)
     )
     return _output("frames", f'<figure class="mm-frames">{body}</figure>', alt)
+
+
+def sounds(arrays, rate, *, titles, alt, caption=None):
+    """Show sounds as players in a row, 16-bit and inside the page: they need no kernel and no network.
+
+    `arrays` are sounds (T,) of floats in [-1, 1] at `rate` Hz, `titles` one line for each. Nothing is made louder
+    or softer: give sounds of equal level if they are to be compared.
+
+    Raises ValueError for a number of titles other than that of the sounds, and for a sound that is empty, has more
+    than one axis, or leaves [-1, 1].
+
+    >>> sounds([np.zeros(160)], 16_000, titles=["silence"], alt="Ten milliseconds of silence.")
+    [audio: Ten milliseconds of silence.]
+    """
+    alt, arrays, titles = _alt(alt), list(arrays), list(titles)
+    if len(arrays) != len(titles) or not arrays:
+        raise ValueError(f"sounds() got {len(arrays)} sounds and {len(titles)} titles; give one for each")
+    files = [_wav(np.asarray(sound), rate) for sound in arrays]
+    players = "".join(
+        f'<div><div class="mm-title">{html.escape(title, quote=False)}</div><audio controls preload="metadata" '
+        f'aria-label="{html.escape(title)}" src="data:audio/wav;base64,{b64encode(file).decode()}"></audio></div>'
+        for title, file in zip(titles, files)
+    )
+    body = f'<figure class="mm-sounds" role="group" aria-label="{html.escape(alt)}">'
+    body += f'<div class="mm-players">{players}</div>{caption_tag(caption)}</figure>'
+    return _output("audio", body, alt, hashlib.sha256(b"".join(files)).hexdigest()[:12])
+
+
+def _wav(sound, rate):
+    """A sound as the bytes of a WAV file, mono, 16 bits a sample."""
+    if sound.ndim != 1 or not sound.size:
+        raise ValueError(f"a sound has shape {sound.shape}; pass (T,), at least one sample")
+    if not (np.abs(sound) <= 1).all():
+        raise ValueError(f"a sound reaches {np.abs(sound).max():.3g}; pass finite floats in [-1, 1]")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(np.rint(sound * 32767).astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def _output(kind, body, alt, key=""):

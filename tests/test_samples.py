@@ -1,6 +1,9 @@
 import hashlib
 import importlib.util
+import io
+import itertools
 import json
+import shutil
 import string
 import subprocess
 import sys
@@ -15,17 +18,27 @@ from mmtokedu import samples
 ROOT = Path(__file__).parent.parent
 SIZES = [7, 8, 9, 10, 11, 12]
 needs_scikit_image = pytest.mark.skipif(importlib.util.find_spec("skimage") is None, reason="scikit-image is missing")
+needs_soundfile = pytest.mark.skipif(importlib.util.find_spec("soundfile") is None, reason="soundfile is missing")
 both_pages = pytest.mark.parametrize("noisy", [False, True], ids=["clean", "noisy"])
+
+
+def tool(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[name]
 
 
 @pytest.fixture(scope="module")
 def typeset_page():
-    spec = importlib.util.spec_from_file_location("typeset_page", ROOT / "tools" / "typeset_page.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    yield from tool("typeset_page")
+
+
+@pytest.fixture(scope="module")
+def make_speech():
+    yield from tool("make_speech")
 
 
 # photos
@@ -83,7 +96,8 @@ def test_a_scikit_image_without_its_images_says_so(monkeypatch, tmp_path):
 
 
 def test_import_needs_only_the_core():
-    code = "import sys, mmtokedu.samples; print(sorted({'skimage', 'torch', 'matplotlib'} & set(sys.modules)))"
+    others = "{'skimage', 'torch', 'matplotlib', 'soundfile'}"
+    code = f"import sys, mmtokedu.samples; print(sorted({others} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT) == "[]\n"
 
 
@@ -190,6 +204,147 @@ def test_x_height_in_the_table_is_the_one_on_the_page():
     x = characters.box[(characters.text == "x") & (characters.points == 9) & (characters.style == "roman")]
     stated = float(next(line for line in samples.document_lines() if line.text.startswith("200 ")).text.split()[-1])
     assert np.median(x[:, 2] - x[:, 0]) == pytest.approx(stated, abs=1)
+
+
+# the speech
+
+
+@needs_soundfile
+@pytest.mark.parametrize(
+    "split, count, low, high", [("train", 40, 150, 170), ("new_sentences", 12, 40, 45), ("new_voice", 5, 13, 15)]
+)
+def test_speech_is_as_long_and_as_loud_as_promised(split, count, low, high):
+    recordings = samples.speech(split)
+    assert len(recordings) == count and low < sum(recording.seconds for recording in recordings) < high
+    for recording in recordings:
+        assert recording.rate == 16_000 and recording.sound.dtype == np.float32 and recording.sound.ndim == 1
+        assert np.sqrt(np.mean(recording.sound.astype(float) ** 2)) == pytest.approx(0.07, rel=1e-3)
+        assert 0.3 < np.abs(recording.sound).max() < 0.9
+        assert 2 < recording.seconds < 6 and recording.seconds == len(recording.sound) / 16_000
+
+
+@needs_soundfile
+def test_speech_is_cut_to_the_speech_and_fades():
+    """50 ms around it, which begin and end in silence; a cut in the middle of a word would be a step."""
+    for split in samples.SPLITS:
+        for recording in samples.speech(split):
+            head, tail = recording.sound[:800], recording.sound[::-1][:800]
+            assert max(abs(head[0]), abs(tail[0])) < 1e-3
+            assert max(np.abs(head).max(), np.abs(tail).max()) < 0.1 * np.abs(recording.sound).max()
+            assert np.abs(recording.sound[800:1200]).max() > 1e-3
+
+
+@needs_soundfile
+def test_nothing_of_the_held_out_speech_is_heard_in_training():
+    train, sentences, voice = (samples.speech(split) for split in samples.SPLITS)
+    assert {recording.text for recording in train}.isdisjoint(recording.text for recording in sentences + voice)
+    assert {recording.voice for recording in sentences} == {recording.voice for recording in train}
+    assert {recording.voice for recording in voice}.isdisjoint(recording.voice for recording in train)
+    assert {recording.text for recording in voice} <= {recording.text for recording in sentences}
+    assert [len({recording.voice for recording in part}) for part in (train, sentences, voice)] == [8, 8, 1]
+    assert {recording.language for recording in train} == {"en", "de", "es"}
+
+
+@needs_soundfile
+def test_each_voice_sounds_its_own_way():
+    """espeak-ng ignores an unknown variant: two voices would say the same sentence with the same samples."""
+    said = {}
+    for split in ("new_sentences", "new_voice"):
+        for recording in samples.speech(split):
+            said.setdefault(recording.text, []).append(recording)
+    for recordings in said.values():
+        spectra = [np.abs(np.fft.rfft(recording.sound, 2**17))[:65_536] for recording in recordings]
+        bands = [np.log(spectrum.reshape(64, -1).mean(axis=1)) for spectrum in spectra]
+        for i in range(len(bands)):
+            for j in range(i):
+                assert np.abs(bands[i] - bands[j]).mean() > 0.2, (recordings[i].voice, recordings[j].voice)
+
+
+@needs_soundfile
+def test_speech_survives_a_caller_who_writes_into_it():
+    first = samples.speech("new_voice")[0].sound
+    kept = first.copy()
+    first[:] = 0
+    np.testing.assert_array_equal(samples.speech("new_voice")[0].sound, kept)
+
+
+def test_unknown_split_lists_the_splits():
+    with pytest.raises(ValueError, match="no split 'test'.*train, new_sentences, new_voice"):
+        samples.speech("test")
+
+
+def test_missing_soundfile_says_what_to_install(monkeypatch):
+    samples._read_sound.cache_clear()
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install mmtokedu\[media\]"):
+        samples.speech()
+
+
+@needs_soundfile
+def test_speech_json_describes_the_files_to_the_sample():
+    stored = json.loads((samples._DATA / "speech" / "speech.json").read_text(encoding="utf-8"))
+    for split in samples.SPLITS:
+        sound, rate = samples._read_sound(split)
+        clips = [clip for clip in stored["clips"] if clip["split"] == split]
+        assert rate == stored["rate"] and clips[0]["start"] == 0 and clips[-1]["stop"] == len(sound)
+        assert all(before["stop"] == after["start"] for before, after in itertools.pairwise(clips))
+        assert all(clip["seconds"] == round((clip["stop"] - clip["start"]) / rate, 2) for clip in clips)
+        assert all(clip["language"] == stored["voices"][clip["voice"]]["language"] for clip in clips)
+
+
+def stored_speech():
+    return {path.name: path.read_bytes() for path in (samples._DATA / "speech").iterdir()}
+
+
+@needs_soundfile
+def test_the_script_says_the_stored_speech_again(make_speech):
+    stored = stored_speech()
+    pytest.importorskip("soxr")
+    if not shutil.which("espeak-ng") or "1.51 " not in subprocess.getoutput("espeak-ng --version"):
+        pytest.skip("needs espeak-ng 1.51")
+    assert make_speech.differences(make_speech.build(), stored) == []
+
+
+@needs_soundfile
+def test_speech_check_sees_another_word_and_another_sample(make_speech):
+    import soundfile
+
+    stored = stored_speech()
+    sound = soundfile.read(io.BytesIO(stored["new_voice.flac"]), dtype="int16")[0]
+    for change, said in (
+        (lambda x: x[:-1], "all of 32768"),
+        (lambda x: x + 3 * (np.arange(len(x)) == 9), "up to 3 of"),
+    ):
+        file = io.BytesIO()
+        soundfile.write(file, change(sound).astype(np.int16), 16_000, format="FLAC", subtype="PCM_16")
+        found = make_speech.differences(stored, stored | {"new_voice.flac": file.getvalue()})
+        assert len(found) == 1 and "new_voice.flac differs" in found[0] and said in found[0]
+    other = stored["speech.json"].replace(b"Trust your ears", b"Trust your eyes")
+    assert "speech.json differs" in make_speech.differences(stored, stored | {"speech.json": other})[0]
+
+
+def test_without_espeak_the_script_says_so(make_speech, monkeypatch):
+    pytest.importorskip("soundfile")
+    monkeypatch.setattr(make_speech.shutil, "which", lambda name: None)
+    with pytest.raises(SystemExit, match="espeak-ng is missing"):
+        make_speech.build()
+
+
+# results
+
+
+def test_timings_are_found_by_topic_and_device(monkeypatch, tmp_path):
+    """A later chapter's file, or a card's, needs no change here; the CPU comes first."""
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    for name in ("vq-amd-card", "vq-cpu", "rvq-cpu", "vq-nvidia-h200"):
+        (folder / f"{name}.json").write_text(json.dumps({"device": name}))
+    monkeypatch.setattr(samples, "_DATA", tmp_path)
+    assert list(samples.timings("vq")) == ["cpu", "amd-card", "nvidia-h200"]
+    assert samples.timings("vq")["nvidia-h200"] == {"device": "vq-nvidia-h200"}
+    assert samples.timings("rvq") == {"cpu": {"device": "rvq-cpu"}}
+    with pytest.raises(ValueError, match=r"no timings for 'q'; there are for rvq, vq$"):
+        samples.timings("q")
 
 
 # what ships

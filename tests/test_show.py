@@ -5,6 +5,7 @@ import importlib.util
 import io
 import itertools
 import re
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,59 @@ def test_token_strip_draws_short_spans_whole_and_long_ones_with_a_gap():
     assert "<b>1,024</b>" in show.token_strip([("image", 1024, "photo")], alt="x")._repr_html_()
 
 
+def tables(output):
+    """Rows of cells (tag, attributes, text) of each part of a table."""
+    page = output._repr_html_()
+    parts = re.findall(r"<(thead|tbody)>(.*?)</\1>", page)
+    return [
+        (part, [(attributes, re.findall(r"<(t[hd])([^>]*)>(.*?)</\1>", row)) for attributes, row in rows])
+        for part, rows in ((part, re.findall(r"<tr([^>]*)>(.*?)</tr>", inside)) for part, inside in parts)
+    ]
+
+
+def test_table_is_one_for_readers_of_every_kind():
+    rows = ["on paper", ["a & b", 1024, 1.5, "fast"], "on a card", ["card", None, 0.25, "slow"]]
+    output = show.table(["what", "tokens", "time (ms)", "verdict"], rows, mark=1, caption="Cost & time.")
+    page = output._repr_html_()
+    assert 'role="region" tabindex="0" aria-label="Cost &amp; time."' in page  # it scrolls, so the keyboard reaches it
+    assert "<caption>Cost &amp; time.</caption>" in page and repr(output) == "[table: Cost & time.]"
+    (head, ((_, names),)), *groups = tables(output)
+    assert head == "thead" and [tag + scope[:12] for tag, scope, _ in names] == ['th scope="col"'] * 4
+    assert [["left", "right"]["right" in side] for _, side, _ in names] == ["left", "right", "right", "left"]
+    assert [part for part, _ in groups] == ["tbody", "tbody"]
+    for (_, inside), title, text in zip(groups, rows[::2], (["a &amp; b", "1,024", "1.50", "fast"],
+                                                            ["card", "not measured yet", "0.25", "slow"])):  # fmt: skip
+        (_, ((tag, attributes, said),)), (marked, cells) = inside
+        assert (tag, said) == ("th", title) and 'colspan="4" scope="rowgroup"' in attributes
+        assert [word for _, _, word in cells] == text
+        assert cells[0][0] == "th" and 'scope="row"' in cells[0][1]
+        assert ["right" in side for _, side, _ in cells] == [False, True, True, False]
+        assert marked == (' class="mm-mark"' if title == "on a card" else "")
+
+
+def test_table_marks_and_rounds_as_told():
+    output = show.table(["x", "y"], [["a", 2.0], ["b", 0.123], ["c", 7]], mark=[0, 2], digits=1, caption="Two marks.")
+    ((_, rows),) = tables(output)[1:]
+    assert [bool(attributes) for attributes, _ in rows] == [True, False, True]
+    assert [cells[1][2] for _, cells in rows] == ["2.0", "0.1", "7"]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"caption": " "}, "caption is empty"),
+        ({"rows": [["a", 1], ["b"]]}, "2 columns and the row .* of 1 cells"),
+        ({"mark": 2}, r"2 rows, numbered from 0, and should mark \[2\]"),
+        ({"mark": [-1]}, r"should mark \[-1\]"),
+    ],
+)
+def test_table_refuses_what_it_cannot_show(change, message):
+    good = {"header": ["x", "y"], "rows": [["a", 1], "title", ["b", 2]], "caption": "Fine.", "mark": 1}
+    show.table(**good)
+    with pytest.raises(ValueError, match=message):
+        show.table(**good | change)
+
+
 def test_source_is_the_function_without_decorator_and_docstring():
     patches = pytest.importorskip("mmtokedu.patches")
     text = re.sub(r"<[^>]+>", "", show.source(patches.patchify)._repr_html_().split('<div class="highlight">')[1])
@@ -257,3 +311,33 @@ def test_map_links_what_is_written_and_nothing_else(draw_map):
     assert draw_map.chapter_links(toc) == {"patches": "../notebooks/patches.html", "cache": "../notebooks/cache.html"}
     assert draw_map.page(toc).count("<a ") == 4  # two places on two maps
     assert draw_map.page(toc).count(">coming<") == 14
+
+
+def test_sounds_are_in_the_page_as_they_were_given():
+    sound = np.sin(np.arange(1600) / 5) / 2
+    out = show.sounds([sound, sound / 2], 16_000, titles=["loud", "soft <"], alt="A tone twice.")._repr_html_()
+    files = [base64.b64decode(data) for data in re.findall(r'src="data:audio/wav;base64,([^"]*)"', out)]
+    assert len(files) == 2 and 'aria-label="soft &lt;"' in out and 'aria-label="A tone twice."' in out
+    with wave.open(io.BytesIO(files[0])) as file:
+        assert (file.getnchannels(), file.getframerate(), file.getnframes()) == (1, 16_000, 1600)
+        back = np.frombuffer(file.readframes(1600), "<i2") / 32767
+    np.testing.assert_allclose(back, sound, atol=1 / 32767)
+    again = show.sounds([sound, sound / 2], 16_000, titles=["loud", "soft <"], alt="A tone twice.")
+    other = show.sounds([sound, sound / 3], 16_000, titles=["loud", "soft <"], alt="A tone twice.")
+    assert again.key == out[len("<!-- mm:audio ") :][:12] != other.key
+
+
+@pytest.mark.parametrize(
+    "arrays, titles, says",
+    [
+        ([np.zeros(3)], ["a", "b"], "1 sounds and 2 titles"),
+        ([], [], "0 sounds"),
+        ([np.zeros((3, 2))], ["stereo"], r"\(3, 2\)"),
+        ([np.zeros(0)], ["nothing"], "at least one sample"),
+        ([np.full(3, 1.5)], ["clipped"], "reaches 1.5"),
+        ([np.full(3, np.nan)], ["nan"], "finite"),
+    ],
+)
+def test_sounds_that_cannot_be_played_are_refused(arrays, titles, says):
+    with pytest.raises(ValueError, match=says):
+        show.sounds(arrays, 16_000, titles=titles, alt="x")

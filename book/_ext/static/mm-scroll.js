@@ -1,7 +1,7 @@
 // What scrolls inside its own box (code, outputs, tables, wide formulas) can be reached with the keyboard. The theme
 // does the same once, on load; here it also holds after a font arrives, something unfolds, or a formula is set.
 (() => {
-  const boxes = 'pre, .cell_output > .output, .pst-scrollable-table-container, mjx-container[display="true"]';
+  const boxes = 'pre, .cell_output > .output, .pst-scrollable-table-container, .mm-table, mjx-container[display="true"]';
   const mark = box => {
     box.tabIndex = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ? 0 : -1;
   };
