@@ -118,7 +118,8 @@ def normalize_patchify(images, patch, mean, std, *, dtype=np.float32, out=None):
     target = out.view(piece).reshape(batch, *grid, patch)
     for b in range(batch):
         for r in range(grid[0]):
-            np.multiply(lines[b, r], scale, out=strip)
+            np.copyto(strip, lines[b, r])
+            np.multiply(strip, scale, out=strip)
             np.add(strip, shift, out=cast, casting="same_kind")
             target[b, r] = source
     return out
@@ -191,15 +192,14 @@ def normalize_qwen_rows(images, mean, std, *, patch=14, merge=2, temporal=2, dty
     cast = strip if dtype == np.float32 else np.empty_like(strip, dtype)
     piece = np.dtype((np.void, patch * dtype.itemsize))  # one pixel row of one channel of one patch
     source = cast.view(piece).reshape(channels, merge, patch, cols // merge, merge)
-    source = source.transpose(3, 1, 4, 0, 2)  # (block, row in block, col in block, C, y)
+    source = source.transpose(3, 1, 4, 0, 2)[..., None, :]  # (block, row in block, col in block, C, 1, y)
     target = out.view(piece).reshape(batch, rows // merge, cols // merge, merge, merge, channels, temporal, patch)
     for b in range(batch):
         for r in range(rows // merge):
             np.copyto(strip, strips[b, r].transpose(2, 0, 1))
             np.multiply(strip, scale, out=strip)
             np.add(strip, shift, out=cast, casting="same_kind")
-            for t in range(temporal):
-                target[b, r, ..., t, :] = source
+            target[b, r] = source  # once a frame
     return out
 
 

@@ -23,7 +23,7 @@ def twins():
             continue
         module = importlib.import_module(f"mmtokedu.{topic}")
         for name, function in inspect.getmembers(module, inspect.isfunction):
-            if getattr(function, "has_cuda_twin", False):
+            if getattr(function, "has_cuda_twin", False) and function.__module__ == module.__name__:
                 yield pytest.param(topic, function, id=f"{topic}.{name}")
 
 

@@ -1,0 +1,299 @@
+"""Torch twins of `mmtokedu.vq`; the docstrings are there."""
+
+import math
+
+import torch
+
+from mmtokedu import _checks, vq
+from mmtokedu.cuda import runs_triton
+
+SCORES = 2**22  # numbers in a tile of scores: 16 MiB of float32
+
+
+@torch.no_grad()
+def nearest_code(vectors, codebook):
+    """See `mmtokedu.vq.nearest_code`. float32 is searched twice, the second time where float16 could not decide."""
+    _checks.check_matrix(codebook, "codebook")
+    _checks.check_vectors(vectors, codebook.shape[1])
+    _check_device(vectors=vectors, codebook=codebook)
+    way = _way(vectors)
+    if way == "numpy":
+        return torch.from_numpy(vq.nearest_code(_array(vectors), _array(codebook))).to(vectors.device)
+    reach, largest = _largest(vectors=vectors, codebook=codebook)
+    if not len(vectors):
+        return torch.empty(0, dtype=torch.int64, device=vectors.device)
+    dtype = _working_dtype(vectors, codebook)
+    dtype = dtype if _checks.float32_will_do(reach, largest) else torch.float64
+    scale = 2.0 ** min(1000, -_checks.common_exponent(reach, largest))
+    z, e = (x.to(dtype) * scale if scale != 1 else x.to(dtype) for x in (vectors, codebook))
+    offset = _shared_offset(e)
+    e = e - offset
+    bias = (e.double().square().sum(dim=1) * -0.5).to(dtype)
+    if way == "triton" and dtype == torch.float32 and _both_half(vectors, codebook) and not offset.any():
+        return _by_kernel(vectors, codebook, bias)[0]  # products of halves are exact in float32: nothing to decide
+    z = z - offset
+    if dtype == torch.float64:
+        return _first_equal(e)[_by_tiles(z, e, bias)[0]]
+    if way == "triton":  # it scores equal codes equally
+        return _twice(z, e, bias, _by_kernel, 2.0**-9)
+    return _first_equal(e)[_twice(z, e, bias, _by_tiles, 2.0**-8)]  # cuBLAS rounds the sums to float16 too
+
+
+def _way(x):
+    """How x is searched: "triton" on a card, "numpy" off it, "tiles" on a card for which Triton will not do.
+
+    That is where it is not installed, and before compute capability 8 (a T4 has 7.5), for which it makes no code that
+    uses the tensor cores: there a half-precision product of cuBLAS, a tile at a time, is the faster one.
+    """
+    old = x.is_cuda and torch.cuda.get_device_capability(x.device) < (8, 0)
+    if runs_triton(x) and not old:
+        return "triton"
+    return "tiles" if x.is_cuda else "numpy"
+
+
+def _twice(z, e, bias, search, error):
+    """The codes of z (N, D): searched in float16, then in float32 where the best two lie closer than float16 can tell.
+
+    Rounding to float16 moves a row by at most 2^-11 of its length (and 2^-25 for each number that is too small for
+    it), so it moves the difference of two scores by at most 4 * 2^-11 |z| |e|: `error` is that 2^-9, or more.
+    """
+    lengths, longest = z.norm(dim=1), e.norm(dim=1).amax()
+    a, b = (-torch.frexp(x).exponent for x in (lengths.amax(), longest))  # both scaled to length 1 at most
+    codes, gaps = search(z.ldexp(a).half(), e.ldexp(b).half(), bias.ldexp(a + b), gaps=True)
+    least = math.sqrt(z.shape[1]) * 2.0**-14  # of a row this short every number is too small
+    error = error + z.shape[1] * 2.0**-22  # and the sum is rounded at each step
+    unsure = (gaps <= error * (lengths.ldexp(a) + least) * (longest.ldexp(b) + least)).nonzero().flatten()
+    if len(unsure):
+        codes[unsure] = search(z[unsure], e, bias)[0]
+    return codes
+
+
+def _by_kernel(z, e, bias, *, gaps=False):
+    """The code of the largest z.e + bias for each row of z, and how far it is ahead of the next: (N,) and (N,)."""
+    import triton.language as tl
+
+    from mmtokedu.cuda.kernels import vq as kernels
+
+    kind = {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16, torch.float32: tl.float32}[z.dtype]
+    if not z.is_cuda and kind == tl.bfloat16:
+        kind = tl.float32  # Triton's interpreter multiplies the bits of bfloat16, not their values
+    codes = torch.empty(len(z), dtype=torch.int64, device=z.device)
+    ahead = torch.empty(len(z), dtype=torch.float32, device=z.device) if gaps else None
+    kernels.search(z.contiguous(), e.contiguous(), bias, codes, ahead, kind=kind)
+    return codes, ahead
+
+
+def _by_tiles(z, e, bias, *, gaps=False):
+    """The same by matrix products, a block of rows at a time: SCORES numbers (or 16 rows of them) at once."""
+    if z.dtype == torch.float32 and z.is_cuda and torch.cuda.get_device_capability(z.device) >= (8, 0):
+        z, e, bias = z.double(), e.double(), bias.double()  # a float32 product may be TF32 there, by a global setting
+    codes = torch.empty(len(z), dtype=torch.int64, device=z.device)
+    ahead = torch.empty(len(z), dtype=bias.dtype, device=z.device) if gaps else None
+    step = max(16, SCORES // len(e))
+    for start in range(0, len(z), step):
+        rows = slice(start, start + step)
+        scores = (z[rows] @ e.T).to(bias.dtype).add_(bias)
+        best, codes[rows] = scores.max(dim=1)
+        if gaps:
+            second = scores.scatter_(1, codes[rows, None], -math.inf).amax(dim=1)
+            ahead[rows] = best - second
+    return codes, ahead
+
+
+def _shared_offset(codebook):
+    low, high = codebook.aminmax(dim=0)
+    mean = low + (high - low) / 2
+    return torch.where(mean.abs() > 2 * (high - low), mean, 0)
+
+
+def _first_equal(codebook):
+    return torch.from_numpy(vq._first_equal(_array(codebook))).to(codebook.device)
+
+
+def look_up(codes, codebook):
+    """See `mmtokedu.vq.look_up`. A gradient goes to the codebook."""
+    _checks.check_matrix(codebook, "codebook")
+    codes = _codes(codes, len(codebook))
+    _check_device(codes=codes, codebook=codebook)
+    return codebook[codes]
+
+
+def codebook_usage(codes, K):
+    """See `mmtokedu.vq.codebook_usage`."""
+    K = _checks.positive(K, "K")
+    counts = _codes(codes, K).flatten().bincount(minlength=K)
+    shares = counts[counts > 0].double()
+    shares /= shares.sum()
+    perplexity = float((-(shares * shares.log()).sum()).exp()) if len(shares) else 0.0
+    return vq.Usage(counts, len(shares), perplexity)
+
+
+@torch.no_grad()
+def ema_state(codebook, usage=None):
+    """See `mmtokedu.vq.ema_state`."""
+    _checks.check_matrix(codebook, "codebook")
+    _largest(codebook=codebook)
+    codebook = codebook.detach().to(_working_dtype(codebook))
+    if usage is None:
+        usage = codebook.new_ones(len(codebook))
+    else:
+        _checks.check_array(usage, "usage")
+        _check_device(codebook=codebook, usage=usage)
+        usage = torch.from_numpy(_checks.check_usage(_array(usage), _array(codebook))).to(codebook.device)
+    return vq.EmaState(codebook * usage[:, None], usage)
+
+
+@torch.no_grad()
+def ema_update(state, vectors, codes, decay):
+    """See `mmtokedu.vq.ema_update`."""
+    _checks.check_vectors(vectors, state.sum.shape[1])
+    _check_device(state=state.sum, vectors=vectors, codes=codes)
+    _largest(vectors=vectors)
+    codes = _codes(codes, len(state.usage))
+    _checks.check_code_each(vectors, codes)
+    decay = _checks.check_decay(decay)
+    sums = torch.zeros_like(state.sum).index_add_(0, codes, vectors.to(state.sum.dtype))
+    counts = codes.bincount(minlength=len(state.usage)).to(state.usage.dtype)
+    usage = decay * state.usage + (1 - decay) * counts
+    total = decay * state.sum + (1 - decay) * sums
+    total = torch.where((usage < vq.FLOOR)[:, None], state.embed * vq.FLOOR, total)
+    return vq.EmaState(total, usage.clamp(min=vq.FLOOR))
+
+
+@torch.no_grad()
+def restart_dead_codes(state, vectors, threshold, draws):
+    """See `mmtokedu.vq.restart_dead_codes`."""
+    _checks.check_vectors(vectors, state.sum.shape[1])
+    _check_device(state=state.sum, vectors=vectors, draws=draws)
+    _largest(vectors=vectors)
+    _checks.check_draws(vectors, draws)
+    threshold = _checks.check_threshold(threshold)
+    dead = (state.usage < threshold).nonzero().flatten()[: len(vectors)]
+    chosen = draws.argsort(stable=True)[: len(dead)]
+    total, usage = state.sum.clone(), state.usage.clone()
+    usage[dead] = max(float(state.usage.mean()), threshold)
+    total[dead] = vectors[chosen].to(total.dtype) * usage[dead, None]
+    return vq.EmaState(total, usage)
+
+
+def commitment_loss(vectors, quantized):
+    """See `mmtokedu.vq.commitment_loss`."""
+    _check_pair(vectors, quantized)
+    dtype = _working_dtype(vectors, quantized)
+    return (vectors.to(dtype) - quantized.detach().to(dtype)).square().sum() / max(1, vectors.numel())
+
+
+def straight_through(vectors, quantized):
+    """See `mmtokedu.vq.straight_through`."""
+    _check_pair(vectors, quantized)
+    return _carry(vectors, quantized)
+
+
+def rotation_trick(vectors, quantized):
+    """See `mmtokedu.vq.rotation_trick`."""
+    _check_pair(vectors, quantized)
+    dtype = _working_dtype(vectors, quantized)
+    z, q = vectors.detach().to(dtype), quantized.detach().to(dtype)
+    along = lambda a, b: (a * b).sum(dim=-1, keepdim=True)
+    z_norm, q_norm = (x.norm(dim=-1, keepdim=True) for x in (z, q))
+    there = (z_norm > 0) & (q_norm > 0)
+    u, v = z / torch.where(there, z_norm, 1), q / torch.where(there, q_norm, 1)
+    half = u + v
+    length = half.norm(dim=-1, keepdim=True)
+    little = torch.finfo(dtype).eps ** 0.5
+    half = torch.where(length > little, half / length.clamp(min=little), 0)  # opposite: no half-way, u is mirrored
+    x = vectors.to(dtype)
+    turned = (x - 2 * along(x, half) * half + 2 * along(x, u) * v) * (q_norm / torch.where(there, z_norm, 1))
+    return _carry(torch.where(there, turned, x), quantized)
+
+
+def fsq(vectors, levels):
+    """See `mmtokedu.vq.fsq`."""
+    levels = _checks.check_levels(vectors, levels)
+    bound = fsq_bound(vectors, levels)
+    steps = bound.detach().round()
+    middle, places = (torch.from_numpy(x).to(bound.device) for x in (levels // 2, vq._places(levels)))
+    codes = ((steps.long() + middle) * places).sum(dim=-1)
+    return codes, _carry(bound, steps) / middle
+
+
+def fsq_bound(vectors, levels):
+    """See `mmtokedu.vq.fsq_bound`."""
+    levels = _checks.check_levels(vectors, levels)
+    _largest(vectors=vectors)
+    dtype = _working_dtype(vectors)
+    half, offset, shift = (torch.from_numpy(x).to(vectors.device, dtype) for x in vq.fsq_constants(levels))
+    return torch.tanh(vectors.to(dtype) + shift) * half - offset
+
+
+def fsq_look_up(codes, levels):
+    """See `mmtokedu.vq.fsq_look_up`."""
+    levels = _checks.check_levels(None, levels)
+    codes = _codes(codes, math.prod(levels.tolist()))
+    levels, places = (torch.from_numpy(x).to(codes.device) for x in (levels, vq._places(levels)))
+    steps = codes[..., None] // places % levels - levels // 2
+    return (steps / (levels // 2)).float()
+
+
+def lfq(vectors):
+    """See `mmtokedu.vq.lfq`."""
+    _checks.check_bits(vectors)
+    _largest(vectors=vectors)
+    bits = vectors.detach() > 0
+    codes = (bits * (1 << torch.arange(vectors.shape[-1], device=vectors.device))).sum(dim=-1)
+    return codes, _carry(vectors, torch.where(bits, 1, -1).to(vectors.dtype))
+
+
+def _carry(vectors, quantized):
+    """Exactly `quantized`, with the gradient of `vectors`: x - x is 0, and its gradient is that of the first x."""
+    return quantized.detach() + (vectors - vectors.detach()).to(quantized.dtype)
+
+
+def _working_dtype(*tensors):
+    """float32, or float64 where one of the tensors is that."""
+    return torch.float64 if any(x.dtype == torch.float64 for x in tensors) else torch.float32
+
+
+def _both_half(a, b):
+    return a.dtype == b.dtype and a.dtype in (torch.float16, torch.bfloat16)
+
+
+def _array(x):
+    """The numbers of a tensor as an array, on its own memory where NumPy knows the dtype."""
+    known = not x.is_floating_point() or x.dtype in (torch.float16, torch.float32, torch.float64)
+    return (x if known else x.float()).numpy(force=True)
+
+
+def _largest(**tensors):
+    """The largest magnitude in each tensor (0 when it is empty), in one trip from the card; all must be finite."""
+    zero = torch.zeros((), dtype=torch.float64, device=next(iter(tensors.values())).device)
+    largest = [torch.stack(x.detach().aminmax()).abs().amax().double() if x.numel() else zero for x in tensors.values()]
+    largest = torch.stack(largest).tolist()
+    for (name, x), found in zip(tensors.items(), largest):
+        if not math.isfinite(found):
+            _checks.check_finite(_array(x), name)
+    return largest
+
+
+def _codes(codes, size):
+    """codes as int64, or an error: `_checks.check_codes` for a tensor."""
+    _checks.check_array(codes, "codes")
+    if codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
+        raise TypeError(f"codes are {codes.dtype}; expected integers")
+    codes = codes.detach().long()
+    if codes.numel():
+        _checks.check_code_range(*torch.stack(codes.aminmax()).tolist(), size)
+    return codes
+
+
+def _check_pair(vectors, quantized):
+    _checks.check_pair(vectors, quantized)
+    _check_device(vectors=vectors, quantized=quantized)
+
+
+def _check_device(**tensors):
+    """Raise ValueError unless all tensors are on one device."""
+    places = {name: str(x.device) for name, x in tensors.items() if isinstance(x, torch.Tensor)}
+    if len(set(places.values())) > 1:
+        text = ", ".join(f"{name} on {place}" for name, place in places.items())
+        raise ValueError(f"{text}; all must be on one device (tensor.to)")

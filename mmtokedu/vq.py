@@ -1,0 +1,418 @@
+"""Vectors snap to a codebook: nearest code, usage, moving averages, restarts, and codebooks that need no learning."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mmtokedu import _checks
+from mmtokedu._dispatch import has_cuda_twin
+
+TILE = 1024, 512  # vectors, codes scored at once: their scores stay in cache, and reading the codes is shared
+FLOOR = 1e-12  # least usage of a code: a quotient of two numbers that both faded to 0 would be no vector
+
+
+def nearest_code_plain(vectors, codebook):
+    """`nearest_code` as the definition reads: every squared distance, then the least. The version to read.
+
+    vectors (N, D), codebook (K, D) -> codes (N,) int64. Holds N*K*D numbers at once.
+    Source: VQ-VAE (arXiv 1711.00937, equation 1).
+
+    >>> nearest_code_plain(np.array([[0.9, 0.2]]), np.array([[0.0, 0.0], [1.0, 0.0]])).tolist()
+    [1]
+    """
+    differences = vectors[:, None, :] - codebook[None, :, :]  # (N, K, D)
+    return (differences**2).sum(axis=-1).argmin(axis=-1)
+
+
+@has_cuda_twin
+def nearest_code(vectors, codebook):
+    """The nearest code of each vector by Euclidean distance.
+
+    vectors (N, D) and codebook (K, D), floats of any width; returns codes (N,) int64. Ties go to the lowest index.
+    The nearest e of a z has the largest z.e - |e|^2/2, so one product of [z, 1] with [e, -|e|^2/2] scores a tile
+    of both, and the tile is small enough to be searched before it leaves the cache. An offset that all codes share
+    is taken off first, since squares of large numbers would drown the differences.
+
+    Raises ValueError for shapes that do not fit, an empty codebook, or numbers that are not finite.
+    Source: VQ-VAE (arXiv 1711.00937, equation 1).
+
+    >>> nearest_code(np.array([[0.9, 0.2], [-3.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 0.0]])).tolist()
+    [1, 0]
+    """
+    vectors, codebook = _checks.check_quantize(vectors, codebook)
+    search = _Search(codebook)
+    codes = np.empty(len(vectors), np.int64)
+    for start in range(0, len(vectors), search.step):
+        codes[start : start + search.step] = search(vectors[start : start + search.step])
+    return codes
+
+
+class _Search:
+    """A codebook (K, D) made ready to be searched by blocks of at most `step` rows."""
+
+    def __init__(self, codebook):
+        size, width = codebook.shape
+        self.offset = _shared_offset(codebook)
+        centered = codebook - self.offset
+        self.table = np.empty((width + 1, size), codebook.dtype)  # [e, -|e|^2/2], a column a code
+        self.table[:width] = centered.T
+        self.table[width] = np.einsum("kd,kd->k", centered, centered, dtype=np.float64) * -0.5
+        self.first = _first_equal(centered)
+        self.step = TILE[0]
+        self.rows = np.ones((self.step, width + 1), codebook.dtype)  # [z, 1]
+        self.scores = np.empty((self.step, min(TILE[1], size)), codebook.dtype)
+
+    def __call__(self, block):
+        rows = self.rows[: len(block)]
+        np.subtract(block, self.offset, out=rows[:, :-1])
+        codes, highest = np.zeros(len(rows), np.int64), np.full(len(rows), -np.inf, rows.dtype)
+        for start in range(0, len(self.first), TILE[1]):
+            table = self.table[:, start : start + TILE[1]]
+            scores = np.matmul(rows, table, out=self.scores[: len(rows), : table.shape[1]])
+            best = scores.argmax(axis=1)
+            score = scores[np.arange(len(rows)), best]
+            higher = score > highest  # of equals the first stays
+            codes[higher], highest[higher] = best[higher] + start, score[higher]
+        return self.first[codes]
+
+
+def _shared_offset(codebook):
+    """What can be taken off every code without rounding: the mean, in the dimensions where all codes lie near it."""
+    low, high = codebook.min(axis=0), codebook.max(axis=0)
+    mean = low + (high - low) / 2
+    return np.where(np.abs(mean) > 2 * (high - low), mean, 0).astype(codebook.dtype)
+
+
+def _first_equal(codebook):
+    """For each code the lowest index of one equal to it: a matrix product may score equal columns unequally."""
+    seen = {}  # bytes of a code -> its first index
+    rows = np.ascontiguousarray(codebook + 0)  # -0.0 + 0 is 0.0
+    rows = rows.view((np.void, rows[0].nbytes)).ravel().tolist()
+    return np.array([seen.setdefault(row, k) for k, row in enumerate(rows)])
+
+
+@has_cuda_twin
+def look_up(codes, codebook):
+    """The vectors that codes stand for: codes (...) int, codebook (K, D) -> (..., D).
+
+    Raises TypeError for codes that are no integers, ValueError for one outside 0 to K-1.
+    Source: VQ-VAE (arXiv 1711.00937, section 3.1).
+
+    >>> look_up(np.array([1, 0, 1]), np.array([[0.0, 0.5], [1.0, 1.5]])).tolist()
+    [[1.0, 1.5], [0.0, 0.5], [1.0, 1.5]]
+    """
+    _checks.check_matrix(codebook, "codebook")
+    return codebook[_checks.check_codes(codes, len(codebook))]
+
+
+class Usage(NamedTuple):
+    """How often each code was used: counts (K,) int64, how many were used at all, and the perplexity."""
+
+    counts: np.ndarray
+    used: int
+    perplexity: float
+
+
+@has_cuda_twin
+def codebook_usage(codes, K):
+    """How a codebook of K entries is used by these codes: counts, number of used codes, perplexity.
+
+    codes (...) int. The perplexity is exp(entropy) of the shares, between 1 (one code) and min(K, number of codes):
+    as many codes, used equally often, would carry as much. No codes at all have perplexity 0.
+
+    Raises ValueError for a code outside 0 to K-1.
+    Source: the statistic that VQ-VAE training prints (arXiv 1711.00937 and its Sonnet code).
+
+    >>> codebook_usage(np.array([3, 3, 5, 5]), 8)
+    Usage(counts=array([0, 0, 0, 2, 0, 2, 0, 0]), used=2, perplexity=2.0)
+    """
+    K = _checks.positive(K, "K")
+    counts = np.bincount(_checks.check_codes(codes, K).ravel(), minlength=K)
+    shares = counts[counts > 0] / max(1, counts.sum())
+    perplexity = float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
+    return Usage(counts, len(shares), perplexity)
+
+
+class EmaState(NamedTuple):
+    """A codebook as two moving averages: the sum of the vectors each code was given (K, D), and their number (K,).
+
+    The codes are not stored beside them but are their quotient, so the three cannot fall out of step.
+    """
+
+    sum: np.ndarray
+    usage: np.ndarray
+
+    @property
+    def embed(self):
+        """The codes (K, D): sum / usage."""
+        return self.sum / self.usage[:, None]
+
+
+@has_cuda_twin
+def ema_state(codebook, usage=None):
+    """The state of a codebook (K, D) that `ema_update` goes on from; usage (K,) is 1 a code unless given.
+
+    Usage is in vectors a batch. A code with little of it follows its next vectors at once, one with much slowly.
+    The averages are float32 at least: a float16 could not count past 65504.
+    Raises ValueError for a codebook that is empty or not finite, or a usage that is not K positive numbers.
+    Source: VQ-VAE (arXiv 1711.00937, appendix A.1).
+
+    >>> ema_state(np.array([[1.0, 2.0]]), np.array([4.0]))
+    EmaState(sum=array([[4., 8.]]), usage=array([4.]))
+    """
+    codebook = _checks.check_codebook(codebook)
+    usage = np.ones(len(codebook), codebook.dtype) if usage is None else _checks.check_usage(usage, codebook)
+    return EmaState(codebook * usage[:, None], usage)
+
+
+@has_cuda_twin
+def ema_update(state, vectors, codes, decay):
+    """One step of the codebook's moving averages: each code moves toward the mean of the vectors it was given.
+
+    state of K codes, vectors (N, D), codes (N,) int, decay in [0, 1); returns a new EmaState. A code that was given
+    nothing stays where it is, and its usage fades. Counts below 1e-12 are held there, the sum in proportion.
+
+    Raises ValueError for shapes that do not fit, codes out of range, a decay outside [0, 1), non-finite vectors.
+    Source: VQ-VAE (arXiv 1711.00937, appendix A.1, equations 6 to 8).
+
+    >>> state = ema_state(np.array([[0.0], [10.0]]))
+    >>> ema_update(state, np.array([[2.0], [4.0]]), np.array([0, 0]), decay=0.5).embed.tolist()
+    [[2.0], [10.0]]
+    """
+    vectors, codes, decay = _checks.check_ema(state, vectors, codes, decay)
+    size = len(state.usage)
+    sums, counts = _sum_by_code(vectors, codes, size)
+    share = state.usage.dtype.type(1 - decay)
+    usage = decay * state.usage + share * counts
+    total = decay * state.sum + share * sums
+    faded = usage < FLOOR  # with a decay of 0 that is every code that was given nothing
+    total[faded] = state.embed[faded] * state.usage.dtype.type(FLOOR)
+    return EmaState(total, np.maximum(usage, state.usage.dtype.type(FLOOR)))
+
+
+def _sum_by_code(vectors, codes, size):
+    """The sum (K, D) and the number (K,) of the vectors of each code."""
+    order = np.argsort(codes, kind="stable")
+    found, start, count = np.unique(codes[order], return_index=True, return_counts=True)
+    sums, counts = np.zeros((size, vectors.shape[1]), vectors.dtype), np.zeros(size, vectors.dtype)
+    if len(found):
+        sums[found] = np.add.reduceat(vectors[order], start, axis=0)
+        counts[found] = count
+    return sums, counts
+
+
+@has_cuda_twin
+def restart_dead_codes(state, vectors, threshold, draws):
+    """Move codes that are hardly used onto vectors of the batch: a code is dead when its usage is under threshold.
+
+    vectors (N, D); draws (N,) are random numbers, one a vector: the vectors with the smallest draws are given, in that
+    order, to the dead codes in ascending order (so at most N restart, each on a vector of its own). A restarted
+    code has the usage of the average code, and no less than the threshold. Returns a new EmaState.
+
+    Raises ValueError for shapes that do not fit, a threshold that is negative or not finite, non-finite vectors.
+    Source: Jukebox (arXiv 2005.00341, section 3.1); the relative usage of a restarted code as in kyutai-labs/moshi.
+
+    >>> state = ema_state(np.array([[0.0], [10.0]]), np.array([5.0, 0.1]))
+    >>> restart_dead_codes(state, np.array([[1.0], [2.0]]), 1.0, draws=np.array([0.9, 0.3])).embed.tolist()
+    [[0.0], [2.0]]
+    """
+    vectors, draws, threshold = _checks.check_restart(state, vectors, threshold, draws)
+    dead = np.flatnonzero(state.usage < threshold)[: len(vectors)]
+    chosen = np.argsort(draws, kind="stable")[: len(dead)]
+    given = max(state.usage.mean(), threshold)
+    total, usage = state.sum.copy(), state.usage.copy()
+    usage[dead] = given
+    total[dead] = vectors[chosen] * usage[dead, None]
+    return EmaState(total, usage)
+
+
+def kmeans_init(vectors, K, draws, *, iterations=10):
+    """A codebook of K means of these vectors, by Lloyd's iterations, as a state that `ema_update` goes on from.
+
+    vectors (N, D) with N >= K; draws (N,) are random numbers, one a vector: the K vectors with the smallest draws
+    are the first means. A mean that loses all its vectors stays where it was. Returns an EmaState whose usage is
+    the number of vectors of each mean, so the first update weighs it as that many vectors.
+
+    Raises ValueError for fewer vectors than K, shapes that do not fit, non-finite vectors.
+    Source: Lloyd, "Least squares quantization in PCM" (1982); as in EnCodec's and vector-quantize-pytorch's start.
+
+    >>> kmeans_init(np.array([[0.0], [1.0], [10.0], [11.0]]), 2, draws=np.array([0.1, 0.8, 0.2, 0.9])).embed.tolist()
+    [[0.5], [10.5]]
+    """
+    K, iterations = _checks.check_kmeans(vectors, K, draws, iterations)
+    state = ema_state(vectors[draws.argsort(stable=True)[:K]])
+    for _ in range(iterations):  # a moving average with no memory is a mean
+        state = ema_update(state, vectors, nearest_code(vectors, state.embed), 0.0)
+    return state
+
+
+@has_cuda_twin
+def commitment_loss(vectors, quantized):
+    """The mean squared difference that pulls vectors (..., D) toward their quantized versions (..., D): a number.
+
+    On torch tensors the gradient goes to `vectors` alone. With the arguments exchanged it is the codebook loss,
+    which pulls the codes toward the vectors. Float16 is squared as float32, and no vectors have loss 0.
+    Raises ValueError when the shapes differ.
+    Source: VQ-VAE (arXiv 1711.00937, equation 3, third term; second term when exchanged).
+
+    >>> float(commitment_loss(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]])))
+    2.0
+    """
+    _checks.check_pair(vectors, quantized)
+    dtype = np.result_type(vectors, quantized, np.float32)
+    return (np.subtract(vectors, quantized, dtype=dtype) ** 2).sum() / max(1, vectors.size)
+
+
+def vq_gradients(vectors, codebook, codes, upstream, beta=0.25):
+    """The three gradients of a vector quantizer, by hand.
+
+    For the loss task(look_up(codes)) + mean (sg[z] - e)^2 + beta * mean (z - sg[e])^2, with upstream (N, D) the
+    gradient of the task at the quantized vectors; sg stops a gradient. Returns (to_vectors (N, D), to_codebook (K, D)):
+    the task's gradient is copied to the vectors (straight-through) and beside it only the commitment term acts on
+    them; only the codebook term acts on the codes.
+
+    Raises ValueError for shapes that do not fit.
+    Source: VQ-VAE (arXiv 1711.00937, equation 3).
+
+    >>> z, codebook = np.array([[1.0]]), np.array([[0.0], [9.0]])
+    >>> to_vectors, to_codebook = vq_gradients(z, codebook, np.array([0]), np.array([[0.5]]), beta=0.25)
+    >>> to_vectors.tolist(), to_codebook.tolist()
+    ([[1.0]], [[-2.0], [0.0]])
+    """
+    quantized = look_up(codes, codebook)
+    _checks.check_pair(vectors, quantized)
+    _checks.check_pair(upstream, quantized)
+    pull = 2 * (vectors - quantized) / vectors.size
+    return upstream + beta * pull, _sum_by_code(-pull, codes, len(codebook))[0]
+
+
+@has_cuda_twin
+def straight_through(vectors, quantized):
+    """The quantized vectors (..., D), through which a gradient passes as if nothing had happened to the vectors.
+
+    On torch tensors the gradient of the result goes to `vectors` unchanged and not to `quantized`; NumPy has no
+    gradients, and the result is a copy of `quantized` (`vq_gradients` writes them out).
+    Raises ValueError when the shapes differ.
+    Source: Bengio et al. (arXiv 1308.3432); in VQ-VAE (arXiv 1711.00937, section 3.2).
+
+    >>> straight_through(np.array([0.4, 1.7]), np.array([0.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+    _checks.check_pair(vectors, quantized)
+    return quantized.copy()
+
+
+@has_cuda_twin
+def rotation_trick(vectors, quantized):
+    """The quantized vectors (..., D), reached by turning and stretching the vectors: the gradient turns with them.
+
+    The turn is in the plane of the two, the stretch is the ratio of their lengths. On torch tensors the gradient
+    passes through that turn and stretch as through a constant, so it arrives at an angle, where straight-through
+    copies it. Where one of the two is 0 there is no turn, and the result is `quantized` with the gradient copied.
+    Raises ValueError when the shapes differ.
+    Source: Fifty et al. (arXiv 2410.06424, section 4.2).
+
+    >>> rotation_trick(np.array([[3.0, 0.0]]), np.array([[0.0, 1.5]])).round(12).tolist()
+    [[0.0, 1.5]]
+    """
+    _checks.check_pair(vectors, quantized)
+    z, q = vectors.astype(np.float64), quantized.astype(np.float64)
+    along = lambda a, b: (a * b).sum(axis=-1, keepdims=True)
+    z_norm, q_norm = np.sqrt(along(z, z)), np.sqrt(along(q, q))
+    there = (z_norm > 0) & (q_norm > 0)
+    u, v = z / np.where(there, z_norm, 1), q / np.where(there, q_norm, 1)
+    half = u + v
+    length = np.sqrt(along(half, half))
+    half = np.where(length > 1e-6, half / np.maximum(length, 1e-6), 0)  # opposite: no half-way, u is mirrored
+    turned = z - 2 * along(z, half) * half + 2 * along(z, u) * v
+    return np.where(there, turned * (q_norm / np.where(there, z_norm, 1)), q).astype(quantized.dtype)
+
+
+@has_cuda_twin
+def fsq(vectors, levels):
+    """Finite scalar quantization: each dimension is squashed into a few levels and rounded. No codebook to learn.
+
+    vectors (..., D) and levels, D whole numbers from 2 to 1000; returns (codes (...) int64, quantized (..., D) in
+    [-1, 1]). A code counts with the first dimension fastest, below the product of the levels. On torch tensors the
+    gradient passes the rounding straight through.
+
+    Raises ValueError when D is not the number of levels, for a level out of range or non-finite vectors.
+    Source: Mentzer et al. (arXiv 2309.15505, appendix A.1).
+
+    >>> codes, quantized = fsq(np.array([[-9.0, 0.0], [9.0, 9.0]]), [3, 5])
+    >>> codes.tolist(), quantized.tolist()
+    ([6, 14], [[-1.0, 0.0], [1.0, 1.0]])
+    """
+    levels = _checks.check_levels(vectors, levels)
+    steps = np.rint(fsq_bound(vectors, levels))
+    return _fsq_codes(steps, levels), steps / (levels // 2).astype(steps.dtype)
+
+
+@has_cuda_twin
+def fsq_bound(vectors, levels):
+    """What `fsq` rounds: each dimension of vectors (..., D) squashed by tanh into the range of its levels.
+
+    Source: Mentzer et al. (arXiv 2309.15505, appendix A.1), with its constant 0.001 and its tan.
+
+    >>> fsq_bound(np.array([-99.0, 99.0]), [5, 5]).round(3).tolist()
+    [-1.998, 1.998]
+    """
+    levels = _checks.check_levels(vectors, levels)
+    half, offset, shift = (x.astype(np.result_type(vectors, np.float32)) for x in fsq_constants(levels))
+    return np.tanh(vectors + shift) * half - offset
+
+
+def fsq_constants(levels):
+    """(half, offset, shift), each (D,) float64: `fsq_bound` is tanh(x + shift) * half - offset.
+
+    Source: Mentzer et al. (arXiv 2309.15505, appendix A.1).
+
+    >>> [x.tolist() for x in fsq_constants([5])]
+    [[1.998], [0.0], [0.0]]
+    """
+    levels = np.asarray(levels)
+    half, offset = (levels - 1) * (1 - 1e-3) / 2, np.where(levels % 2, 0.0, 0.5)
+    return half, offset, np.tan(offset / half)
+
+
+def _fsq_codes(steps, levels):
+    return ((steps + levels // 2).astype(np.int64) * _places(levels)).sum(axis=-1)
+
+
+def _places(levels):
+    """What one step in each dimension is worth in a code: 1, L0, L0*L1, ..."""
+    return np.concatenate([[1], np.cumprod(levels[:-1])]).astype(np.int64)
+
+
+@has_cuda_twin
+def fsq_look_up(codes, levels):
+    """The quantized vectors (..., D) float32 of codes (...): the inverse of `fsq`'s codes.
+
+    Raises ValueError for a code outside 0 to the product of the levels - 1.
+    Source: Mentzer et al. (arXiv 2309.15505, appendix A.1).
+
+    >>> fsq_look_up(np.array([6, 14]), [3, 5]).tolist()
+    [[-1.0, 0.0], [1.0, 1.0]]
+    """
+    levels = _checks.check_levels(None, levels)
+    codes = _checks.check_codes(codes, int(np.prod(levels)))
+    steps = codes[..., None] // _places(levels) % levels - levels // 2
+    return (steps / (levels // 2)).astype(np.float32)
+
+
+@has_cuda_twin
+def lfq(vectors):
+    """Look-up-free quantization: one bit a dimension, +1 where it is positive and -1 elsewhere.
+
+    vectors (..., D), D at most 62; returns (codes (...) int64 with bit i set where dimension i > 0, quantized
+    (..., D)). On torch tensors the gradient passes straight through.
+    Raises ValueError for more than 62 dimensions or non-finite vectors.
+    Source: Yu et al., MAGVIT-v2 (arXiv 2310.05737, section 3.1).
+
+    >>> codes, quantized = lfq(np.array([[0.3, -2.0, 0.1]]))
+    >>> codes.tolist(), quantized.tolist()
+    ([5], [[1.0, -1.0, 1.0]])
+    """
+    vectors = _checks.check_bits(vectors)
+    bits = vectors > 0
+    return (bits * (1 << np.arange(vectors.shape[-1]))).sum(axis=-1), np.where(bits, 1, -1).astype(vectors.dtype)
