@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import pytest
 from PIL import Image
@@ -11,50 +10,7 @@ from mmtokedu import explore
 from mmtokedu.patches import image_tokens
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
-IN_BOOK = "<html data-content_root='./' "
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Two pages on disk: as in a notebook, and as in the book, where the fragment holds the state."""
-    path = tmp_path_factory.mktemp("pages")
-    page = explore.page("patches")
-    (path / "notebook.html").write_text(page, encoding="utf-8")
-    (path / "book.html").write_text(page.replace("<html ", IN_BOOK, 1), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def visit(browser, folder):
-    """Open a page over file://; at the end nothing may have failed and nothing may have been asked of a network."""
-    trouble, contexts = [], []
-
-    def visit(name="notebook.html", **options):
-        contexts.append(browser.new_context(**{"viewport": {"width": 1000, "height": 900}, **options}))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None
-        )
-        page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else trouble.append(r.url))
-        page.goto((folder / name.split("#")[0]).as_uri() + "".join(re.findall("#.*", name)))
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert not trouble
+TOPIC = "patches"
 
 
 def shown(page):
@@ -253,22 +209,10 @@ def test_no_javascript_shows_the_still_figure(visit):
     assert "39 × 69 cells, 2,691 tokens" in page.locator("mm-explore-patches figcaption").inner_text()
 
 
-def test_two_outputs_put_in_as_a_notebook_does(visit):
+def test_two_outputs_put_in_as_a_notebook_does(visit, put_in):
     page = visit()
-    out = explore.patches(height=336, width=336, model="llava-1.5")._repr_html_()
-    page.evaluate(
-        """html => { for (const i of [0, 1]) { // markup first, then its scripts made anew: no document.currentScript
-          const box = document.createElement('div');
-          box.innerHTML = html;
-          document.body.append(box);
-          for (const old of box.querySelectorAll('script')) {
-            const fresh = document.createElement('script');
-            fresh.textContent = old.textContent;
-            old.replaceWith(fresh);
-          }
-        } }""",
-        out,
-    )
+    for _ in range(2):
+        put_in(page, explore.patches(height=336, width=336, model="llava-1.5"))
     assert page.locator("mm-explore-patches").count() == 3
     assert page.locator("mm-explore-patches").nth(2).locator(".big b").inner_text() == "576"
 

@@ -1,0 +1,77 @@
+"""What the tests of explorables share: a Chromium, and pages opened over file:// in which nothing may go wrong."""
+
+import re
+import shutil
+
+import pytest
+
+from mmtokedu import explore
+
+IN_BOOK = "<html data-content_root='./' "
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def folder(request, tmp_path_factory):
+    """Two pages on disk of the module's TOPIC: as in a notebook, and as in the book, where the fragment holds the state."""
+    path = tmp_path_factory.mktemp("pages")
+    page = explore.page(request.module.TOPIC)
+    (path / "notebook.html").write_text(page, encoding="utf-8")
+    (path / "book.html").write_text(page.replace("<html ", IN_BOOK, 1), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def visit(browser, folder):
+    """Open a page over file://; at the end nothing may have failed and nothing may have been asked of a network."""
+    trouble, contexts = [], []
+
+    def visit(name="notebook.html", **options):
+        contexts.append(browser.new_context(**{"viewport": {"width": 1000, "height": 900}, **options}))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on(
+            "console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None
+        )
+        page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else trouble.append(r.url))
+        page.goto((folder / name.split("#")[0]).as_uri() + "".join(re.findall("#.*", name)))
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert not trouble
+
+
+@pytest.fixture
+def put_in():
+    """Put an output into a page as a notebook does: markup first, then its scripts made anew, with no currentScript."""
+
+    def put_in(page, output):
+        page.evaluate(
+            """html => {
+              const box = document.createElement('div');
+              box.innerHTML = html;
+              document.body.append(box);
+              for (const old of box.querySelectorAll('script')) {
+                const fresh = document.createElement('script');
+                fresh.textContent = old.textContent;
+                old.replaceWith(fresh);
+              }
+            }""",
+            output._repr_html_(),
+        )
+
+    return put_in
