@@ -446,7 +446,8 @@ def experiment():
 def device():
     """The processor that ran this, in words."""
     try:
-        names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     except OSError:
         names = []
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, no GPU, one thread"

@@ -153,12 +153,12 @@ def test_an_autoencoder_learns_through_the_quantizer():
     for _ in range(60):
         rebuilt, codes, loss = model(rows)
         error = ((rebuilt - rows) ** 2).mean()
-        first = float(error) if first is None else first
+        first = float(error.detach()) if first is None else first
         (error + loss).backward()
         assert all(p.grad is not None for p in model.encoder.parameters())
         optimizer.step()
         optimizer.zero_grad()
-    assert float(error) < 0.6 * first
+    assert float(error.detach()) < 0.6 * first
     assert PatchAutoencoder(12, 4)(rows)[1] is None
 
 

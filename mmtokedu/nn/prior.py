@@ -56,14 +56,18 @@ class CausalPrior(nn.Module):
         ids as in `forward`, N >= 2; returns (B,) float. The first position is given and costs nothing. `counted`, a
         bool mask of the shape of ids, says whose bits count (True) and what is only given, as a caption is.
 
+        Raises ValueError for a mask of another shape, besides what the class refuses.
+
         >>> prior, ids = CausalPrior(vocabulary=4, length=3), torch.tensor([[0, 2, 3]])
         >>> for head in prior.heads.parameters():  # no preference: log2(4) bits an id
         ...     _ = nn.init.zeros_(head)
         >>> prior.bits(ids).tolist(), prior.bits(ids, counted=ids >= 3).tolist()
         ([4.0], [2.0])
         """
+        self._check(ids)
+        if counted is not None and counted.shape != ids.shape:
+            raise ValueError(f"counted has shape {tuple(counted.shape)}, ids {tuple(ids.shape)}; they must be alike")
         logits, following = self(ids[:, :-1]), ids[:, 1:]
-        self._check(following)
         nats = F.cross_entropy(logits.flatten(0, -2), following.flatten(), reduction="none").view(following.shape)
         if counted is not None:
             nats = nats * counted[:, 1:]
@@ -89,6 +93,7 @@ class CausalPrior(nn.Module):
             raise ValueError(f"allowed is {start} to {stop}; it must hold at least one of ids 0 to {self.vocabulary}")
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}; it must be positive (near 0 takes the likeliest id)")
+        self._check(prefix, more=length)
         if prefix.shape[1] < 1:
             raise ValueError("the prefix is empty; begin with at least one id, such as a caption")
         ids = prefix
@@ -98,12 +103,12 @@ class CausalPrior(nn.Module):
             ids = torch.cat([ids, start + drawn.view(len(ids), 1, *self.streams)], dim=1)
         return ids[:, prefix.shape[1] :]
 
-    def _check(self, ids):
+    def _check(self, ids, more=0):
         if ids.ndim < 2 or ids.shape[2:] != self.streams:
             wanted = "(B, N)" if not self.streams else f"(B, N, {self.streams[0]})"
             raise ValueError(f"ids have shape {tuple(ids.shape)}; this prior reads {wanted}")
-        if ids.shape[1] > self.length:
-            raise ValueError(f"{ids.shape[1]} positions; this prior has {self.length} (make it with length=...)")
+        if ids.shape[1] + more > self.length:
+            raise ValueError(f"{ids.shape[1] + more} positions; this prior has {self.length} (make it with length=...)")
         if ids.numel() and not 0 <= ids.min() <= ids.max() < self.vocabulary:
             raise ValueError(f"ids run from {ids.min()} to {ids.max()}; this prior knows 0 to {self.vocabulary - 1}")
 
