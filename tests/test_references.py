@@ -17,6 +17,7 @@ PAGES = sorted(
 MODULES = {
     "mmtokedu": "__init__.py",
     **{f"mmtokedu.{p.stem}": p.name for p in (ROOT / "mmtokedu").glob("*.py") if not p.name.startswith("_")},
+    **{f"mmtokedu.nn.{p.stem}": f"nn/{p.name}" for p in (ROOT / "mmtokedu/nn").glob("[!_]*.py")},
     "mmtokedu.explore": "explore/__init__.py",
 }
 BRACED = r"\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"  # a BibTeX value, braces nested up to twice
