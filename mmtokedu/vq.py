@@ -28,7 +28,8 @@ def nearest_code_plain(vectors, codebook):
 def nearest_code(vectors, codebook):
     """The nearest code of each vector by Euclidean distance.
 
-    vectors (N, D) and codebook (K, D), floats of any width; returns codes (N,) int64. Ties go to the lowest index.
+    vectors (N, D) and codebook (K, D), floats of any width; returns codes (N,) int64. Of equal
+    codes, and of equal scores, the lowest index wins.
     The nearest e of a z has the largest z.e - e.e/2, so one product of [z, 1] with [e, -e.e/2] scores a tile of
     both, and the tile is small enough to be searched before it leaves the cache. An offset that all codes share
     is taken off first, since squares of large numbers would drown the differences.

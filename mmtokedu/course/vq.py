@@ -251,6 +251,8 @@ vocabulary = Exercise(
         Mistake(lambda c, t, s: c.ravel() + t, "the special tokens stand between: the first codes got the ids of begin and end of image"),
         Mistake(lambda c, t, s: c.ravel() + t + s - 1, "off by one: ids start at 0, so `text` pieces fill 0 to text - 1, and the next free id is `text`"),
         Mistake(lambda c, t, s: c.T.ravel() + t + s, "read column by column; the grid is read like a page, row by row"),
+        Mistake(lambda c, t, s: np.concatenate([[t], c.ravel() + t + s, [t + 1]]), "begin and end of image were added; "
+                "the ids of the codes alone are asked for"),
         Mistake(lambda c, t, s: c + t + s, "still a grid: a language model reads one sequence; ravel it row by row"),
     ),
     section=_SECTION + "“Codes are words”",
