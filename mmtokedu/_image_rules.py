@@ -235,10 +235,18 @@ def billed_tiles(height, width, *, fit, short, tile, base, per_tile):
     return resized, (rows, cols), "tile", [("base", base), ("tiles", per_tile * rows * cols)]
 
 
-def covering_tiles(height, width, *, small, tile, per_tile):
-    """Gemini 2: one tile for a small image, else as many as cover it."""
-    rows, cols = (1, 1) if max(height, width) <= small else _cover((height, width), tile)
-    return (rows * tile, cols * tile), (rows, cols), "tile", [("tiles", per_tile * rows * cols)]
+def crop_units(height, width, *, small, share, per_tile, least=0, most=math.inf):
+    """Gemini 2: one tile for a small image, else as many squares of short side / `share` as cover it."""
+    rows, cols = 1, 1
+    if max(height, width) > small:
+        unit = min(max(math.floor(min(height, width) / share), least), most)
+        if not unit:
+            raise ValueError(
+                f"image is {height}x{width}; its crop unit, short side / {share} rounded down, has no pixels "
+                "(cut the image into pieces)"
+            )
+        rows, cols = _cover((height, width), unit)
+    return (height, width), (rows, cols), "tile", [("tiles", per_tile * rows * cols)]
 
 
 def flat(height, width, *, tokens):
@@ -255,6 +263,6 @@ RULES = {
     rule.__name__: rule
     for rule in (
         fixed_square, near_its_size, rows_with_breaks, token_budget, billed_patches, capped_cells, closest_tiles,
-        any_resolution, pan_and_scan, stretched_tiles, padded_tiles, tiled_canvas, billed_tiles, covering_tiles, flat,
+        any_resolution, pan_and_scan, stretched_tiles, padded_tiles, tiled_canvas, billed_tiles, crop_units, flat,
     )
 }  # fmt: skip

@@ -19,9 +19,9 @@ VISION = [
     "pixtral-transformers", "mistral-small-3.1", "gemma-3", "gemma-3-pan-and-scan", "gemma-4", "idefics3", "smolvlm",
     "phi-4-multimodal", "llama-3.2-vision", "paligemma",
 ]  # fmt: skip
-BILLING = ["openai-tiles", "openai-patches", "anthropic", "gemini-2", "gemini-3"]
+BILLING = ["openai-tiles", "openai-patches", "anthropic", "gemini-2", "gemini-2-cloud", "gemini-3"]
 
-# The most tokens each rule can give, worked out from the row's own numbers (Gemini 2 has no limit).
+# The most tokens each rule can give, worked out from the row's own numbers (the two of Gemini 2 have no limit).
 CAPS = {
     "qwen2-vl": 16384, "qwen2.5-vl": 16384, "qwen3-vl": 16384,
     "llava-1.5": 576, "gemma-3": 256, "paligemma": 256, "gemini-3": 1120,
@@ -121,6 +121,20 @@ def test_sizes_are_whole_numbers():
         ("llama-3.2-vision", (560, 1120), {"patches": 3200, "class tokens": 2}),
         # 1024x1024 becomes 768x768: four tiles.
         ("openai-tiles", (1024, 1024), {"base": 85, "tiles": 680}),
+        # 1654 / 1.5 is 1102 and a bit: 2339 needs three units and 1654 two. Bounded to 768 px: four and three.
+        ("gemini-2", (2339, 1654), {"tiles": 6 * 258}),
+        ("gemini-2-cloud", (2339, 1654), {"tiles": 12 * 258}),
+        # 3024 / 1.5 is 2016, half of 4032: two by two. In tiles of 768 px: four by six.
+        ("gemini-2", (3024, 4032), {"tiles": 4 * 258}),
+        ("gemini-2-cloud", (3024, 4032), {"tiles": 24 * 258}),
+        # 900 / 1.5 is 600: two by fifteen, under either bound.
+        ("gemini-2", (900, 9000), {"tiles": 30 * 258}),
+        ("gemini-2-cloud", (900, 9000), {"tiles": 30 * 258}),
+        # 300 / 1.5 is 200, which the second page raises to 256.
+        ("gemini-2", (300, 800), {"tiles": 8 * 258}),
+        ("gemini-2-cloud", (300, 800), {"tiles": 8 * 258}),
+        ("gemini-2", (300, 1000), {"tiles": 10 * 258}),
+        ("gemini-2-cloud", (300, 1000), {"tiles": 8 * 258}),
     ],
 )
 def test_worked_by_hand(model, size, parts):
@@ -149,7 +163,7 @@ def test_any_image_has_tokens_within_the_cap_or_a_clear_refusal(model, height, w
 
 
 @pytest.mark.parametrize(
-    "model", ["qwen2-vl", "qwen3-vl", "gemma-4", "idefics3", "openai-tiles", "openai-patches", "anthropic"]
+    "model", ["qwen2-vl", "qwen3-vl", "gemma-4", "idefics3", "openai-tiles", "openai-patches", "anthropic", "gemini-2"]
 )
 @given(height=side, width=side)
 def test_a_turned_image_costs_the_same(model, height, width):
@@ -160,6 +174,13 @@ def test_a_turned_image_costs_the_same(model, height, width):
             return None
 
     assert tokens(height, width) == tokens(width, height)
+
+
+def test_a_crop_unit_of_no_pixels_is_refused():
+    with pytest.raises(ValueError, match="1x400; its crop unit"):
+        image_tokens("gemini-2", 1, 400)
+    assert image_tokens("gemini-2", 1, 384) == 258  # small enough to need no unit
+    assert image_tokens("gemini-2-cloud", 1, 400) == 2 * 258
 
 
 @given(height=side, width=side)
