@@ -99,16 +99,17 @@ def test_the_order_changes_from_round_to_round_and_repeats_from_run_to_run(timin
     assert set(firsts()) == set("abc") and firsts() == firsts()
 
 
-def test_without_a_card_nothing_is_measured():
+@pytest.mark.parametrize("bench", sorted(path.stem for path in BENCHMARKS.glob("bench_*.py")))
+def test_without_a_card_nothing_is_measured(bench):
     """A card made invisible is a machine without one."""
     code = """
-import os, sys
+import importlib, os, sys
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
-sys.path[:0] = sys.argv[1:]
-import bench_patches, _timing
-_timing.save = lambda *args, **kwargs: print("saved")
-bench_patches.main(["--gpu"])"""
-    command = [sys.executable, "-c", code, str(BENCHMARKS), str(BENCHMARKS.parent)]
+sys.path[:0] = sys.argv[2:]
+bench = importlib.import_module(sys.argv[1])
+bench._timing.save = lambda *args, **kwargs: print("saved")
+bench.main(["--gpu"])"""
+    command = [sys.executable, "-c", code, bench, str(BENCHMARKS), str(BENCHMARKS.parent)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert "not measured yet" in done.stdout and "saved" not in done.stdout, done.stderr
 
@@ -125,3 +126,30 @@ bench.group("wrong", right, {"broken one": (lambda i: right + 1, np.asarray)}, r
     command = [sys.executable, "-c", code, str(BENCHMARKS), str(BENCHMARKS.parent)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode != 0 and "broken one" in done.stderr and done.stdout.count("timed") == 1, done.stderr
+
+
+def test_a_wrong_code_of_a_late_stage_gets_no_figure():
+    """Right codes pass; one changed code of stage 2 is named; so is a contender that forgets to pass on what is left."""
+    code = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import numpy as np
+from _residual import drawn, judge_stages
+from mmtokedu import rvq, vq
+codebooks, rows = drawn(500, 3, 40, 8, 1)
+check, codes = judge_stages(rows, codebooks), rvq.rvq_encode(rows, codebooks)
+check("right", codes)
+wrong = codes.copy()
+wrong[7, 2] = (wrong[7, 2] + 1) % 40
+forgetful = np.stack([vq.nearest_code(rows, codebook) for codebook in codebooks], axis=1)
+for name, answer in (("changed", wrong), ("forgetful", forgetful)):
+    try:
+        check(name, answer)
+    except SystemExit as end:
+        print(end)"""
+    command = [sys.executable, "-c", code, str(BENCHMARKS), str(BENCHMARKS.parent)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first.startswith("changed, stage 2: of 500 codes 1 are not the nearest")
+    assert second.startswith("forgetful, stage 1:")

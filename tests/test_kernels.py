@@ -12,7 +12,12 @@ import pytest
 torch = pytest.importorskip("torch")
 triton = pytest.importorskip("triton")
 
+from near_ties import assert_residual
+from test_rvq import by_definition
+
+from mmtokedu.cuda import rvq as twins
 from mmtokedu.cuda.kernels import patches as kernels
+from mmtokedu.cuda.kernels import rvq as residual_kernels
 from mmtokedu.patches import patchify_plain, qwen_rows
 
 INTERPRETER = os.environ.get("TRITON_INTERPRET") == "1"
@@ -160,7 +165,7 @@ SLIPS = {
 }
 
 
-def broken(folder, old, new):
+def broken(folder, old, new, kernels=kernels):
     source = pathlib.Path(kernels.__file__).read_text()
     assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in the kernel; mend the table"
     path = folder / "broken.py"
@@ -209,10 +214,164 @@ def test_compiles_without_spills(tmp_path, generation, dtype, order):
     asm = triton.compile(source, target=target, options={"num_warps": 4}).asm
     assert re.search(r"st\.global\.v[24]", asm["ptx"]), "numbers are stored one by one"
 
-    (tmp_path / "kernel.cubin").write_bytes(asm["cubin"])
-    cuobjdump = pathlib.Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
-    command = [cuobjdump, "--dump-resource-usage", tmp_path / "kernel.cubin"]
-    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    used = {name: int(number) for name, number in re.findall(r"(REG|STACK|LOCAL):(\d+)", report)}
+    used = resources(tmp_path, asm["cubin"])
     stack = 128 if (generation, dtype) == (75, "bf16") else 0  # a spill lies on the stack
-    assert 0 < used["REG"] < 128 and used["STACK"] <= stack and used["LOCAL"] == 0, report
+    assert 0 < used["REG"] < 128 and used["STACK"] <= stack and used["LOCAL"] == 0, used
+
+
+def resources(folder, cubin):
+    """Registers and bytes of stack and local memory of a thread: {"REG": n, "STACK": n, "LOCAL": n}."""
+    (folder / "kernel.cubin").write_bytes(cubin)
+    cuobjdump = pathlib.Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+    command = [cuobjdump, "--dump-resource-usage", folder / "kernel.cubin"]
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {name: int(number) for name, number in re.findall(r"(REG|STACK|LOCAL):(\d+)", report)}
+
+
+# Residual quantization
+
+
+def lattice(rng, N, Q, K):
+    """Whole numbers and halves in two dimensions: every product is exact, ties are everywhere, within tiles and across."""
+    vectors = rng.integers(-4, 5, (N, 2)).astype(np.float32) + np.float32(0.5)
+    return vectors, rng.integers(-4, 5, (Q, K, 2)).astype(np.float32)
+
+
+def spread(rng, N, Q, K, D):
+    """Stages of falling size, the first far from the origin, the last larger than what is left; twins close together."""
+    codebooks = rng.standard_normal((Q, K, D), np.float32)
+    codebooks[:, 1::2] = codebooks[:, : K - 1 : 2] * np.float32(1.001)
+    codebooks *= np.geomspace(1, 0.03, Q).astype(np.float32)[:, None, None]
+    codebooks[0] += 100
+    true = rng.integers(0, K, (N, Q))
+    vectors = sum(codebook[column].astype(np.float64) for codebook, column in zip(codebooks, true.T))
+    codebooks[-1] *= 5
+    return vectors.astype(np.float32), codebooks
+
+
+def half_way(rng):
+    """Between each code and its neighbour, a little nearer to the code: a vector of three digits would fall elsewhere."""
+    codebooks = rng.standard_normal((2, 90, 16), np.float32)
+    first = codebooks[0].astype(np.float64)
+    distances = ((first[:, None] - first) ** 2).sum(axis=-1) + np.diag(np.full(90, np.inf))
+    vectors = first + (first[distances.argmin(axis=1)] - first) * (0.5 - 2e-5)
+    return vectors.astype(np.float32), codebooks
+
+
+def far_apart(rng):
+    """Next to nothing beside large codes, and rows of very different length: each row is scaled by itself."""
+    vectors = rng.standard_normal((40, 20), np.float32) * np.geomspace(1e-20, 1e14, 40).astype(np.float32)[:, None]
+    vectors[7] = 0
+    codebooks = rng.standard_normal((2, 70, 20), np.float32) * np.float32(1e12)
+    codebooks[0, 33] = 0
+    return vectors, codebooks
+
+
+RESIDUAL_CASES = {
+    "lattice": lambda rng: lattice(rng, 70, 3, 200),
+    "one row, one code": lambda rng: lattice(rng, 1, 2, 1),
+    "no rows": lambda rng: lattice(rng, 0, 2, 5),
+    "narrow": lambda rng: spread(rng, 130, 4, 100, 3),
+    "wide": lambda rng: spread(rng, 20, 2, 70, 256),
+    "between": lambda rng: spread(rng, 33, 3, 65, 100),
+    "half-way": half_way,
+    "far apart": far_apart,
+}
+
+
+def fenced(x, value, margin=600):
+    """A copy of x between two margins of `value`, and the whole memory."""
+    room = torch.full((x.numel() + 2 * margin,), value, dtype=x.dtype, device=x.device)
+    inside = room[margin : margin + x.numel()].view(x.shape)
+    return inside.copy_(x), room
+
+
+def check_residual(monkeypatch, module, case):
+    """One case: all codes right, none written beside `codes`, and nothing read from beside the tables."""
+    vectors, codebooks = RESIDUAL_CASES[case](np.random.default_rng(0))
+    launch = module.encode
+
+    def encode(*tensors):
+        *tables, codes = tensors
+        tables = [fenced(x, float("nan"))[0] for x in tables]
+        inside, room = fenced(codes.fill_(-9), -9)
+        launch(*tables, inside)
+        assert (room == -9).sum() == room.numel() - codes.numel(), "a code was not written, or one beside `codes`"
+        codes.copy_(inside)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(residual_kernels, "encode", encode)
+        found = twins._by_kernel(*(torch.from_numpy(x).to(DEVICE) for x in (vectors, codebooks))).cpu().numpy()
+    assert_residual(found, vectors, codebooks, flips=0.02)
+    if case == "lattice":
+        np.testing.assert_array_equal(found, by_definition(vectors, codebooks))
+
+
+@runs
+@pytest.mark.parametrize("case", RESIDUAL_CASES)
+def test_every_code_of_every_stage(monkeypatch, case):
+    check_residual(monkeypatch, residual_kernels, case)
+
+
+RESIDUAL_SLIPS = {
+    "nothing is taken off": ("residual -= tl.load(", "residual -= 0 * tl.load("),
+    "the last of equals wins": ("tl.where(top > best, found, code)", "tl.where(top >= best, found, code)"),
+    "the last of equals in a tile wins": (
+        "tl.min(tl.where(score == top[:, None], k[None, :], K), axis=1)",
+        "tl.max(tl.where(score == top[:, None], k[None, :], 0), axis=1)",
+    ),
+    "the lengths of the codes forgotten": ("score += (scale / limit)[:, None] *", "score += 0 * scale[:, None] *"),
+    "the lengths not scaled as the rows": ("score += (scale / limit)[:, None] *", "score += "),
+    "rows scaled without limit": ("(tl.float32, bitcast=True), limit)", "(tl.float32, bitcast=True), 1e38)"),
+    "rows not scaled": ("scale = _power(tl.max(tl.abs(z), axis=1), limit)", "scale = tl.zeros((ROWS,), tl.float32) + limit"),
+    "the low halves of the rows forgotten": ("score = tl.dot(z_low, e_high.T)", "score = tl.dot(z_low * 0, e_high.T)"),
+    "the low halves of the codes forgotten": ("tl.dot(z_high, e_low.T, score)", "tl.dot(z_high * 0, e_low.T, score)"),
+    "codes beyond the last": ("tl.where((k < K)[None, :], score,", "tl.where((k >= 0)[None, :], score,"),
+    "rows written beyond the last": ("code.to(tl.int64), mask=n < N)", "code.to(tl.int64), mask=n >= 0)"),
+    "all stages look in the first codebook": ("first = q * size", "first = 0 * size"),
+    "all stages have the first one's offset": ("tl.load(offsets + q * D + d,", "tl.load(offsets + d,"),
+    "all stages have the first one's scale": ("tl.load(scales + q)", "tl.load(scales)"),
+    "codes stored stage by stage": ("codes + n * Q + q", "codes + q * N + n"),
+    "only the first stage": ("for q in range(0, Q):", "for q in range(0, 1):"),
+    "only the first tile of codes": ("for start in range(0, K, CODES):", "for start in range(0, 1, CODES):"),
+    "the last rows dropped": ("triton.cdiv(rows, size)", "max(1, rows // size)"),
+}  # fmt: skip
+
+
+@interpreted
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # a broken kernel overflows
+@pytest.mark.parametrize("slip", RESIDUAL_SLIPS)
+def test_each_slip_of_a_stage_is_caught(tmp_path, monkeypatch, slip):
+    module = broken(tmp_path, *RESIDUAL_SLIPS[slip], residual_kernels)
+    with pytest.raises(AssertionError):
+        for case in RESIDUAL_CASES:
+            check_residual(monkeypatch, module, case)
+
+
+@compiled
+@pytest.mark.parametrize("generation", [80, 90])  # A100, H200; a T4 goes stage by stage
+@pytest.mark.parametrize("width", [8, 64, 128, 256])
+@pytest.mark.parametrize("rows", [100, 100_000])
+def test_residual_kernel_compiles_without_spills(tmp_path, generation, width, rows):
+    """For few rows and for many: on the tensor cores, nothing on the stack, shared memory that a small card has too.
+
+    The number of codes is a multiple of 16 here, as it is in practice: Triton compiles that case for itself.
+    """
+    _, constants, options = residual_kernels.plan(rows, width)
+    floats = dict.fromkeys(("vectors", "codebooks", "bias", "offsets", "scales"), "*fp32")
+    kinds = floats | {"high": "*fp16", "low": "*fp16", "codes": "*i64"}
+    names = residual_kernels._encode.arg_names
+    pointers = {name: kinds[name] for name in names if name in kinds}
+    signature = pointers | {"N": "i32", "K": "i32", "Q": "i32"} | dict.fromkeys(constants, "constexpr")
+    assert list(signature) == names
+    aligned = {(i,): [["tt.divisibility", 16]] for i in (*range(len(pointers)), names.index("K"))}
+    source = triton.compiler.ASTSource(
+        fn=residual_kernels._encode, signature=signature, constexprs=constants, attrs=aligned
+    )
+    target = triton.backends.compiler.GPUTarget("cuda", generation, 32)
+    made = triton.compile(source, target=target, options=options)
+    many = generation == 90 and rows > 1000 and width <= 128  # blocks of 64 rows, which a warp group takes at once
+    assert ("wgmma.mma_async" if many else "mma.sync") in made.asm["ptx"]
+    used = resources(tmp_path, made.asm["cubin"])
+    assert 0 < used["REG"] <= 255 and used["STACK"] == used["LOCAL"] == 0, used
+    assert made.metadata.shared <= 99 * 1024
