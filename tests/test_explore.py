@@ -17,7 +17,7 @@ def test_output_carries_arguments_and_still():
     out = explore.patches(height=720, width=1280, model="internvl2.5", picture="page")._repr_html_()
     head = out[: out.index("</mm-explore-patches>")]
     assert '<mm-explore-patches height="720" width="1280" model="internvl2.5" picture="page"><figure' in head
-    alt = "A picture of 720 × 1,280 pixels under InternVL2.5: 2 × 4 tiles, 2,304 tokens (2,048 tiles, 256 thumbnail)."
+    alt = "A picture of 720 × 1,280 pixels under InternVL2.5: 2 rows of 4 tiles, 2,304 tokens (2,048 tiles, 256 thumbnail)."
     assert f"<title>{alt}</title>" in head and f"<figcaption>{alt}</figcaption>" in head and 'role="img"' in head
     assert '"mm:data"' not in out
 

@@ -25,6 +25,12 @@ def _column_major(image, patch):
     return cells.transpose(2, 0, 1, 3, 4).reshape(-1, patch * patch * channels)
 
 
+def _transposed(image, patch):
+    height, width, channels = image.shape
+    cells = image.reshape(height // patch, patch, width // patch, patch, channels)
+    return cells.transpose(0, 2, 3, 1, 4).reshape(-1, patch * patch * channels)
+
+
 def _channels_first(image, patch):
     height, width, channels = image.shape
     cells = image.reshape(height // patch, patch, width // patch, patch, channels)
@@ -39,6 +45,7 @@ cut = Exercise(
         Mistake(_reshape_only, "a reshape alone: pixels of one row of the image, not of one patch, ended up together. "
                                "The axes (rows, y, cols, x) must be swapped to (rows, cols, y, x) in between"),
         Mistake(_column_major, "patches read top to bottom instead of left to right: rows and columns of the grid are swapped"),
+        Mistake(_transposed, "each patch lies on its side: inside a row it is (x, y, channel), it should be (y, x, channel)"),
         Mistake(_channels_first, "channels first inside a patch (that is Qwen's order); here a row is (y, x, channel)"),
     ),
     section=_SECTION + "“Cut”",
@@ -75,6 +82,7 @@ round_side = Exercise(
         Mistake(lambda s, f: max(f, s // f * f), "floor instead of round: up to one patch is lost on every side"),
         Mistake(lambda s, f: max(f, -(-s // f) * f), "ceil instead of round: the image grows on every side"),
         Mistake(lambda s, f: round(s / f) * f, "thin sides become 0 pixels: never fewer than one factor"),
+        Mistake(lambda s, f: max(1, round(s / f) * f), "thin sides become 1 pixel, no whole patch: the least is one factor"),
         Mistake(lambda s, f: max(f, math.floor(s / f + 0.5) * f), "halves rounded up; Python's round, which the processors use, "
                                                                   "takes them to the even neighbour"),
     ),
@@ -104,20 +112,31 @@ normalise = Exercise(
 )  # fmt: skip
 
 
-def _rows_with_breaks(rows, cols):
-    return rows * (cols + 1)
+def _pixtral(height, width, longest=1024, whole=round, cover=math.ceil, sequence=lambda rows, cols: rows * (cols + 1)):
+    ratio = max(height, width) / longest
+    if ratio > 1:
+        height, width = whole(height / ratio), whole(width / ratio)
+    return sequence(cover(height / 16), cover(width / 16))
 
 
-row_breaks = Exercise(
-    name="count tokens with row breaks",
-    answer=_rows_with_breaks,
-    cases=((1, 1), (36, 64), (64, 36), (2, 5)),
+def _each_side_capped(height, width):
+    return _pixtral(min(height, 1024), min(width, 1024))
+
+
+pixtral_tokens = Exercise(
+    name="count Pixtral's tokens",
+    answer=lambda height, width: _pixtral(height, width),
+    cases=((48, 96), (1000, 50), (1080, 1920), (9000, 900), (239, 2167)),
     mistakes=(
-        Mistake(lambda r, c: r * c, "the breaks themselves are tokens: one after every row"),
-        Mistake(lambda r, c: r * c + r - 1, "the last row ends with a token too (the image's END)"),
-        Mistake(lambda r, c: (r + 1) * c, "a break after every column: rows and columns swapped"),
+        Mistake(lambda h, w: _pixtral(h, w, longest=math.inf), "never shrunk: a long side over 1,024 px comes down to it first"),
+        Mistake(_each_side_capped, "each side capped by itself: both shrink by the same ratio, or the shape is lost"),
+        Mistake(lambda h, w: _pixtral(h, w, cover=int), "a patch that is only begun was dropped; it counts: divide and round up"),
+        Mistake(lambda h, w: _pixtral(h, w, whole=int), "the shrunk sides rounded down, as transformers does; here to the nearest pixel"),
+        Mistake(lambda h, w: _pixtral(h, w, sequence=lambda r, c: r * c), "the breaks themselves are tokens: one after every row"),
+        Mistake(lambda h, w: _pixtral(h, w, sequence=lambda r, c: r * c + r - 1), "the last row ends with a token too (the image's end)"),
+        Mistake(lambda h, w: _pixtral(h, w, sequence=lambda r, c: (r + 1) * c), "a break after every column: rows and columns swapped"),
     ),
-    section=_SECTION + "“What production does”",
+    section=_SECTION + "“Row breaks”",
 )  # fmt: skip
 
 
@@ -132,9 +151,11 @@ padding_waste = Exercise(
     mistakes=(
         Mistake(lambda n: sum(n) / (max(n) * len(n)), "that is the share that is used; the waste is the rest"),
         Mistake(lambda n: max(n) * len(n) - sum(n), "a count of padded positions; the question asks for their share of the batch"),
+        Mistake(lambda n: (max(n) * len(n) - sum(n)) / sum(n), "divided by the tokens instead of the positions"),
+        Mistake(lambda n: 100 * _padding_waste(n), "percent; the question asks for a share between 0 and 1"),
         Mistake(lambda n: 1 - sum(n) / max(n), "the batch holds len(lengths) rows of the longest length, not one"),
     ),
     section=_SECTION + "“Lengths vary”",
 )  # fmt: skip
 
-EXERCISES = (cut, visual_tokens, round_side, normalise, row_breaks, padding_waste)
+EXERCISES = (cut, visual_tokens, round_side, normalise, pixtral_tokens, padding_waste)

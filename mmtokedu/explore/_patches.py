@@ -56,9 +56,14 @@ def _in_words(title, height, width, plan):
     if plan is None:
         return said + "refused."
     rows, cols = plan.grid
-    unit = {"token": "cells", "tile": "tiles", "crop": "crops", "image": "picture"}[plan.cell]
+    unit = {"token": "cells", "crop": "crops", "image": "picture"}.get(plan.cell)
+    grid = f"{rows:,} × {cols:,} {unit}" if unit else f"{_count(rows, 'row')} of {_count(cols, 'tile')}"
     parts = "" if len(plan.parts) == 1 else f" ({', '.join(f'{n:,} {what}' for what, n in plan.parts)})"
-    return f"{said}{rows:,} × {cols:,} {unit}, {plan.tokens:,} tokens{parts}."
+    return f"{said}{grid}, {plan.tokens:,} tokens{parts}."
+
+
+def _count(n, what):
+    return f"{n:,} {what}" + ("" if n == 1 else "s")
 
 
 def _still(height, width, plan, alt):

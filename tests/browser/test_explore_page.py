@@ -6,7 +6,7 @@ import re
 import pytest
 from PIL import Image
 
-from mmtokedu import explore
+from mmtokedu import catalog, explore
 from mmtokedu.patches import image_tokens
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -125,6 +125,65 @@ def test_fields_presets_and_reset(visit):
     assert holds(page) == ("pixtral", 77, 2339)
     page.get_by_role("button", name="reset").click()
     assert holds(page) == ("qwen2.5-vl", 1080, 1920)
+
+
+def test_text_has_its_size_however_the_page_is_reached(visit):
+    """The first drawing of the page, when no word has been measured yet, is the drawing of every later one."""
+    page = visit()
+    drawn = """async () => {
+      const frames = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      const app = document.querySelector('mm-explore-patches'), source = app.$.source;
+      await frames();
+      const seen = source.toDataURL(), width = source.width;
+      app.draw();
+      await frames();
+      return [seen === source.toDataURL(), width];
+    }"""
+    page.evaluate("document.querySelector('mm-explore-patches').sizes.disconnect()")  # no second drawing by chance
+    page.locator("#height").fill("448")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="a scanned page").click()
+    same, width = page.evaluate(drawn)
+    assert same and width > 300
+
+
+@pytest.mark.parametrize("bad", ["0", "99999", ""])
+def test_a_size_that_cannot_be_is_said_and_put_back(visit, bad):
+    page = visit()
+    page.locator("#height").fill("448")
+    page.locator("#height").fill(bad)
+    page.keyboard.press("Enter")
+    said = page.locator("[role=status]")
+    playwright.expect(said).to_have_text("The height must be a whole number of pixels, 1 to 20,000; it is 448 again.")
+    assert page.locator("#height").get_attribute("aria-invalid") == "false"
+    assert holds(page) == ("qwen2.5-vl", 448, 1920)
+    page.locator("#height").fill("449")
+    playwright.expect(said).to_be_hidden()
+    assert holds(page) == ("qwen2.5-vl", 449, 1920)
+
+
+def test_a_small_price_is_not_nothing(visit):
+    page = visit()
+    page.locator("#model").select_option("openai-patches")
+    page.get_by_role("button", name="an icon").click()
+    prices = page.locator(".answer span").all_inner_texts()
+    amounts = [re.search(r"cost \$(\S+) of input", price)[1] for price in prices]
+    assert amounts and all(float(amount) > 0 for amount in amounts)
+    tokens, rate = 4, catalog.images()["openai-patches"].prices[0]
+    expected = 1000 * tokens * rate.multiplier * rate.usd_per_million_tokens / 1e6
+    assert float(amounts[0]) == pytest.approx(expected, rel=0.05)
+
+
+def test_a_square_that_pads_keeps_the_shape(visit):
+    page = visit()
+    shape, say = page.locator(".answer .quiet").first, page.locator(".say")
+    page.locator("#model").select_option("llava-1.5")
+    playwright.expect(shape).to_contain_text("The shape is kept.")
+    playwright.expect(say).to_contain_text("padded to a square here")
+    assert "padding" in page.locator(".keys").inner_text()
+    page.locator("#model").select_option("gemma-3")
+    playwright.expect(shape).to_contain_text("a circle comes out 1.78 times as tall as wide")
+    assert "padding" not in page.locator(".keys").inner_text()
 
 
 def test_every_system_draws_and_can_be_chosen_from_the_bars(visit):
