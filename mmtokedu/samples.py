@@ -96,6 +96,7 @@ _FONT = "Source Serif Pro 2.007 (italic 1.007) by Adobe, from the PyPI package f
 _SANS = "Instrument Sans 1.000 by The Instrument Sans Project Authors, https://github.com/Instrument/instrument-sans"
 _OFL = "SIL Open Font License 1.1, text beside it"
 _SPEECH = "our sentences read by espeak-ng 1.51, in tools/make_speech.py", "CC BY 4.0"
+_CODEC = "trained on speech/train.flac by experiments/rvq.py", "CC BY 4.0"
 ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "page.png": Item("an A4 page at 200 dpi, type from 7 to 12 points", *_PAGE),
     "page_noisy.jpg": Item("the same page worn: tilted, unevenly lit, blurred, noisy, saved as a JPEG", *_PAGE),
@@ -119,6 +120,11 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "speech/new_sentences.flac": Item("synthetic speech to test on: 7 other sentences, the same voices", *_SPEECH),
     "speech/new_voice.flac": Item("synthetic speech to test on: 5 of the other sentences, another voice", *_SPEECH),
     "speech/speech.json": Item("who says what in the three files, from where to where", *_SPEECH),
+    "results/rvq.json": Item(
+        "speech through stacks of codebooks, and the streams of their codes", "experiments/rvq.py", "MIT, as the code"
+    ),
+    "rvq/codec.npz": Item("the weights of the speech codec, 8 codebooks of 256", *_CODEC),
+    "rvq/heard.flac": Item("a new sentence in a new voice, and the codec's 1 to 8 codebooks of it", *_CODEC),
     "fonts/InstrumentSans-LICENSE.txt": Item("the licence of the two fonts", _SANS, "verbatim copies allowed"),
 }
 for _path in sorted((_DATA / "benchmarks").glob("*.json")):  # one a topic and device; a test holds each to its original
@@ -161,7 +167,7 @@ def speech(split="train"):
 
     >>> recording = speech("new_voice")[2]
     >>> recording.text, recording.voice, round(recording.seconds, 1)
-    ('Trust your ears first, and only then the number in the table.', 'iris', 3.5)
+    ('Trust your ears first, and only then the number in the table.', 'iris', 2.8)
     """
     if split not in SPLITS:
         raise ValueError(f"there is no split {split!r}; choose one of {', '.join(SPLITS)}")
@@ -171,6 +177,22 @@ def speech(split="train"):
         for clip in _read_speech()["clips"]
         if clip["split"] == split
     )
+
+
+def heard():
+    """A new sentence by a new voice, and what the shipped codec makes of it: {0: the sentence, 1: ... 8: rebuilt}.
+
+    The key is the number of codebooks, the value a sound (T,) float32 at 16 kHz, fresh each call. All have an RMS of
+    0.07; the rebuilt ones were made louder for that, since a codec loses level where it is unsure. The sentence is the
+    third recording of `speech("new_voice")`; all are stored, so that everybody hears the same samples.
+
+    ModuleNotFoundError where soundfile is not installed.
+
+    >>> list(heard()), heard()[0].shape == speech("new_voice")[2].sound.shape
+    ([0, 1, 2, 3, 4, 5, 6, 7, 8], True)
+    """
+    sound, _ = _read_flac("rvq/heard.flac")
+    return dict(enumerate(sound.reshape(9, -1)))
 
 
 def results(topic):
@@ -276,13 +298,17 @@ def _read_layout():
 
 @cache
 def _read_sound(split):
+    return _read_flac(f"speech/{split}.flac")
+
+
+def _read_flac(path):
     try:
         import soundfile
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "the speech is FLAC, read by soundfile, missing: pip install mmtokedu[media]"
         ) from error
-    return soundfile.read(_DATA / "speech" / f"{split}.flac", dtype="float32")
+    return soundfile.read(_DATA / path, dtype="float32")
 
 
 @cache
