@@ -12,11 +12,12 @@ from importlib import resources
 
 from mmtokedu import _show_html
 from mmtokedu._show_html import Html
-from mmtokedu.explore import _patches, _vq, _vq_golden
+from mmtokedu.explore import _patches, _rvq, _rvq_golden, _vq, _vq_golden
 
 USED = "ink", "muted", "rule", "paper", "image", "special", "dropped", "accent"
 PALETTE = {name: _show_html.PALETTE[name] for name in USED}
-GOLDEN = {"patches": _patches.golden, "vq": _vq_golden.golden}
+SOUND = {"audio": _show_html.PALETTE["audio"]}  # beside it, where there is sound
+GOLDEN = {"patches": _patches.golden, "vq": _vq_golden.golden, "rvq": _rvq_golden.golden}
 
 
 def patches(*, height=1080, width=1920, model="qwen2.5-vl", picture="landscape"):
@@ -52,6 +53,23 @@ def vq(*, preset="corner", codes=12, decay=0.9, threshold=0.5, steps=0):
     return _explorable("vq", *_vq.parts(preset, codes, decay, threshold, steps))
 
 
+def rvq(*, stages=2, codec="ours", codebooks=None, context=32768):
+    """Explore what codebooks buy and cost: hear a sentence from 1 to 8 of them, beside what a second takes in tokens.
+
+    `stages` codebooks of the book's small codec are heard, 1 to 8. The numbers are those of `codec`: "ours" is the one
+    that is heard, other names are the catalog's, with so many `codebooks` (None: what its own tools use). `context` is
+    the length of a sequence in tokens, a power of two from 1024 to 1048576. In the book the page's fragment goes first
+    (`#rvq:stages=4,codec=mimi,codebooks=8,context=32768`). Returns an output for a notebook.
+
+    Raises TypeError for numbers that are not whole, ValueError for numbers out of range and for unknown names.
+    Source: `bitrate`, `tokens_per_second` and `audio_tokens` of `mmtokedu/rvq.py`.
+
+    >>> rvq(codec="mimi").alt.split(". ")[1]
+    'Mimi with 8 codebooks takes 1.1 kbit/s, 100 tokens a second; 32,768 tokens hold 5 min 27 s.'
+    """
+    return _explorable("rvq", *_rvq.parts(stages, codec, codebooks, context), colors=SOUND)
+
+
 def golden_vectors(topic):
     """What the library answers, as data that JSON holds: the browser test replays it on the topic's front-end file.
 
@@ -80,14 +98,14 @@ def page(topic, **arguments):
     )
 
 
-def _explorable(topic, attributes, data, still, alt):
-    """The front-end file of a topic with its data, the palette, attributes and still figure filled in."""
+def _explorable(topic, attributes, data, still, alt, colors=None):
+    """The front-end file of a topic with its data, the palette and more `colors`, attributes and still figure."""
     front = resources.files(__name__).joinpath(f"{topic}.html").read_text(encoding="utf-8")
     tag, slot = f"<mm-explore-{topic}>", '"mm:data"'
     for part in (tag, slot):
         if front.count(part) != 1:
             raise ValueError(f"{topic}.html holds {part} {front.count(part)} times; it must hold it once")
     written = "".join(f' {name}="{html.escape(str(value))}"' for name, value in attributes.items())
-    script = json.dumps({**data, "palette": PALETTE}, ensure_ascii=False, separators=(",", ":"))
+    script = json.dumps({**data, "palette": PALETTE | (colors or {})}, ensure_ascii=False, separators=(",", ":"))
     body = front.replace(slot, script.replace("<", "\\u003c")).replace(tag, f"{tag[:-1]}{written}>{still}").strip()
     return Html("explore", body, alt, hashlib.sha256(body.encode()).hexdigest()[:12])

@@ -1,0 +1,392 @@
+"""The explorable of sound codes in Chromium: golden vectors replayed, sound, hands and keys, fragments, axe."""
+
+import json
+import pathlib
+import re
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from mmtokedu import catalog, explore, rvq
+from mmtokedu.explore import _rvq
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import check_site
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+TOPIC = "rvq"
+ELEMENT = "document.querySelector('mm-explore-rvq')"
+FIRST = {"stages": 2, "codec": "ours", "codebooks": 2, "context": 32768, "original": False}
+
+
+def state(page):
+    return page.evaluate(f"({ELEMENT}).state")
+
+
+def holds(page):
+    """The large numbers are the library's for the state in the page: the state."""
+    now = state(page)
+    tokens, bits = _rvq.rates(now["codec"], now["codebooks"])
+    shown = [text.split("\n") for text in page.locator(".big p").all_inner_texts()]
+    assert shown == [
+        [f"{bits / 1000:.3g}", "kbit/s"],
+        [_rvq.short(tokens), "tokens a second"],
+        [_rvq.duration(now["context"] / tokens), f"of sound in {now['context']:,} tokens"],
+    ]
+    assert page.locator(".bars [role=slider]").get_attribute("aria-valuenow") == str(now["stages"])
+    assert page.locator("select").nth(0).input_value() == now["codec"]
+    assert page.locator("select").nth(1).input_value() == str(now["codebooks"])
+    return now
+
+
+def press(page, *names):
+    for name in names:
+        page.get_by_role("button", name=name, exact=True).click()
+
+
+REPLAY = """text => {
+  const golden = JSON.parse(text), core = customElements.get("mm-explore-rvq").core, bad = [], seen = {};
+  const close = (a, b) => b?.length === undefined ? Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b))
+    : a.length === b.length && b.every((x, i) => close(a[i], x));
+  const check = (name, test) => golden[name].forEach((row, i) => {
+    seen[name] = (seen[name] ?? 0) + 1;
+    if (!test(row, i)) bad.push([name, i, row]);
+  });
+  check("rates", ([codec, count, tokens, bits]) => close(core.tokensPerSecond(codec, count), tokens) && close(core.bitsPerSecond(codec, count), bits));
+  check("tokens", ([codec, count, seconds, tokens]) => core.audioTokens(codec, count, seconds) === tokens);
+  check("holds", ([codec, count, context, seconds]) => close(context / core.tokensPerSecond(codec, count), seconds));
+  const table = core.fromMuLaw(Array.from({length: 256}, (_, i) => i));
+  check("mu_law", (x, i) => close(table[i], x));
+  check("levels", ({codes, levels}) => close(core.spectrogram(core.fromMuLaw(codes)), levels));
+  check("heard", ({frames, levels}, i) => {
+    const found = core.heard(i).levels;
+    return found.length === frames && close(found.filter((_, k) => k % 60 === 0), levels);
+  });
+  check("durations", ([x, text]) => core.duration(x) === text);
+  check("shorts", ([x, text]) => core.short(x) === text);
+  return {bad: bad.slice(0, 5).map((one) => JSON.stringify(one).slice(0, 200)), count: bad.length, seen};
+}"""
+
+
+def test_golden_vectors(visit):
+    golden = explore.golden_vectors("rvq")
+    result = visit().evaluate(REPLAY, json.dumps(golden, allow_nan=False))
+    assert result["count"] == 0, result["bad"]
+    assert result["seen"] == {name: len(rows) for name, rows in golden.items()}
+    assert result["seen"]["tokens"] == 1629 and result["seen"]["heard"] == 9
+
+
+def test_the_strip_shows_what_a_moment_becomes(visit):
+    page = visit()
+    cells = lambda *what: page.evaluate("a => customElements.get('mm-explore-rvq').core.cells(...a)", list(what))
+    assert len(cells("encodec-24k", 8, 0.32)) == 0.32 * 600 == rvq.audio_tokens("encodec-24k", 0.32)
+    assert len(cells("mimi", 32, 0.32)) == 4 * 32
+    snac = np.array(cells("snac-24k", 3, 4 * 512 / 24000))
+    assert np.bincount(snac[:, 0].astype(int)).tolist() == [1, 2, 4] and snac[:, 2].max() == pytest.approx(
+        4 * 512 / 24000
+    )
+
+
+def test_the_first_state(visit):
+    page = visit()
+    assert holds(page) == FIRST
+    playwright.expect(page.locator(".now")).to_have_text("You hear 2 of 8 codebooks, as loud as the original.")
+    assert page.locator("select").nth(1).is_disabled()
+    playwright.expect(page.locator("[aria-live]")).to_have_text(
+        re.compile(r"2 of 8 .* 1.6 kilobits and 200 tokens a se")
+    )
+
+
+def test_bars_are_dragged_and_stepped(visit):
+    page, bars = (page := visit()), page.locator(".bars [role=slider]")
+    box = bars.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 4.5 / 8, box["y"] + 100)
+    page.mouse.down()
+    assert holds(page)["stages"] == 5
+    page.mouse.move(box["x"] + box["width"] * 6.5 / 8, box["y"] + 100, steps=3)
+    assert holds(page)["stages"] == 7
+    page.mouse.move(box["x"] + box["width"] * 3, box["y"] + 100)
+    page.mouse.up()
+    assert holds(page)["stages"] == 8
+    page.mouse.move(box["x"] + 5, box["y"] + 100)  # nothing is held any more
+    assert holds(page)["stages"] == 8
+    for key, stages in (("ArrowLeft", 7), ("PageDown", 5), ("ArrowUp", 6), ("Home", 1), ("ArrowLeft", 1), ("End", 8)):
+        page.keyboard.press(key)
+        assert holds(page)["stages"] == stages == holds(page)["codebooks"]
+    assert bars.get_attribute("aria-valuetext") == f"8 of 8, {_rvq.players().snr[7]:.1f} decibels"
+
+
+@pytest.mark.parametrize("codec", catalog.codecs())
+def test_every_codec_shows_the_librarys_numbers(visit, codec):
+    page, row = visit(), catalog.codec_row(codec)
+    page.locator("select").nth(0).select_option(codec)
+    assert holds(page)["codebooks"] == row.default
+    for count in row.codebooks if len(row.codebooks) > 1 else ():
+        page.locator("select").nth(1).select_option(str(count))
+        assert holds(page)["codebooks"] == count
+    assert page.locator("select").nth(1).is_disabled() == (len(row.codebooks) == 1)
+    said = page.locator(".answer .quiet").all_inner_texts()
+    long = len(_rvq.players().sounds[0]) / 16_000
+    if row.codebooks == (row.default,):
+        assert f"would be {rvq.audio_tokens(codec, long):,} tokens" in said[0]
+    assert f"the numbers are those of {row.title} with" in said[1].lower().replace(row.title.lower(), row.title)
+    assert "the sound is still the book's small codec with 2" in said[1]
+    assert row.source in page.locator(".strip .quiet").inner_text()
+
+
+def test_a_real_codec_keeps_its_numbers_while_other_stages_are_heard(visit):
+    page = visit()
+    press(page, "Mimi, all 32")
+    before = page.locator(".big").inner_text()
+    page.locator(".bars [role=slider]").press("End")
+    assert holds(page) == {**FIRST, "stages": 8, "codec": "mimi", "codebooks": 32}
+    assert page.locator(".big").inner_text() == before
+    assert page.locator("[aria-pressed=true]").all_inner_texts() == ["Mimi, all 32"]
+    press(page, "reset")
+    assert holds(page) == FIRST
+
+
+def test_the_context_moves(visit):
+    page, context = (page := visit()), page.locator("#context")
+    context.press("End")
+    assert holds(page)["context"] == 2**20
+    context.press("Home")
+    assert holds(page)["context"] == 1024 and context.get_attribute("aria-valuetext") == "1,024 tokens"
+
+
+def test_a_and_b(visit):
+    page = visit()
+    picture = lambda: page.evaluate(
+        f"""() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {{
+          done(({ELEMENT}).$.canvas.toDataURL());
+        }})))"""
+    )
+    two = picture()
+    press(page, "Original")
+    original = picture()
+    assert page.locator(".now").inner_text() == "You hear the original." and original != two
+    assert holds(page)["stages"] == 2  # the cost is still that of the codes
+    press(page, "Original")
+    assert picture() == two
+    press(page, "Original")
+    page.locator(".bars [role=slider]").press("ArrowRight")
+    assert not state(page)["original"] and picture() not in (two, original)
+
+
+PLAYER = f"({ELEMENT}).player"
+
+
+def test_it_plays_switches_in_place_and_ends(visit):
+    page = visit()
+    press(page, "Play")
+    page.wait_for_function(f"{PLAYER}.position > 0.3")
+    assert page.evaluate(f"{PLAYER}.playing.index") == 2 and page.get_by_role("button", name="Stop").is_visible()
+    before = page.evaluate(f"{PLAYER}.position")
+    press(page, "Original")
+    after, index = page.evaluate(f"[{PLAYER}.position, {PLAYER}.playing.index]")
+    assert index == 0 and before <= after < before + 1  # it goes on from where it was
+    page.locator(".bars [role=slider]").press("End")
+    assert page.evaluate(f"{PLAYER}.playing.index") == 8
+    page.wait_for_function(f"Number(({ELEMENT}).$.hand.getAttribute('aria-valuenow')) > {after}")
+    page.wait_for_function(f"!{PLAYER}.playing")  # the end
+    assert page.evaluate(f"{PLAYER}.position") == 0 and page.get_by_role("button", name="Play").is_visible()
+
+
+def test_stop_stays_and_play_goes_on(visit):
+    page = visit()
+    press(page, "Play")
+    page.wait_for_function(f"{PLAYER}.position > 0.2")
+    press(page, "Stop")
+    at = page.evaluate(f"{PLAYER}.position")
+    page.wait_for_timeout(150)
+    assert page.evaluate(f"{PLAYER}.position") == at > 0.2
+    press(page, "Play")
+    assert page.evaluate(f"{PLAYER}.position") >= at - 0.01
+
+
+def test_what_plays_is_the_stored_sound(visit):
+    page = visit()
+    press(page, "Play")
+    for index in (0, 1, 8):
+        played = page.evaluate(f"[...{PLAYER}.buffer({index}).getChannelData(0)]")
+        stored = _rvq.from_mu_law(_rvq.mu_law(_rvq.players().sounds[index]))
+        np.testing.assert_allclose(played, stored, atol=1e-7)
+    assert page.evaluate(f"{PLAYER}.buffer(1).sampleRate") == 16_000
+
+
+def test_the_line_is_moved_by_hand_and_by_keys(visit):
+    page, hand = (page := visit()), page.locator(".hand")
+    box = page.locator(".stage").bounding_box()
+    long = len(_rvq.players().sounds[0]) / 16_000
+    page.mouse.click(box["x"] + 34 + (box["width"] - 34) / 2, box["y"] + 50)
+    assert page.evaluate(f"{PLAYER}.position") == pytest.approx(long / 2, abs=0.01)
+    line = hand.bounding_box()
+    assert line["x"] + 12 == pytest.approx(box["x"] + 34 + (box["width"] - 34) / 2, abs=1.5)
+    for key, by in (("ArrowRight", 0.1), ("PageDown", -0.5), ("ArrowLeft", -0.1)):
+        at = page.evaluate(f"{PLAYER}.position")
+        page.keyboard.press(key)
+        assert page.evaluate(f"{PLAYER}.position") == pytest.approx(at + by)
+    page.keyboard.press("Home")
+    assert hand.get_attribute("aria-valuetext") == f"0.0 of {long:.1f} seconds"
+    page.keyboard.press("End")
+    press(page, "Play")  # from the end it starts again
+    assert page.evaluate(f"{PLAYER}.position") < 1
+
+
+def test_a_page_that_is_left_falls_silent(visit):
+    page = visit()
+    press(page, "Play")
+    silent = page.evaluate(
+        f"() => {{ const it = {ELEMENT}, parent = it.parentNode; it.remove(); const was = it.player.playing; parent.prepend(it); return was; }}"
+    )
+    assert silent is None
+    press(page, "Play")
+    page.wait_for_function(f"{PLAYER}.position > 0.1")
+
+
+def test_the_table_says_every_codec(visit):
+    page = visit()
+    press(page, "Mimi, all 32")
+    page.locator("summary").click()
+    playwright.expect(page.locator("tbody tr")).to_have_count(1 + len(catalog.codecs()))
+    rows = [row.inner_text().split("\t") for row in page.locator("tbody tr").all()]
+    for (title, count, bits, tokens, sentence, long), (name, row) in zip(rows, _rvq.codecs().items()):
+        used = {"ours": 2, "mimi": 32}.get(name, row["default"])
+        rate, bit_rate = _rvq.rates(name, used)
+        assert (title, count, bits, tokens) == (row["title"], str(used), f"{bit_rate / 1000:.3g}", _rvq.short(rate))
+        assert long == _rvq.duration(32768 / rate) and int(sentence.replace(",", "")) > 2 * rate
+    assert page.locator("tr.chosen").inner_text().startswith("Mimi")
+
+
+def test_arguments_are_the_first_state(visit, put_in):
+    page = visit()
+    put_in(page, explore.rvq(stages=7, codec="encodec-24k", codebooks=32, context=4096))
+    second = page.locator("mm-explore-rvq").nth(1)
+    assert page.locator("mm-explore-rvq").count() == 2
+    asked = {"stages": 7, "codec": "encodec-24k", "codebooks": 32, "context": 4096, "original": False}
+    assert second.evaluate("e => e.state") == asked
+    assert second.locator(".big b").all_inner_texts() == ["24", "2,400", "1.7 s"]
+    second.evaluate("e => e.setAttribute('stages', '3')")
+    assert second.evaluate("e => e.state") == asked | {"stages": 3}
+
+
+def test_fragment_round_trip(visit):
+    page = visit("book.html")
+    page.locator(".bars [role=slider]").press("End")
+    page.wait_for_url("**#rvq:stages=8,codec=ours,context=32768")
+    press(page, "Mimi, all 32")
+    page.locator("#context").press("ArrowRight")
+    page.wait_for_url("**#rvq:stages=8,codec=mimi,codebooks=32,context=65536")
+    before = holds(page)
+    page.reload()
+    assert holds(page) == before
+    page.evaluate("location.hash = '#rvq:codec=encodec-24k'")
+    page.wait_for_function(f"({ELEMENT}).state.codec === 'encodec-24k'")
+    assert holds(page) == {**FIRST, "codec": "encodec-24k", "codebooks": 8}
+
+
+def test_a_notebook_keeps_its_address(visit):
+    page = visit("notebook.html#rvq:stages=5")
+    assert state(page)["stages"] == 2
+    press(page, "all 8")
+    page.wait_for_timeout(400)
+    assert page.evaluate("location.hash") == "#rvq:stages=5"
+
+
+HOSTILE = [
+    "codec=<img onerror=alert(1) src=x>", "codec=__proto__", "codec=constructor", "codec=mp3", "stages=0", "stages=9",
+    "stages=1e0", "stages=10", "stages=-1", "stages=", "codebooks=8", "codec=mimi,codebooks=16", "codec=ours,codebooks=2",
+    "codec=mimi,codebooks=8.0", "context=5000", "context=1024.0", "context=9999999", "context=512", "stages=4,", ",", "",
+    "stages=4,x=1", "original=true", "%3Cimg%20src=x%3E", "stages=%34", "stages=4\nstages=4", "stages=" + "4" * 999,
+]  # fmt: skip
+
+
+def test_hostile_fragments_are_harmless(visit):
+    page = visit("book.html#rvq:" + HOSTILE[0])
+    assert holds(page) == FIRST
+    read = "fragment => customElements.get('mm-explore-rvq').core.readFragment(fragment)"
+    for bad in HOSTILE:
+        assert page.evaluate(read, "#rvq:" + bad) is None, bad
+        page.evaluate("hash => location.hash = hash", "#rvq:" + bad)
+    page.wait_for_timeout(50)
+    assert holds(page) == FIRST
+    assert page.evaluate("document.querySelectorAll('img, script').length") == 1  # its own script
+    assert page.evaluate(read, "#rvq:stages=4,codec=mimi,codebooks=8,context=1024") == (
+        {"stages": 4, "codec": "mimi", "codebooks": 8, "context": 1024}
+    )
+
+
+BAD = "stages='9' codec='<b>' codebooks='x' context='5'", "codec='constructor' stages='1.5'", "codebooks='5'", ""
+
+
+@pytest.mark.parametrize("attributes", BAD)
+def test_bad_attributes_fall_back(visit, attributes):
+    page = visit()
+    page.evaluate("html => document.body.insertAdjacentHTML('afterbegin', html)", f"<mm-explore-rvq {attributes}>")
+    assert state(page) == FIRST
+
+
+def test_answers_within_a_tenth_of_a_second(visit):
+    page = visit()
+    took = page.evaluate(
+        f"""() => {{ const it = {ELEMENT};
+          return Array.from({{length: 8}}, (_, i) => {{ // each of the eight for the first time
+            const from = performance.now();
+            it.set({{stages: i + 1}});
+            it.drawSpectrogram(); it.drawBars(); it.drawStrip();
+            return performance.now() - from;
+          }}).sort((a, b) => a - b)[5]; }}"""
+    )
+    assert took < 100, took
+
+
+def test_paper_shows_the_still_figure(visit):
+    page = visit()
+    still, app = page.locator("mm-explore-rvq svg[role=img]"), page.locator(".app")
+    assert app.is_visible() and not still.is_visible()
+    page.emulate_media(media="print")
+    assert still.is_visible() and not app.is_visible()
+
+
+def test_no_javascript_shows_the_still_figure(visit):
+    page = visit(java_script_enabled=False)
+    assert page.locator("mm-explore-rvq svg[role=img]").is_visible()
+    assert "It takes 1.6 kbit/s, 200 tokens a second" in page.locator("mm-explore-rvq figcaption").inner_text()
+
+
+def test_theme_follows_the_host_not_the_system(visit):
+    page = visit(color_scheme="dark")
+    app = page.locator(".app")
+    playwright.expect(app).to_have_class("app dark")
+    page.evaluate("document.documentElement.dataset.theme = 'light'")
+    playwright.expect(app).to_have_class("app")
+
+
+@pytest.mark.parametrize("width", [320, 375, 900])
+def test_fits_its_place(visit, width):
+    page = visit(viewport={"width": width, "height": 800})
+    page.locator("summary").click()
+    for name in ("1 codebook", "Mimi, all 32", "EnCodec"):
+        press(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("select").nth(0).select_option("snac-44k")
+    page.locator("#context").press("End")
+    over = page.evaluate(
+        f"""[...{ELEMENT}.shadowRoot.querySelectorAll('button, input, select, p, b, canvas, .hand')]
+        .filter((e) => e.clientWidth && e.getBoundingClientRect().right > innerWidth + 12).map((e) => e.outerHTML)"""
+    )
+    assert over == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_axe_finds_nothing(visit, width, scheme):
+    if shutil.which("npm") is None and not (pathlib.Path(check_site.__file__).parent / "node_modules").exists():
+        pytest.skip("npm is missing: axe-core cannot be installed")
+    page = visit(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.locator("summary").click()
+    press(page, "Mimi, all 32", "Original")
+    page.evaluate(check_site.axe_source())
+    assert page.evaluate(check_site.AXE) == []

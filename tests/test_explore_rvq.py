@@ -1,0 +1,175 @@
+"""The explorable of sound codes on the Python side: its arguments, its sounds, its numbers, its golden vectors."""
+
+import base64
+import html
+import json
+import re
+
+import numpy as np
+import pytest
+
+from mmtokedu import catalog, explore, rvq, samples
+from mmtokedu.explore import _rvq
+from mmtokedu.rvq import sound_levels
+from mmtokedu.samples import _DATA
+
+
+def data_of(out):
+    text = out._repr_html_()
+    return json.JSONDecoder().raw_decode(text[text.index("const DATA = ") + len("const DATA = ") :])[0]
+
+
+def test_output_carries_arguments_and_still():
+    out = explore.rvq(stages=4, codec="mimi", codebooks=32, context=8192)._repr_html_()
+    head = out[: out.index("</mm-explore-rvq>")]
+    assert '<mm-explore-rvq stages="4" codec="mimi" codebooks="32" context="8192"><figure' in head
+    alt = f"One sentence rebuilt from 4 of 8 codebooks, {_rvq.players().snr[3]:.1f} dB. "
+    alt += "Mimi with 32 codebooks takes 4.4 kbit/s, 400 tokens a second; 8,192 tokens hold 20.5 s."
+    assert f"<title>{alt}</title>" in head and f"<figcaption>{alt} Time runs" in head and 'role="img"' in head
+    assert '"mm:data"' not in out and len(out) < 700_000
+
+
+def test_words_of_our_codec():
+    assert repr(explore.rvq(stages=1)).endswith(
+        "It takes 0.8 kbit/s, 100 tokens a second; 32,768 tokens hold 5 min 27 s.]"
+    )
+    assert "WavTokenizer, 40 a second with 1 codebook takes 0.48" in repr(explore.rvq(codec="wavtokenizer-40"))
+
+
+def test_marker_key_follows_arguments():
+    key = lambda **arguments: explore.rvq(**arguments).key
+    assert key() == key(stages=2, codec="ours", codebooks=2, context=32768)
+    assert len({key(), key(stages=3), key(codec="mimi"), key(context=1024)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"stages": 0}, ValueError, "stages is 0; choose 1 to 8"),
+        ({"stages": 9}, ValueError, "stages is 9"),
+        ({"stages": 2.0}, TypeError, "integer"),
+        ({"codec": "mp3"}, ValueError, "codec is 'mp3'; choose ours, soundstream"),
+        ({"codec": ["mimi"]}, ValueError, "choose ours"),
+        ({"codec": "<img onerror=alert(1)>"}, ValueError, "choose ours"),
+        ({"codec": "mimi", "codebooks": 16}, ValueError, "codebooks is 16; mimi is used with 8, 32"),
+        ({"codec": "mimi", "codebooks": "8"}, TypeError, "integer"),
+        ({"stages": 2, "codebooks": 3}, ValueError, "they are one number"),
+        ({"context": 5000}, ValueError, "context is 5000; choose a power of two from 1024 to 1048576"),
+        ({"context": 2**21}, ValueError, "context is 2097152"),
+    ],
+)
+def test_arguments_are_checked(arguments, error, says):
+    with pytest.raises(error, match=re.escape(says)):
+        explore.rvq(**arguments)
+
+
+def test_data_in_the_page_are_the_catalogs_and_the_sounds():
+    data = data_of(explore.rvq())
+    assert [row["id"] for row in data["codecs"]] == ["ours", *catalog.codecs()]
+    for row in data["codecs"][1:]:
+        stored = catalog.codec_row(row["id"])
+        assert row["as_of"] == stored.as_of.isoformat()
+        for key in ("sample_rate", "hop", "codebooks", "default", "codebook_size", "strides", "chunk", "source"):
+            assert row[key] == json.loads(json.dumps(getattr(stored, key)))
+    assert data["palette"]["audio"] == list(explore.SOUND["audio"])
+    assert set(data["palette"]) == {*explore.PALETTE, "audio"}
+    for text, sound in zip(data["sounds"], _rvq.players().sounds, strict=True):
+        codes = np.frombuffer(base64.b64decode(text), np.uint8)
+        error = _rvq.from_mu_law(codes) - sound / 32768
+        assert 10 * np.log10((sound / 32768).var() / error.var()) > 36  # 8 bits are enough to hear what is meant
+
+
+def test_other_explorables_do_not_change_with_the_colour_of_sound():
+    assert data_of(explore.vq())["palette"] == json.loads(json.dumps(explore.PALETTE))
+
+
+# The sounds
+
+
+def test_what_is_heard_is_the_codecs_and_equally_loud():
+    heard, stored = _rvq.players(), samples.heard()
+    assert heard.sounds.dtype == np.int16 and heard.rate == 16_000 and len(heard.sounds) == len(stored) == 9
+    for sound, same in zip(heard.sounds, stored.values()):
+        np.testing.assert_array_equal((sound / 32768).astype(np.float32), same)
+    said = next(one for one in samples.speech("new_voice") if len(one.sound) == heard.sounds.shape[1])
+    assert said.text == heard.text and 2.5 < said.seconds < 3.5
+    np.testing.assert_allclose(heard.sounds[0] / 32768, said.sound, atol=1e-4)
+    levels = [sound_levels(sound / 32768) for sound in heard.sounds]
+    np.testing.assert_allclose([level.rms for level in levels], levels[0].rms, rtol=1e-3)
+    assert max(level.peak for level in levels) < 0.95  # nothing clips
+
+
+def test_more_codebooks_come_closer():
+    heard = _rvq.players()
+    assert heard.snr.shape == (8,) and (np.diff(heard.snr) > 0).all() and heard.snr[-1] > heard.snr[0] + 3
+    original = heard.sounds[0] / 32768
+    for sound, snr in zip(heard.sounds[1:] / 32768, heard.snr):
+        found = [original - gain * sound for gain in np.arange(0.5, 1.5, 0.002)]
+        best = 10 * np.log10((original**2).sum() / min((noise**2).sum() for noise in found))
+        assert best == pytest.approx(snr, abs=0.01)
+
+
+def test_the_codec_that_is_heard_is_the_one_that_ships():
+    ours = _rvq.codecs()["ours"]
+    with np.load(_DATA / "rvq" / "codec.npz", allow_pickle=False) as stored:
+        numbers = {name: int(stored[name]) for name in ("rate", "hop", "Q", "K")}
+    assert (ours["sample_rate"], ours["hop"], ours["default"], ours["codebook_size"]) == tuple(numbers.values())
+    assert len(_rvq.players().snr) == numbers["Q"]
+
+
+# The picture
+
+
+def test_mu_law_is_fine_where_it_is_quiet():
+    every = np.arange(-32768, 32768)
+    back = 32768 * _rvq.from_mu_law(_rvq.mu_law(every))
+    assert np.abs(back - every)[np.abs(every) < 100].max() < 8
+    # half a step, 1/255, times the slope (1/255 + |x|) ln 256, and a little for the bend
+    assert (np.abs(back - every) <= 1.02 * np.log(256) / 255 * (32768 / 255 + np.abs(every))).all()
+    assert _rvq.mu_law(np.array([-32768, 32767])).tolist() == [0, 255]
+
+
+def test_a_full_sine_has_level_zero_at_its_frequency():
+    levels = _rvq.spectrogram(np.sin(2 * np.pi * 40 / 512 * np.arange(2048)))
+    assert levels.shape == (13, 256)
+    assert (levels.argmax(axis=1) == 40).all() and np.abs(levels[:, 40]).max() < 1e-6
+    assert (_rvq.spectrogram(np.zeros(512)) == -80).all()
+
+
+@pytest.mark.parametrize("stages", [1, 8])
+def test_the_still_shows_two_spectrograms(stages):
+    figure = explore.rvq(stages=stages)._repr_html_().split("</figure>")[0]
+    assert figure.count("stroke-opacity=") == 2 * 3 + 2  # three shades and a frame, twice
+    assert "the original" in figure and f"{stages} of 8 codebooks</text>" in figure
+    assert html.unescape(figure).count("M") > 500 and len(figure) < 60_000
+
+
+# What a second costs
+
+
+def test_golden_vectors_are_the_librarys():
+    golden = explore.golden_vectors("rvq")
+    assert {name: len(rows) for name, rows in golden.items()} == {
+        "rates": 39, "tokens": 1629, "holds": 429, "mu_law": 256, "levels": 3, "heard": 9, "durations": 10, "shorts": 8,
+    }  # fmt: skip
+    for name, count, tokens, bits in golden["rates"]:
+        if name != "ours":
+            row = catalog.codec_row(name)
+            assert tokens == rvq.tokens_per_second(name, count)
+            assert bits == tokens * np.log2(row.codebook_size)
+            if not row.strides and not row.chunk:
+                assert bits == pytest.approx(rvq.bitrate(row.sample_rate / row.hop, count, row.codebook_size))
+            for published in row.published:
+                if published.codebooks == count:  # as sold: within 4 %
+                    assert bits == pytest.approx(published.bits_per_second, rel=0.04)
+    ours = [row[1:] for row in golden["rates"] if row[0] == "ours"]
+    assert ours == [[count, 100.0 * count, 800.0 * count] for count in range(1, 9)]
+    default = [row for row in golden["tokens"] if row[0] != "ours" and row[1] == catalog.codec_row(row[0]).default]
+    assert all(tokens == rvq.audio_tokens(name, seconds) for name, _, seconds, tokens in default)
+    assert len(default) == 16 * 43
+
+
+def test_durations_as_people_say_them():
+    said = dict(map(tuple, explore.golden_vectors("rvq")["durations"]))
+    assert said[60.0] == "1 min 0 s" and said[327.68] == "5 min 27 s" and said[99999] == "27 h 46 min"
+    assert said[0.04] == "0.0 s" and said[59.94] == "59.9 s"
