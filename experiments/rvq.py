@@ -8,7 +8,7 @@
 K-means. The frames of a fixed transform, the MDCT, go through eight codebooks made by k-means, with NumPy alone, at
 three frame rates. Beside it Gaussian noise, for which theory knows the most that a stage can gain.
 
-Codec. The same transform with small networks around the codebooks, trained for 20 seconds and for a minute and a half,
+Codec. The same transform with small networks around the codebooks, trained for about 20 and 80 seconds,
 with quantizer dropout 0, 1/2 and 1; and a SEANet on raw samples in the same time. All are tested on sentences that
 nobody said in training, by voices of the training and by a voice that was never heard. The speech is synthetic.
 
