@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import subprocess
+import types
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ import pytest
 torch = pytest.importorskip("torch")
 triton = pytest.importorskip("triton")
 
-from near_ties import assert_residual
+from near_ties import assert_nearest, assert_residual
 from test_rvq import by_definition
 
 from mmtokedu.cuda import rvq as twins
+from mmtokedu.cuda import vq as searches
 from mmtokedu.cuda.kernels import patches as kernels
 from mmtokedu.cuda.kernels import rvq as residual_kernels
+from mmtokedu.cuda.kernels import vq as search_kernels
 from mmtokedu.patches import patchify_plain, qwen_rows
 
 INTERPRETER = os.environ.get("TRITON_INTERPRET") == "1"
@@ -206,17 +209,29 @@ def test_compiles_without_spills(tmp_path, generation, dtype, order):
     registers: that one case, in Qwen order, keeps up to 128 bytes a thread on the stack. On a T4, ask for float16.
     """
     _, _, constants = kernels.plan((448, 448, 3), 14, **order)
-    pointers = {"images": "*u8", "scale": "*fp32", "shift": "*fp32", "out": f"*{dtype}"}
-    signature = {**pointers, "width": "i32", "count": "i32", "groups": "i32", **dict.fromkeys(constants, "constexpr")}
-    aligned = {(i,): [["tt.divisibility", 16]] for i in range(len(pointers))}  # as torch allocates
-    source = triton.compiler.ASTSource(fn=kernels._cut, signature=signature, constexprs=constants, attrs=aligned)
-    target = triton.backends.compiler.GPUTarget("cuda", generation, 32)
-    asm = triton.compile(source, target=target, options={"num_warps": 4}).asm
+    kinds = {"images": "*u8", "scale": "*fp32", "shift": "*fp32", "out": f"*{dtype}"}
+    kinds |= dict.fromkeys(("width", "count", "groups"), "i32")
+    asm = machine_code(kernels._cut, generation, kinds, constants, {"num_warps": 4}).asm
     assert re.search(r"st\.global\.v[24]", asm["ptx"]), "numbers are stored one by one"
 
     used = resources(tmp_path, asm["cubin"])
     stack = 128 if (generation, dtype) == (75, "bf16") else 0  # a spill lies on the stack
     assert 0 < used["REG"] < 128 and used["STACK"] <= stack and used["LOCAL"] == 0, used
+
+
+def machine_code(kernel, generation, kinds, constants, options):
+    """A kernel compiled without a card. `kinds` are the types of its pointers and whole numbers.
+
+    Pointers are multiples of 16 bytes, as torch allocates. The number of codes K is a multiple of 16 too, as it is in
+    practice: Triton compiles that case for itself.
+    """
+    names = kernel.arg_names
+    assert kinds.keys().isdisjoint(constants) and kinds.keys() | constants.keys() == set(names)
+    signature = {name: kinds.get(name, "constexpr") for name in names}
+    even = [i for i, name in enumerate(names) if signature[name].startswith("*") or name == "K"]
+    aligned = {(i,): [["tt.divisibility", 16]] for i in even}
+    source = triton.compiler.ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=aligned)
+    return triton.compile(source, target=triton.backends.compiler.GPUTarget("cuda", generation, 32), options=options)
 
 
 def resources(folder, cubin):
@@ -286,21 +301,32 @@ def fenced(x, value, margin=600):
     return inside.copy_(x), room
 
 
+def fence(patch, kernels, name, module, outputs):
+    """Have calls of `kernels.name` go to the same name of `module`, every tensor between margins.
+
+    The last `outputs` tensors must be written wholly and not beside. Beside the others lies NaN, which spoils a result.
+    """
+    launch = getattr(module, name)
+
+    def between_margins(*tensors, **options):
+        tables = [fenced(x, float("nan"))[0] for x in tensors[:-outputs]]
+        given = tensors[-outputs:]
+        rooms = [(None, None) if x is None else fenced(x.fill_(-9), -9) for x in given]
+        launch(*tables, *(inside for inside, _ in rooms), **options)
+        for x, (inside, room) in zip(given, rooms):
+            if x is None:
+                continue
+            assert (room == -9).sum() == room.numel() - x.numel(), "a row was not written, or one beside the output"
+            x.copy_(inside)
+
+    patch.setattr(kernels, name, between_margins)
+
+
 def check_residual(monkeypatch, module, case):
     """One case: all codes right, none written beside `codes`, and nothing read from beside the tables."""
     vectors, codebooks = RESIDUAL_CASES[case](np.random.default_rng(0))
-    launch = module.encode
-
-    def encode(*tensors):
-        *tables, codes = tensors
-        tables = [fenced(x, float("nan"))[0] for x in tables]
-        inside, room = fenced(codes.fill_(-9), -9)
-        launch(*tables, inside)
-        assert (room == -9).sum() == room.numel() - codes.numel(), "a code was not written, or one beside `codes`"
-        codes.copy_(inside)
-
     with monkeypatch.context() as patch:
-        patch.setattr(residual_kernels, "encode", encode)
+        fence(patch, residual_kernels, "encode", module, outputs=1)
         found = twins._by_kernel(*(torch.from_numpy(x).to(DEVICE) for x in (vectors, codebooks))).cpu().numpy()
     assert_residual(found, vectors, codebooks, flips=0.02)
     if case == "lattice":
@@ -353,25 +379,131 @@ def test_each_slip_of_a_stage_is_caught(tmp_path, monkeypatch, slip):
 @pytest.mark.parametrize("width", [8, 64, 128, 256])
 @pytest.mark.parametrize("rows", [100, 100_000])
 def test_residual_kernel_compiles_without_spills(tmp_path, generation, width, rows):
-    """For few rows and for many: on the tensor cores, nothing on the stack, shared memory that a small card has too.
-
-    The number of codes is a multiple of 16 here, as it is in practice: Triton compiles that case for itself.
-    """
+    """For few rows and for many: on the tensor cores, nothing on the stack, shared memory that a small card has too."""
     _, constants, options = residual_kernels.plan(rows, width)
     floats = dict.fromkeys(("vectors", "codebooks", "bias", "offsets", "scales"), "*fp32")
-    kinds = floats | {"high": "*fp16", "low": "*fp16", "codes": "*i64"}
-    names = residual_kernels._encode.arg_names
-    pointers = {name: kinds[name] for name in names if name in kinds}
-    signature = pointers | {"N": "i32", "K": "i32", "Q": "i32"} | dict.fromkeys(constants, "constexpr")
-    assert list(signature) == names
-    aligned = {(i,): [["tt.divisibility", 16]] for i in (*range(len(pointers)), names.index("K"))}
-    source = triton.compiler.ASTSource(
-        fn=residual_kernels._encode, signature=signature, constexprs=constants, attrs=aligned
-    )
-    target = triton.backends.compiler.GPUTarget("cuda", generation, 32)
-    made = triton.compile(source, target=target, options=options)
+    kinds = floats | {"high": "*fp16", "low": "*fp16", "codes": "*i64"} | dict.fromkeys("NKQ", "i32")
+    made = machine_code(residual_kernels._encode, generation, kinds, constants, options)
     many = generation == 90 and rows > 1000 and width <= 128  # blocks of 64 rows, which a warp group takes at once
     assert ("wgmma.mma_async" if many else "mma.sync") in made.asm["ptx"]
+    used = resources(tmp_path, made.asm["cubin"])
+    assert 0 < used["REG"] <= 255 and used["STACK"] == used["LOCAL"] == 0, used
+    assert made.metadata.shared <= 99 * 1024
+
+
+# The nearest code
+
+
+def close(rng, N, K, D):
+    """Vectors near codes of all lengths. The second half of the codebook, a stack of one, is the first made longer."""
+    codebook = rng.standard_normal((K, D), np.float32) * rng.uniform(0.5, 2, (K, 1)).astype(np.float32)
+    codebook[K // 2 : K // 2 * 2] = codebook[: K // 2] * np.float32(1.01)
+    vectors = codebook[rng.integers(0, K, N)] + np.float32(0.1) * rng.standard_normal((N, D), np.float32)
+    return vectors, codebook[None]
+
+
+SEARCH_CASES = {  # 64 numbers of float16 and 16 of float32 are multiplied at once, of longer vectors 32 and 16
+    "lattice": lambda rng: lattice(rng, 70, 1, 200),
+    "lattice of one tile": lambda rng: lattice(rng, 20, 1, 60),
+    "one row, one code": lambda rng: lattice(rng, 1, 1, 1),
+    "no rows": lambda rng: lattice(rng, 0, 1, 5),
+    "in one part": lambda rng: close(rng, 33, 65, 16),
+    "in parts": lambda rng: close(rng, 20, 130, 100),  # the like of a code is in another tile
+    "large blocks": lambda rng: lattice(rng, 8_330, 1, 130),
+}
+
+
+def check_search(monkeypatch, module, case, dtype="float32"):
+    """One case: all codes and gaps right, none written beside them, and nothing from beside the tables used."""
+    vectors, (codebook,) = SEARCH_CASES[case](np.random.default_rng(0))
+    z, e = (torch.from_numpy(x).to(DEVICE, DTYPES[dtype][0]) for x in (vectors, codebook))
+    bias = (e.double().square().sum(dim=1) * -0.5).float()
+    with monkeypatch.context() as patch:
+        fence(patch, search_kernels, "search", module, outputs=2)
+        codes, gaps = (x.cpu().numpy() for x in searches._by_kernel(z, e, bias, gaps=True))
+        alone, none = searches._by_kernel(z, e, bias)
+    assert none is None
+    np.testing.assert_array_equal(alone.cpu().numpy(), codes)
+    z, e = (x.cpu().double().numpy() for x in (z, e))  # as rounded to the dtype
+    assert_nearest(codes, z, e)
+    scores = np.pad(z @ e.T - np.square(e).sum(axis=1) / 2, ((0, 0), (0, 1)), constant_values=-np.inf)
+    second, best = np.sort(scores, axis=1)[:, -2:].T
+    np.testing.assert_allclose(gaps, best - second, rtol=0, atol=1e-6 * np.square(e).sum(axis=1).max())
+    if not case.startswith("in "):  # on a lattice every score is exact
+        np.testing.assert_array_equal(codes, scores.argmax(axis=1))
+
+
+@runs
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", SEARCH_CASES)
+def test_search_finds_every_code_and_gap(monkeypatch, case, dtype):
+    check_search(monkeypatch, search_kernels, case, dtype)
+
+
+SEARCH_SLIPS = {
+    "the last of equals wins": ("tl.where(top > best, at, code)", "tl.where(top >= best, at, code)"),
+    "the last of equals in a tile wins": (
+        "tl.min(tl.where(score == top[:, None], k[None, :], K), axis=1)",
+        "tl.max(tl.where(score == top[:, None], k[None, :], 0), axis=1)",
+    ),
+    "codes beyond the last": ('mask=k < K, other=float("-inf"))', "mask=k < K, other=0.0)"),
+    "lengths added": (
+        'score += tl.load(bias + k, mask=k < K, other=float("-inf"))',
+        'score -= tl.load(bias + k, mask=k < K, other=float("inf"))',
+    ),
+    "all codes as long as the first": ("tl.load(bias + k,", "tl.load(bias + 0 * k,"),
+    "only the first part of a vector": ("for first in range(0, D, DEPTH):", "for first in range(0, 1, DEPTH):"),
+    "the last part of a vector dropped": ("for first in range(0, D, DEPTH):", "for first in range(0, D - DEPTH, DEPTH):"),
+    "each part with the first of the code": ("_tile(codebook, k, K, first,", "_tile(codebook, k, K, 0 * first,"),
+    "the next row's numbers at the end of a row": ("(d < D)[None, :]", "(d >= 0)[None, :]"),
+    "every tile is the first": ("k = start + tl.arange(0, CODES)", "k = 0 * start + tl.arange(0, CODES)"),
+    "only the first tile of codes": ("for start in range(0, K, CODES):", "for start in range(0, 1, CODES):"),
+    "second best: of this tile alone": ("tl.maximum(second, tl.maximum(other,", "tl.maximum(other, tl.maximum(other,"),
+    "second best: an earlier best forgotten": ("tl.maximum(other, tl.minimum(best, top))", "other"),
+    "second best: never of the same tile": ("tl.maximum(other, tl.minimum(best, top))", "tl.minimum(best, top)"),
+    "second best: equals set aside": ("tl.where(k[None, :] == at[:, None],", "tl.where(score == top[:, None],"),
+    "codes written beyond the last": ("code.to(tl.int64), mask=n < N)", "code.to(tl.int64), mask=n >= 0)"),
+    "gaps written beyond the last": ("best - second, mask=n < N)", "best - second, mask=n >= 0)"),
+    "the last rows dropped": ("triton.cdiv(rows, size)", "max(1, rows // size)"),
+}  # fmt: skip
+
+
+@interpreted
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # a broken kernel reads what is no number
+@pytest.mark.parametrize("slip", SEARCH_SLIPS)
+def test_each_slip_of_the_search_is_caught(tmp_path, monkeypatch, slip):
+    module = broken(tmp_path, *SEARCH_SLIPS[slip], search_kernels)
+    with pytest.raises(AssertionError):
+        for case in SEARCH_CASES:
+            check_search(monkeypatch, module, case)
+
+
+SEARCHED_BY_KERNEL = [80, 90]  # A100, H200
+
+
+@pytest.mark.parametrize("generation", [75, *SEARCHED_BY_KERNEL])
+def test_a_t4_has_no_search_kernel(monkeypatch, generation):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: divmod(generation, 10))
+    card = types.SimpleNamespace(is_cuda=True, device=torch.device("cuda"))
+    assert (searches._way(card) == "triton") == (generation in SEARCHED_BY_KERNEL)
+
+
+@compiled
+@pytest.mark.parametrize("generation", SEARCHED_BY_KERNEL)
+@pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])
+@pytest.mark.parametrize("width", [8, 64, 256, 768])
+@pytest.mark.parametrize("rows", [100, 100_000])
+@pytest.mark.parametrize("gaps", [False, True], ids=["codes", "gaps"])
+def test_search_kernel_compiles_without_spills(tmp_path, generation, dtype, width, rows, gaps):
+    """Short vectors and those taken in parts, few rows and many: nothing on the stack, shared memory of a small card."""
+    _, constants, options = search_kernels.plan(rows, width, dtype != "fp32")
+    kind = {"fp16": triton.language.float16, "bf16": triton.language.bfloat16, "fp32": triton.language.float32}[dtype]
+    constants |= {"KIND": kind, "GAPS": gaps} | ({} if gaps else {"gaps": None})
+    kinds = {"vectors": f"*{dtype}", "codebook": f"*{dtype}", "bias": "*fp32", "codes": "*i64", "N": "i32", "K": "i32"}
+    kinds |= {"gaps": "*fp32"} if gaps else {}
+    made = machine_code(search_kernels._search, generation, kinds, constants, options)
+    product = "fma.rn.f32" if dtype == "fp32" else "wgmma.mma_async" if generation == 90 and rows > 1000 else "mma.sync"
+    assert product in made.asm["ptx"] and "tf32" not in made.asm["ptx"]  # float32 keeps all its digits
     used = resources(tmp_path, made.asm["cubin"])
     assert 0 < used["REG"] <= 255 and used["STACK"] == used["LOCAL"] == 0, used
     assert made.metadata.shared <= 99 * 1024

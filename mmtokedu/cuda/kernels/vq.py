@@ -62,7 +62,8 @@ def _search(
 
 def plan(rows, width, half):
     """The launch for so many rows of `width` numbers: (programs, compile-time arguments, options)."""
-    depth = min(64 if half else 16, max(16, triton.next_power_of_2(width)))
+    most = (64 if width <= 64 else 32) if half else 16  # of a long vector less at a time: 64 spill on an A100
+    depth = min(most, max(16, triton.next_power_of_2(width)))
     many = triton.next_power_of_2(max(1, rows // 128))  # a card has about so many multiprocessors: work for each
     size = min(128 if half else 64, max(16, many))
     codes = 64 if size < 64 or (half and width > depth) else 128  # what a thread holds stays in its registers
