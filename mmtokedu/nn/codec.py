@@ -277,7 +277,7 @@ def save(codec, path):
     np.savez_compressed(path, **weights, **codec.settings, codebooks=codec.quantizer.codebooks.half().numpy())
 
 
-def load(path=PRETRAINED):
+def load(path=None):
     """The codec that `save` wrote; without a path the one that ships with the book, in `eval` mode.
 
     It was trained by `experiments/rvq.py` on the synthetic speech of `mmtokedu.samples`: 8 codebooks of 256 codes, 100
@@ -287,7 +287,7 @@ def load(path=PRETRAINED):
     >>> codec.quantizer.codebooks.shape, codec.frame_rate
     (torch.Size([8, 256, 64]), 100.0)
     """
-    with np.load(path, allow_pickle=False) as stored:
+    with np.load(path or PRETRAINED, allow_pickle=False) as stored:
         arrays = dict(stored)
     settings = {name: int(value) for name, value in arrays.items() if not value.ndim}
     codec = SpeechCodec(**settings)
