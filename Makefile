@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test nbval refresh lint links bench bench-gpu serve vendor site clean
+.PHONY: help book test nbval refresh lint links bench bench-gpu course slides serve vendor site clean
 
 help:
 	@echo "make book     build the book into _build/html (installs only what rendering needs)"
@@ -14,6 +14,8 @@ help:
 	@echo "make refresh  run the notebooks and store their outputs (NB=notebooks/patches.ipynb for one)"
 	@echo "make lint     ruff over code and notebooks"
 	@echo "make bench    benchmarks of this machine's CPU; make bench-gpu: of its GPU"
+	@echo "make course   assignments to hand out and to grade, into build/course (MASTERS=folder, SEED=text or folder/seed.txt)"
+	@echo "make slides   one deck a chapter from its own figures, into build/slides"
 	@echo "make serve    the built book at http://localhost:$(PORT)"
 	@echo "make site     open every page of the built book in Chromium and check it"
 	@echo "make links    write the repository's address (_config.yml) into every badge and link"
@@ -73,6 +75,13 @@ bench: $(FULL_STAMP)
 
 bench-gpu: $(FULL_STAMP)
 	@for b in benchmarks/bench_*.py; do $(BIN)/python $$b --gpu || exit 1; done
+
+course: $(VENV)/bin/python
+	@BIN=$(BIN) MASTERS="$(MASTERS)" SEED="$(SEED)" .ci/legs kit
+	@echo; echo "To grade: $(BIN)/python -m mmtokedu.course grade FOLDER --key build/course/NAME/autograder/key.json"
+
+slides: $(VENV)/bin/python
+	@BIN=$(BIN) .ci/legs slides
 
 serve:
 	@test -s _build/html/index.html || { echo "Nothing to serve yet: make book"; exit 1; }

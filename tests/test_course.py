@@ -9,7 +9,7 @@ import pytest
 from mmtokedu import course
 from mmtokedu.course import Exercise, Mistake, same
 
-TOPICS = [m.name for m in pkgutil.iter_modules(course.__path__)]
+TOPICS = [m.name for m in pkgutil.iter_modules(course.__path__) if not m.name.startswith("_")]
 EXERCISES = [
     pytest.param(e, id=f"{t}: {e.name}")
     for t in TOPICS
@@ -69,7 +69,7 @@ def test_odd_results_are_wrong_not_fatal(got):
 BY_HAND = {  # exercise -> what its cases must give, worked out on paper
     "count visual tokens": [256, 256, 39 * 69, 34 * 60],
     "round a side to whole patches": [4 * 28, 4 * 28, 39 * 28, 69 * 28, 2 * 28, 4 * 28, 28],
-    "count tokens with row breaks": [2, 36 * 65, 64 * 37, 2 * 6],
+    "count Pixtral's tokens": [3 * 7, 63 * 5, 36 * 65, 64 * 8, 8 * 65],
     "measure what padding wastes": [0, 1 - 3011 / 8073, 9 / 20],
 }
 

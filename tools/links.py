@@ -66,6 +66,8 @@ def _with_links(notebook, url, path):
         raise ValueError(f"{path}: the first code cell must be the bootstrap (starts with '# Colab bootstrap')")
     first.source = BOOTSTRAP.format(url=url)
     first.metadata["tags"] = ["remove-cell"]
+    if any(c.cell_type == "raw" and c.source.startswith("# ASSIGNMENT CONFIG") for c in notebook.cells):
+        return notebook  # a master holds the solutions: no badge leads to it
     title = next((c for c in notebook.cells if c.cell_type == "markdown" and c.source.startswith("# ")), None)
     if title is None:
         raise ValueError(f"{path}: no Markdown cell starts with '# ' and the title")

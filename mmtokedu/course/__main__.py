@@ -1,0 +1,59 @@
+"""python -m mmtokedu.course build MASTERS | grade FOLDER"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parser():
+    top = argparse.ArgumentParser(prog="python -m mmtokedu.course", description="Make assignments, and grade them.")
+    commands = top.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="masters to student, solution and autograder versions")
+    build.add_argument("masters", type=Path, help="a master notebook, or a folder of them (and of seed.txt)")
+    build.add_argument("--out", type=Path, default=Path("build/course"))
+    build.add_argument("--seed", default="", help="a text that only you know; it draws the rules and the hidden cases")
+    grade = commands.add_parser("grade", help="a folder of submissions to marks and feedback")
+    grade.add_argument("folder", type=Path, help="submissions: notebooks, or folders with one in each")
+    grade.add_argument("--key", type=Path, required=True, help="NAME/autograder/key.json, which build made")
+    grade.add_argument("--out", type=Path, help="default: FOLDER-graded")
+    grade.add_argument("--jobs", type=int, help="submissions at a time; default: half of the processors")
+    grade.add_argument("--call", type=float, default=10, metavar="SECONDS", help="for one call of a function")
+    grade.add_argument("--cells", type=float, default=60, metavar="SECONDS", help="for running a notebook's cells")
+    grade.add_argument("--whole", type=float, default=180, metavar="SECONDS", help="for a submission")
+    grade.add_argument("--memory", type=int, default=2048, metavar="MB", help="for a submission")
+    grade.add_argument("--gpu", action="store_true", help="grade GPU questions too, on this machine's CUDA card")
+    grade.add_argument("--gradebook", type=Path, help="a Canvas gradebook (CSV); a copy of it is filled")
+    grade.add_argument("--column", default="", help="its column; default: the assignment's title")
+    grade.add_argument("--book", default="", metavar="URL", help="where the built book is, for links in the feedback")
+    return top
+
+
+def main(arguments=None):
+    given = parser().parse_args(arguments)
+    try:
+        if given.command == "build":
+            from mmtokedu.course._build import build
+
+            build(given.masters, given.out, given.seed)
+        else:
+            grade(given)
+    except (ValueError, OSError, RuntimeError) as error:
+        sys.exit(f"{error}")
+
+
+def grade(given):
+    if sys.platform == "win32":
+        sys.exit("grading needs Linux or macOS; on Windows use WSL")
+    from mmtokedu.course import _grade
+    from mmtokedu.course._report import write_all
+
+    folder = given.folder.resolve()
+    out = given.out or folder.with_name(folder.name + "-graded")
+    limits = _grade.Limits(given.call, given.cells, given.whole, given.memory << 20, given.gpu)
+    key, _, results = _grade.grade(folder, given.key, out, limits, given.jobs)
+    write_all(key, results, out, given.gradebook, given.column, given.book)
+    print(f"{len(results)} submissions; marks in {out / 'grades.csv'}, pages for students in {out / 'feedback'}")
+
+
+if __name__ == "__main__":
+    main()

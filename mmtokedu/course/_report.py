@@ -1,0 +1,290 @@
+"""What graded results are written to: CSV, a Canvas gradebook, Gradescope, JUnit, and a page for each student."""
+
+import csv
+import html
+import io
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+from mmtokedu._show_html import PALETTE
+
+LOOK = {  # state -> mark, word, colour of the palette
+    "pass": ("✓", "right", "video"),
+    "fail": ("✗", "not right yet", "accent"),
+    "timeout": ("◷", "no answer in time", "accent"),
+    "crash": ("!", "stopped", "accent"),
+    "ungraded": ("·", "not graded here", "muted"),
+}
+CANVAS_NAME = re.compile(r"^(?P<who>[^_]+)(?:_LATE)?_(?P<id>\d+)_\d+_")
+NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")
+
+
+def write_all(key, results, out, gradebook=None, column="", book="", say=print):
+    """Write every report into the folder `out`. `book` is the address of the built book, for links."""
+    out = Path(out)
+    (out / "feedback").mkdir(parents=True, exist_ok=True)
+    (out / "grades.csv").write_text(grades_csv(key, results), encoding="utf-8")
+    (out / "junit.xml").write_text(junit(key, results), encoding="utf-8")
+    names = file_names(results)
+    for name, result in zip(names, results):
+        (out / f"feedback/{name}.html").write_text(feedback(key, result, book), encoding="utf-8")
+        (out / f"gradescope/{name}").mkdir(parents=True, exist_ok=True)
+        (out / f"gradescope/{name}/results.json").write_text(json.dumps(gradescope(result), indent=1))
+    (out / "class.html").write_text(overview(key, results, names), encoding="utf-8")
+    if gradebook:
+        text, without, strangers = canvas(Path(gradebook).read_text(encoding="utf-8-sig"), key, results, column)
+        (out / "gradebook.csv").write_text(text, encoding="utf-8")
+        for student in without:
+            say(f"gradebook: no submission of {student}")
+        for student in strangers:
+            say(f"gradebook: nobody there fits the submission {student}")
+
+
+def file_names(results):
+    """A plain file name for each result, no two alike."""
+    names = []
+    for result in results:
+        stem = re.sub(r"[^\w.-]+", "-", result["student"]).strip("-.")[:80] or "submission"
+        name, again = stem, 2
+        while name.lower() in (n.lower() for n in names):
+            name, again = f"{stem}-{again}", again + 1
+        names.append(name)
+    return names
+
+
+def _cell(value):
+    """Text that a spreadsheet does not take for a formula."""
+    return "'" + value if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _table(rows):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([_cell(v) for v in row] for row in rows)
+    return text.getvalue()
+
+
+def grades_csv(key, results):
+    """A row a student: points, state, then points and state of each question, then the likely causes."""
+    names = list(key["questions"])
+    rows = [["student", "file", "points", "possible", "state", "seconds"]]
+    rows[0] += [f"{name}{what}" for name in names for what in ("", " state")] + ["causes", "notes"]
+    for r in results:
+        answers = {a["name"]: a for a in r["answers"]}
+        row = [r["student"], r["file"], r["points"], r["possible"], r["state"], r["seconds"]]
+        for name in names:
+            a = answers.get(name)
+            row += [a["points"], a["state"]] if a else ["", ""]
+        causes = "; ".join(f"{a['name']}: {a['cause']}" for a in r["answers"] if a["cause"])
+        rows.append([*row, causes, "; ".join(r["notes"])])
+    return _table(rows)
+
+
+def canvas(text, key, results, column=""):
+    """A Canvas gradebook with one column filled; also who handed nothing in, and which submissions fit nobody.
+
+    A submission belongs to a row by the number in the file name that Canvas gives it, else by ID, login or name.
+    """
+    rows = list(csv.reader(io.StringIO(text)))
+    head, wanted = rows[0], column or key["title"]
+    fits = [i for i, name in enumerate(head) if name == wanted or name.startswith(wanted + " (")]
+    if len(fits) != 1:
+        raise ValueError(f"the gradebook has {len(fits)} columns “{wanted}”; name one with --column: {head[5:]}")
+    by_name, used = {}, set()
+    for r in results:
+        made = CANVAS_NAME.match(r["file"])
+        for name in (made["id"], made["who"]) if made else (r["student"], r["student"].split("_")[0]):
+            by_name.setdefault(_plain(name), r)
+    without = []
+    for row in rows[1:]:
+        about = dict(zip(head, row))
+        student = about.get("Student", "").strip()
+        if not student or student in ("Points Possible", "Student, Test") or not about.get("ID", "").strip():
+            continue
+        last, _, first = student.partition(",")
+        known = [about.get(k, "") for k in ("ID", "SIS User ID", "SIS Login ID")] + [last + first, first + last]
+        r = next((by_name[_plain(k)] for k in known if k.strip() and _plain(k) in by_name), None)
+        if r is None:
+            without.append(student)
+            continue
+        used.add(r["student"])
+        row[fits[0]] = f"{r['points']:g}"
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue(), without, [r["student"] for r in results if r["student"] not in used]
+
+
+def _plain(name):
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def gradescope(result):
+    """Gradescope's results.json: a test a part of the rubric, shown when the grades are published."""
+    tests = []
+    for a in result["answers"]:
+        for number, part in enumerate(a["parts"]):
+            test = {
+                "name": f"{a['name']}: {part['name']}",
+                "max_score": part["possible"],
+                "visibility": "after_published",
+            }
+            if part["state"] == "ungraded":
+                tests.append(test | {"score": 0, "max_score": 0, "output": "not graded here: it needs a CUDA card"})
+                continue
+            test |= {"score": part["points"], "status": "passed" if part["state"] == "pass" else "failed"}
+            tests.append(test | {"output": a["message"] if number == 0 else part["state"]})
+    return {
+        "score": result["points"],
+        "execution_time": result["seconds"],
+        "output": "\n".join(result["notes"]),
+        "visibility": "after_published",
+        "stdout_visibility": "hidden",
+        "tests": tests,
+    }
+
+
+def junit(key, results):
+    """JUnit XML: a suite a student, a case a part of the rubric."""
+    root = ElementTree.Element("testsuites", name=_xml(key["title"]))
+    for r in results:
+        parts = [(a, part) for a in r["answers"] for part in a["parts"]]
+        count = {s: sum(part["state"] == s for _, part in parts) for s in LOOK}
+        suite = ElementTree.SubElement(
+            root, "testsuite", name=_xml(r["student"]), tests=str(len(parts)), failures=str(count["fail"]),
+            errors=str(count["crash"] + count["timeout"]), skipped=str(count["ungraded"]), time=str(r["seconds"]),
+        )  # fmt: skip
+        for a, part in parts:
+            case = ElementTree.SubElement(suite, "testcase", classname=_xml(a["name"]), name=_xml(part["name"]))
+            tag = {"fail": "failure", "crash": "error", "timeout": "error", "ungraded": "skipped"}.get(part["state"])
+            if tag:
+                ElementTree.SubElement(case, tag, message=_xml(a["cause"] or part["state"])).text = _xml(a["message"])
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _xml(text):
+    return NOT_IN_XML.sub("?", text)
+
+
+def _colours(column):
+    return ";".join(f"--{name}:{pair[column]}" for name, pair in PALETTE.items())
+
+
+STYLE = (
+    f":root{{{_colours(0)};color-scheme:light dark}}@media(prefers-color-scheme:dark){{:root{{{_colours(1)}}}}}"
+    + """
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);line-height:1.55;
+  font-family:Literata,Georgia,"Noto Serif",serif;font-size:1.05rem}
+main{max-width:43rem;margin:0 auto;padding:2.5rem 1.2rem 4rem}
+h1,h2,summary,.facts,.score,table{font-family:"Instrument Sans",system-ui,"Segoe UI","Noto Sans",sans-serif}
+h1{font-size:1.7rem;line-height:1.2;margin:0 0 .2rem}
+.who{color:var(--muted);margin:0 0 1.8rem;overflow-wrap:anywhere}
+.score{display:flex;align-items:baseline;gap:.6rem;font-size:1.1rem;margin:0 0 .5rem}
+.score b{font-size:3rem;line-height:1;font-weight:650;font-variant-numeric:tabular-nums}
+.strip{display:flex;gap:3px;height:16px;margin:0 0 2.4rem}
+.strip i{flex:1;border:1.5px solid var(--c);border-radius:2px}
+.strip i.full{background:var(--c)}
+.strip i.half{background:linear-gradient(90deg,var(--c) 50%,transparent 0)}
+section{border-top:1px solid var(--rule);padding:1.3rem 0 1.1rem}
+h2{font-size:1.15rem;margin:0;display:flex;gap:.6rem;align-items:baseline}
+h2 span{flex:1}
+h2 .points{flex:none;font-weight:500;font-variant-numeric:tabular-nums}
+.mark{flex:none;width:1.2em;text-align:center;color:var(--c);font-weight:700}
+.facts{color:var(--muted);font-size:.9rem;margin:.15rem 0 .7rem 1.8em}
+.cause{border-left:3px solid var(--c);padding:.1rem 0 .1rem .9rem;margin:.8rem 0 .8rem 1.8em}
+pre{margin:.6rem 0 .6rem 1.8em;padding:.7rem .9rem;border:1px solid var(--rule);border-radius:4px;white-space:pre-wrap;
+  overflow-wrap:anywhere;font:.86rem/1.5 "IBM Plex Mono",ui-monospace,Menlo,Consolas,monospace}
+ul{list-style:none;margin:.4rem 0 .2rem 1.8em;padding:0;font-size:.95rem}
+li{display:flex;gap:.6rem}li span{flex:1}li .points{flex:none;font-variant-numeric:tabular-nums;color:var(--muted)}
+a{color:inherit;text-underline-offset:.2em}
+.notes{color:var(--muted);font-size:.95rem}
+.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.95rem;font-variant-numeric:tabular-nums;width:100%}
+th,td{padding:.4rem .6rem;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}
+@media(max-width:480px){main{padding:1.5rem 1rem 3rem}pre,ul,.cause,.facts{margin-left:0}}
+@media print{.strip i{print-color-adjust:exact}}
+"""
+)
+
+
+def _page(title, body):
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{STYLE}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
+    )
+
+
+def _colour(state):
+    return f"--c:var(--{LOOK[state][2]})"
+
+
+def feedback(key, result, book=""):
+    """A student's page: points, a cell a question, and for each what was found. One file, no script, no network."""
+    text = html.escape
+    cells, sections = [], []
+    for a in result["answers"]:
+        mark, word, _ = LOOK[a["state"]]
+        fill = "full" if a["points"] and a["points"] == a["possible"] else "half" if a["points"] else ""
+        cells.append(f'<i class="{fill}" style="{_colour(a["state"])}" title="{text(a["title"])}: {word}"></i>')
+        parts = "".join(
+            f'<li style="{_colour(p["state"])}"><b class="mark" aria-hidden="true">{LOOK[p["state"]][0]}</b>'
+            f"<span>{text(p['name'])}: {LOOK[p['state']][1]}</span>"
+            f'<span class="points">{p["points"]:g} / {p["possible"]:g}</span></li>'
+            for p in a["parts"]
+        )
+        sections.append(
+            f'<section style="{_colour(a["state"])}"><h2><b class="mark" aria-hidden="true">{mark}</b>'
+            f'<span>{text(a["title"])}</span><span class="points">{a["points"]:g} / {a["possible"]:g}</span></h2>'
+            f'<p class="facts">{word}</p>{_said(a, book)}<ul>{parts}</ul></section>'
+        )
+    notes = "".join(f"<li><span>{text(note)}</span></li>" for note in result["notes"])
+    if notes:
+        notes = f'<section class="notes"><h2><span>While your cells were run</span></h2><ul>{notes}</ul></section>'
+    body = (
+        f'<h1>{text(key["title"])}</h1><p class="who">{text(result["student"])}</p>'
+        f'<p class="score"><b>{result["points"]:g}</b> of {result["possible"]:g} points</p>'
+        f'<div class="strip" role="img" aria-label="{len(cells)} questions">{"".join(cells)}</div>'
+        + "".join(sections)
+        + notes
+    )
+    return _page(f"{text(key['title'])}: {text(result['student'])}", body)
+
+
+def _said(answer, book):
+    """What the check said, its likely cause set apart, and where to read on."""
+    if answer["state"] in ("pass", "ungraded"):
+        return ""
+    kept = [line.strip() for line in answer["message"].split("\n")]
+    kept = [line for line in kept if not line.startswith(("likely cause: ", "see: "))]
+    said = f"<pre>{html.escape(chr(10).join(kept))}</pre>" if kept else ""
+    if answer["cause"]:
+        said += f'<p class="cause">Likely cause: {html.escape(answer["cause"])}</p>'
+    if answer["section"]:
+        place, link = html.escape(answer["section"]), answer["link"]
+        if book and link:
+            place = f'<a href="{html.escape(book.rstrip("/") + "/" + link)}">{place}</a>'
+        said += f'<p class="facts">Read again: {place}</p>'
+    return said
+
+
+def overview(key, results, names):
+    """The class as one table, for the instructor."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in key["questions"])
+    rows = []
+    for name, r in zip(names, results):
+        cells = "".join(
+            f'<td style="color:var(--{LOOK[a["state"]][2]})" title="{html.escape(a["cause"] or LOOK[a["state"]][1])}">'
+            f"{LOOK[a['state']][0]} {a['points']:g}</td>"
+            for a in r["answers"]
+        )
+        link = f'<a href="feedback/{html.escape(name)}.html">{html.escape(r["student"])}</a>'
+        rows.append(f"<tr><td>{link}</td><td>{r['points']:g} / {r['possible']:g}</td><td>{r['state']}</td>{cells}</tr>")
+    table = f"<tr><th>student</th><th>points</th><th>state</th>{head}</tr>{''.join(rows)}"
+    title = html.escape(key["title"])
+    body = (
+        f'<h1>{title}</h1><p class="who">{len(results)} submissions</p><div class="wide"><table>{table}</table></div>'
+    )
+    return _page(title, body)
