@@ -217,6 +217,43 @@ def test_a_mistake_that_always_stops_is_nobodys_diagnosis():
     assert exercise(lambda x: 1 // 0).state == "crash"
 
 
+GRIDS = np.ones((2, 3)), np.arange(4)
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+@pytest.mark.parametrize(
+    "got, cause",
+    [
+        (GRIDS[:1], "you returned 1 item, there are 2"),
+        ((*GRIDS, GRIDS[0]), "you returned 3 items, there are 2"),
+        (GRIDS[0], "you returned one ndarray"),
+        (GRIDS[::-1], "item 1 of 2: the shape is (4,), it should be (2, 3)"),
+        ((GRIDS[0], GRIDS[1] + 1), "item 2 of 2: none of the usual ones"),
+    ],
+)
+def test_grids_of_different_shapes_are_told_apart(kind, got, cause):
+    exercise = course.Exercise("grids", lambda: kind(GRIDS), ((),))
+    assert exercise(lambda: kind(GRIDS))
+    verdict = exercise(lambda: got)
+    assert verdict.state == "fail" and verdict.cause.startswith(cause), verdict
+
+
+def test_a_mistake_that_gives_nan_is_named_and_nan_is_never_right():
+    mistake = course.Mistake(lambda x: np.array([x, np.nan]), "0 / 0")
+    exercise = course.Exercise("share", lambda x: np.array([x, 0.0]), ((1.0,), (2.0,)), (mistake,))
+    assert exercise(mistake.answer).cause == "0 / 0"
+    assert exercise(lambda x: np.array([x, 1.0])).cause != "0 / 0"
+    assert not course.Exercise("nan", lambda: np.nan, ((),))(lambda: np.nan)
+
+
+def test_a_case_of_thirty_numbers_is_printed_whole_and_the_smallest_comes_first():
+    cases = (np.arange(31) / 7,), (np.arange(30) / 7,)
+    question = course.Question("double", lambda x: 2 * x, cases)
+    assert str((cases[1][0] * 2).tolist()) in question(lambda x: x).message
+    assert "case 2 of 2" in question(lambda x: 2 * x + (x.size > 30)).message
+    assert "first difference at [0]" in question(lambda x: 2 * x + (x.size > 30)).message
+
+
 def test_a_refusal_is_a_result():
     def root(x):
         if x < 0:

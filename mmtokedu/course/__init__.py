@@ -14,6 +14,9 @@ import numpy as np
 
 from mmtokedu.course._wire import from_json, to_json
 
+WHOLE = 30  # the most numbers of an array that are printed one by one
+RAGGED = "ragged"
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -98,7 +101,7 @@ class Exercise:
             made = [outcome(mistake.answer, case) for case in self.cases]
             if all(isinstance(m, Exception) for m in made):  # everything that is broken would agree with it
                 continue
-            if all(same(outcome(function, case), m) for case, m in zip(self.cases, made)):
+            if all(same(outcome(function, case), m, equal_nan=True) for case, m in zip(self.cases, made)):
                 return mistake.says
 
 
@@ -107,13 +110,22 @@ def _shape_of_it(got, expected):
         return "the function returned nothing; is a `return` missing?"
     if isinstance(expected, Exception):
         return f"this input must be refused with a {type(expected).__name__}"
-    if np.shape(expected) != _shape(got):
-        return f"the shape is {_shape(got)}, it should be {np.shape(expected)}"
+    if _shape(expected) == RAGGED:
+        if not isinstance(got, (tuple, list)):
+            return f"you returned one {type(got).__name__}, it should be a {type(expected).__name__} of {len(expected)}"
+        if len(got) != len(expected):
+            items = "1 item" if len(got) == 1 else f"{len(got)} items"
+            return f"you returned {items}, there {'is' if len(expected) == 1 else 'are'} {len(expected)}"
+        for number, (g, e) in enumerate(zip(got, expected), 1):
+            if not same(g, e):
+                return f"item {number} of {len(expected)}: {_shape_of_it(g, e)}"
+    if _shape(expected) != _shape(got):
+        return f"the shape is {_shape(got)}, it should be {_shape(expected)}"
     return "none of the usual ones; work the smallest failing case by hand"
 
 
 def _first_difference(got, expected):
-    """Where two arrays that are too large to print first differ: a line, or none."""
+    """Where two arrays that are too large to compare at a glance first differ: a line, or none."""
     if not isinstance(expected, np.ndarray) or expected.size <= 12 or _shape(got) != expected.shape:
         return
     got = np.asarray(got)
@@ -127,7 +139,7 @@ def _shape(value):
     try:
         return np.shape(value)
     except ValueError:
-        return "ragged"
+        return RAGGED
 
 
 @dataclass(frozen=True)
@@ -160,7 +172,7 @@ class Question(Exercise):
         return self.under(next(iter(self.rules), ""))(function)
 
     def under(self, rule, drawn=()):
-        """The exercise under one rule, the `drawn` cases after the visible ones. Other rules are mistakes of it."""
+        """The exercise under one rule: the visible cases, smallest first, then `drawn`. Other rules are mistakes of it."""
 
         def bound(answer, to=rule):
             return partial(answer, **self.rules.get(to, {}))
@@ -170,7 +182,7 @@ class Question(Exercise):
             if other != rule:
                 says = f"that is the rule of another version of this assignment (“{other}”); yours asks: “{rule}”"
                 mistakes.append(Mistake(bound(self.answer, other), says))
-        cases = (*self.cases, *drawn)
+        cases = (*sorted(self.cases, key=_size), *drawn)
         return Exercise(self.name, bound(self.answer), cases, tuple(mistakes), self.section, self.link, self.needs)
 
     def drawn(self, seed):
@@ -263,22 +275,24 @@ def outcome(function, case):
         return error
 
 
-def same(got, expected, tolerance=1e-5):
+def same(got, expected, tolerance=1e-5, equal_nan=False):
     """Whether a result is right: integers and text exactly, floats within `tolerance`, the same shape, nothing missing.
 
-    A tuple is compared one by one; an exception is right when it is of the same kind.
+    A tuple, and a list of arrays of different shapes, is compared one by one; an exception is right when it is of the
+    same kind. A NaN equals nothing, or with `equal_nan` another NaN.
     """
     if isinstance(got, Exception) or isinstance(expected, Exception):
         return isinstance(expected, Exception) and type(got).__name__ == type(expected).__name__
     try:
-        if isinstance(expected, tuple) and not np.isscalar(got):
-            return len(got) == len(expected) and all(same(g, e, tolerance) for g, e in zip(got, expected))
+        if (isinstance(expected, tuple) or _shape(expected) == RAGGED) and not np.isscalar(got):
+            pairs = zip(got, expected)
+            return len(got) == len(expected) and all(same(g, e, tolerance, equal_nan) for g, e in pairs)
         got, expected = np.asarray(got), np.asarray(expected)
         if got.shape != expected.shape or got.dtype == object:
             return False
         if expected.dtype.kind in "biuU":
             return bool((got == expected).all())
-        return bool(np.allclose(got, expected, rtol=tolerance, atol=tolerance))
+        return bool(np.allclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=equal_nan))
     except (TypeError, ValueError):
         return False
 
@@ -305,6 +319,13 @@ def _has_cuda():
     return torch.cuda.is_available()
 
 
+def _size(case):
+    """How much there is to read in a case: all numbers of its arrays, and one for anything else."""
+    if type(case) in (tuple, list):
+        return sum(map(_size, case))
+    return case.size if isinstance(case, np.ndarray) else 1
+
+
 def _copies(case):
     return copy.deepcopy(list(case))
 
@@ -317,7 +338,9 @@ def _brief(value):
     if isinstance(value, Exception):
         said = str(value)
         return f"{type(value).__name__}: {said}" if said else type(value).__name__
-    if isinstance(value, np.ndarray) and value.size > 12:
+    if isinstance(value, np.ndarray) and value.size > WHOLE:
         return f"array {value.shape} of {value.dtype}, first {value.ravel()[:6].tolist()} ..."
+    if type(value) in (tuple, list) and any(isinstance(v, np.ndarray) for v in value):
+        return type(value).__name__ + " of " + ", ".join(map(_brief, value))
     text = repr(value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value)
-    return text if len(text) <= 400 else text[:400] + " ..."
+    return text if len(text) <= 900 else text[:900] + " ..."
