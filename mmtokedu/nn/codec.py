@@ -85,7 +85,7 @@ class Coded(NamedTuple):
     """What a codec returns: the sound rebuilt (B, T), codes (B, F, Q) or None, and the quantizer's own loss."""
 
     sound: torch.Tensor
-    codes: torch.Tensor | None
+    codes: "torch.Tensor | None"
     loss: torch.Tensor
 
 
