@@ -66,14 +66,17 @@ class _Search:
     def __call__(self, block):
         rows = self.rows[: len(block)]
         np.subtract(block, self.offset, out=rows[:, :-1])
-        codes, highest = np.zeros(len(rows), np.int64), np.full(len(rows), -np.inf, rows.dtype)
+        each = np.arange(len(rows))
         for start in range(0, len(self.first), TILE[1]):
             table = self.table[:, start : start + TILE[1]]
             scores = np.matmul(rows, table, out=self.scores[: len(rows), : table.shape[1]])
             best = scores.argmax(axis=1)
-            score = scores[np.arange(len(rows)), best]
-            higher = score > highest  # of equals the first stays
-            codes[higher], highest[higher] = best[higher] + start, score[higher]
+            score = scores[each, best]
+            if start == 0:
+                codes, highest = best, score
+            else:
+                codes = np.where(score > highest, best + start, codes)  # of equals the first stays
+                highest = np.maximum(score, highest)
         return self.first[codes]
 
 
@@ -86,6 +89,8 @@ def _shared_offset(codebook):
 
 def _first_equal(codebook):
     """For each code the lowest index of one equal to it: a matrix product may score equal columns unequally."""
+    if len(np.unique(codebook[:, 0])) == len(codebook):  # codes that differ in their first number are not equal
+        return np.arange(len(codebook))
     seen = {}  # bytes of a code -> its first index
     rows = np.ascontiguousarray(codebook + 0)  # -0.0 + 0 is 0.0
     rows = rows.view((np.void, rows[0].nbytes)).ravel().tolist()
