@@ -33,6 +33,17 @@ def optional(name, load):
         print(f"  skipped {name}: {SKIPPED[name]}")
 
 
+def run(arguments, on_the_cpu, on_the_card):
+    """What every benchmark does with its command line: the processor, or with --gpu the card where there is one."""
+    if "--gpu" not in arguments:
+        return on_the_cpu()
+    torch = optional("torch", lambda: __import__("torch"))
+    if torch is None or not torch.cuda.is_available():
+        print("not measured yet: no CUDA card here")
+    else:
+        on_the_card(torch, dict(SKIPPED))
+
+
 def clock(call, number):
     """Seconds that one call takes on the CPU."""
     start = time.perf_counter()

@@ -242,13 +242,7 @@ def on_the_cpu():
 
 
 def main(arguments):
-    if "--gpu" not in arguments:
-        return on_the_cpu()
-    torch = optional("torch", lambda: __import__("torch"))
-    if torch is None or not torch.cuda.is_available():
-        print("not measured yet: no CUDA card here")
-    else:
-        _patches_gpu.on_the_card(torch, dict(SKIPPED))
+    _timing.run(arguments, on_the_cpu, _patches_gpu.on_the_card)
 
 
 if __name__ == "__main__":

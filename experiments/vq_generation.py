@@ -17,7 +17,6 @@ import datetime
 import io
 import json
 import math
-import os
 import platform
 import time
 from importlib import metadata
@@ -25,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from patches import device
 from PIL import Image, ImageDraw
 from torch import nn
 from torch.nn import functional as F
@@ -443,16 +443,6 @@ def experiment():
     }  # fmt: skip
 
 
-def device():
-    """The processor that ran this, in words."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    except OSError:
-        names = []
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, no GPU, one thread"
-
-
 def as_text(value, depth=3, indent=""):
     """JSON with one entry a line down to a depth, and one row a line, so that a difference can be read."""
     if not depth or not isinstance(value, dict | list) or not any(isinstance(v, dict | list) for v in _inner(value)):
@@ -483,7 +473,7 @@ def main(argv=None):
         "what": "Bits an image and samples of one small transformer over the codes of four tokenizers.",
         "made_by": "experiments/vq_generation.py",
         "date": str(datetime.date.today()),
-        "device": device(),
+        "device": f"{device()}, one thread",
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("numpy", "pillow", "torch")},
     } | experiment()

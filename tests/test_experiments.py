@@ -1,15 +1,14 @@
 """The tables behind the chapters: complete, honest at both ends, and equal to what runs here."""
 
 import hashlib
-import importlib.util
 import json
 import math
-import sys
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import experiment_named
 
 from mmtokedu import catalog, samples
 from mmtokedu.patches import image_tokens, pack_lengths
@@ -23,12 +22,8 @@ pytest.importorskip("tqdm", reason="the experiments show their progress with tqd
 
 @pytest.fixture(scope="module")
 def experiment():
-    spec = importlib.util.spec_from_file_location("experiment_patches", ROOT / "experiments" / "patches.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with experiment_named("patches") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import experiment_named
 
 from mmtokedu import samples
 
@@ -27,17 +28,8 @@ needs_pystoi = pytest.mark.skipif(importlib.util.find_spec("pystoi") is None, re
 
 @pytest.fixture(scope="module")
 def experiment():
-    before, folder = set(sys.modules), str(ROOT / "experiments")
-    sys.path.insert(0, folder)  # the program imports its neighbours
-    spec = importlib.util.spec_from_file_location("experiment_rvq", ROOT / "experiments" / "rvq.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    sys.path.remove(folder)
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(folder):
-            del sys.modules[name]
+    with experiment_named("rvq") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The tables behind the chapter on VQ: complete, consistent in themselves, true to what is said, equal to what runs here."""
 
-import importlib.util
 import io
 import json
 import math
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from programs import experiment_named
 
 from mmtokedu import samples
 
@@ -27,17 +27,8 @@ EVERY_ROW = [row for table in TRAINED for row in ENCODER[table]]
 
 @pytest.fixture(scope="module")
 def experiment():
-    before, folder = set(sys.modules), str(ROOT / "experiments")
-    sys.path.insert(0, folder)  # the program imports its neighbours
-    spec = importlib.util.spec_from_file_location("experiment_vq", ROOT / "experiments" / "vq.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    sys.path.remove(folder)
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(folder):
-            del sys.modules[name]
+    with experiment_named("vq") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

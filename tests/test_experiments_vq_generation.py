@@ -1,7 +1,6 @@
 """The table behind the section on what a codebook does to a generator: complete, consistent, and what the code gives."""
 
 import base64
-import importlib.util
 import inspect
 import io
 import json
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from programs import experiment_named
 
 from mmtokedu import samples
 from mmtokedu.patches import patchify
@@ -29,10 +29,8 @@ STEP = 6e-5  # what rounding to four places leaves
 
 @pytest.fixture(scope="module")
 def experiment():
-    spec = importlib.util.spec_from_file_location("experiment_vq_generation", ROOT / "experiments" / "vq_generation.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with experiment_named("vq_generation") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")
