@@ -22,17 +22,20 @@ def backend_of(function, arguments):
     """
     kinds = {}  # "numpy" | "torch" -> the first parameter of that kind
     for name, value in arguments.items():
-        for item in value if isinstance(value, (list, tuple)) else (value,):
-            if is_tensor(item):
-                kinds.setdefault("torch", name)
-            elif isinstance(item, np.ndarray):
-                kinds.setdefault("numpy", name)
+        for kind in _kinds(value):
+            kinds.setdefault(kind, name)
     if len(kinds) == 2:
         raise TypeError(
             f"{function} got a NumPy array ({kinds['numpy']}) and a torch tensor ({kinds['torch']}); "
             "convert one of them (torch.from_numpy(array) or tensor.numpy())"
         )
     return next(iter(kinds), "numpy")
+
+
+def _kinds(value):
+    """The backends, "numpy" or "torch", that are in a value, or in a list or tuple of values."""
+    found = {"torch" if is_tensor(x) else type(x) for x in (value if isinstance(value, (list, tuple)) else (value,))}
+    return ["numpy" if kind != "torch" else kind for kind in found if kind == "torch" or issubclass(kind, np.ndarray)]
 
 
 def has_cuda_twin(function):
@@ -42,8 +45,10 @@ def has_cuda_twin(function):
 
     @functools.wraps(function)
     def call(*args, **kwargs):
-        arguments = signature.bind(*args, **kwargs).arguments
-        if backend_of(function.__name__, arguments) == "torch":
+        kinds = {kind for value in (*args, *kwargs.values()) for kind in _kinds(value)}
+        if len(kinds) == 2:
+            backend_of(function.__name__, signature.bind(*args, **kwargs).arguments)  # refuses it by name
+        if "torch" in kinds:
             return getattr(importlib.import_module(twin_module), function.__name__)(*args, **kwargs)
         return function(*args, **kwargs)
 

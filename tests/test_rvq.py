@@ -150,7 +150,7 @@ def test_the_protocol_sees_a_wrong_stage():
     parallel = np.stack([vq.nearest_code(vectors, codebook) for codebook in codebooks], axis=1)
     with pytest.raises(AssertionError, match="stage 1"):
         assert_residual(parallel, vectors, codebooks)
-    rounded = rvq_encode(vectors.astype(np.float16), codebooks.astype(np.float16))
+    rounded = rvq_encode(*(np.round(x * 64) / np.float32(64) for x in (vectors, codebooks)))
     with pytest.raises(AssertionError, match="too far|differ"):
         assert_residual(rounded, vectors, codebooks)
 
@@ -801,8 +801,10 @@ def test_who_takes_the_kernel(tensors, rng, monkeypatch, capability, kernel, wid
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
     monkeypatch.setattr(searches, "runs_triton", lambda x: True)
     on_a_card(monkeypatch, lambda x: ways.append(true_way(card)) or ways[-1])
-    monkeypatch.setattr(searches, "_by_kernel", searches._by_tiles)  # stands for a kernel that is not ours to test
-    monkeypatch.setattr(twins, "_by_kernel", lambda *args: launched.append(1) or twins._by_stages(*args))
+    monkeypatch.setattr(
+        searches, "_by_kernel", lambda *args: searches._by_tiles(*args[:2])
+    )  # no kernel of ours to test
+    monkeypatch.setattr(twins, "_by_kernel", lambda *args: launched.append(1) or twins._by_stages(*args[:2]))
     vectors, codebooks = normal(rng, 40, width, dtype=dtype), normal(rng, 3, 20, width, dtype=dtype)
     codes = encode(tensors, vectors, codebooks)
     assert bool(launched) == (kernel and width <= 256 and dtype == np.float32)

@@ -1,5 +1,6 @@
 """Torch twins of `mmtokedu.patches`; the docstrings are there."""
 
+import functools
 import math
 
 import numpy as np
@@ -107,9 +108,19 @@ def _float_dtype(dtype, name):
 
 def _affine(images, mean, std, dtype):
     """`_checks.affine` for these images, as two float32 tensors (C,) beside them."""
-    mean, std = (x.detach().to("cpu", torch.float64) if isinstance(x, torch.Tensor) else x for x in (mean, std))
-    affine = _checks.affine(mean, std, images.shape[-1], torch.finfo(dtype).max)
-    return [torch.from_numpy(x).to(images.device) for x in affine]
+    mean, std = (x.tolist() if hasattr(x, "tolist") else x for x in (mean, std))
+    about = images.shape[-1], torch.finfo(dtype).max, images.device
+    try:
+        return _constants(tuple(mean), tuple(std), *about)
+    except TypeError:  # one number instead of several, or something that is none
+        return _constants.__wrapped__(mean, std, *about)
+
+
+@functools.lru_cache(maxsize=32)
+def _constants(mean, std, channels, largest, device):
+    """Kept on the device: the next batch needs no copy, and a CUDA graph can hold the call."""
+    with torch.inference_mode(False):  # it is kept, and the next caller may want gradients through it
+        return [torch.from_numpy(x).to(device) for x in _checks.affine(mean, std, channels, largest)]
 
 
 def _numpy_will_do(x):

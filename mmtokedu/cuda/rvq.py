@@ -5,10 +5,9 @@ import functools
 import torch
 
 from mmtokedu import _checks, _sound_checks, rvq
-from mmtokedu.cuda.vq import _array, _check_device, _codes, _largest, _shared_offset, _way, _working_dtype, nearest_code
+from mmtokedu.cuda.vq import _array, _check_device, _codes, _ends, _largest, _way, _working_dtype, nearest_code
 
 WIDEST = 256  # numbers in a vector that fit beside the scores on a chip
-TOP = 14  # rows and codes are scaled to 2^13 up to 2^14, where the low half of a split number is no subnormal
 
 
 @torch.no_grad()
@@ -20,35 +19,35 @@ def rvq_encode(vectors, codebooks):
     way = _way(vectors)
     if way == "numpy":
         return torch.from_numpy(rvq.rvq_encode(_array(vectors), _array(codebooks))).to(vectors.device)
+    if way == "triton" and _working_dtype(vectors, codebooks) == torch.float32 and vectors.shape[1] <= WIDEST:
+        ends = _ends(vectors, codebooks, [f"codebooks[{q}]" for q in range(len(codebooks))])
+        if _sound_checks.float32_will_do(ends.reach, ends.largest):
+            return _by_kernel(vectors.float(), codebooks.float(), ends)
     stages = {f"codebooks[{q}]": codebook for q, codebook in enumerate(codebooks)}
     reach, *largest = _largest(vectors=vectors, **stages)
     dtype = _working_dtype(vectors, codebooks)
     dtype = dtype if _sound_checks.float32_will_do(reach, largest) else torch.float64
-    vectors, codebooks = vectors.to(dtype), codebooks.to(dtype)
-    if way == "triton" and dtype == torch.float32 and vectors.shape[1] <= WIDEST:
-        return _by_kernel(vectors, codebooks)
-    return _by_stages(vectors, codebooks)
+    return _by_stages(vectors.to(dtype), codebooks.to(dtype))
 
 
-def _by_kernel(vectors, codebooks):
-    """Every code of every stage from one launch. Tables of the codes are made first: a few passes over the codebooks.
+def _by_kernel(vectors, codebooks, ends):
+    """Every code of every stage from one launch. Tables of the codes are made first, in another.
 
     A float32 number x is high + low, two float16 numbers, with an error under 2^-22 |x|; the products high*high,
     high*low and low*high, summed in float32, are near enough to the product of the two numbers themselves.
     """
     from mmtokedu.cuda.kernels import rvq as kernels
+    from mmtokedu.cuda.kernels import tables
 
-    offsets = torch.stack([_shared_offset(codebook) for codebook in codebooks])
-    centered = codebooks - offsets[:, None]
-    exponents = (TOP - torch.frexp(centered.abs().amax(dim=(1, 2))).exponent).clamp(max=100)
-    tables = centered.ldexp(exponents[:, None, None])
-    high = tables.half()
-    low = (tables - high.float()).half()
-    bias = (tables.double().square().sum(dim=2) * -0.5).float()
-    scales = torch.ones_like(exponents, dtype=torch.float32).ldexp(exponents)
-    codes = torch.empty((len(vectors), len(codebooks)), dtype=torch.int64, device=vectors.device)
+    Q, K, D = codebooks.shape
+    vectors, codebooks = vectors.contiguous(), codebooks.contiguous()
+    codes = torch.empty((len(vectors), Q), dtype=torch.int64, device=vectors.device)
     if len(vectors):
-        kernels.encode(vectors.contiguous(), codebooks.contiguous(), high, low, bias, offsets, scales, codes)
+        offsets, scales = ends.on(vectors.device)
+        high, low = torch.empty((2, Q, K, D), dtype=torch.float16, device=vectors.device)
+        bias = torch.empty((Q, K), dtype=torch.float32, device=vectors.device)
+        tables.tables(codebooks, offsets, scales, high, low, bias, torch.zeros_like(bias[:, :1]).repeat(1, 2))
+        kernels.encode(vectors, codebooks, high, low, bias, offsets, scales, codes)
     return codes
 
 

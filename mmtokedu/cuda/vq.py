@@ -1,13 +1,17 @@
 """Torch twins of `mmtokedu.vq`; the docstrings are there."""
 
+import functools
 import math
+import typing
 
+import numpy as np
 import torch
 
 from mmtokedu import _checks, vq
 from mmtokedu.cuda import runs_triton
 
 SCORES = 2**22  # numbers in a tile of scores: 16 MiB of float32
+_TOP = 14  # numbers are scaled to 2^13 up to 2^14, where the low half of a split number is no subnormal
 
 
 @torch.no_grad()
@@ -19,24 +23,11 @@ def nearest_code(vectors, codebook):
     way = _way(vectors)
     if way == "numpy":
         return torch.from_numpy(vq.nearest_code(_array(vectors), _array(codebook))).to(vectors.device)
-    reach, largest = _largest(vectors=vectors, codebook=codebook)
-    if not len(vectors):
-        return torch.empty(0, dtype=torch.int64, device=vectors.device)
-    dtype = _working_dtype(vectors, codebook)
-    dtype = dtype if _checks.float32_will_do(reach, largest) else torch.float64
-    scale = 2.0 ** min(1000, -_checks.common_exponent(reach, largest))
-    z, e = (x.to(dtype) * scale if scale != 1 else x.to(dtype) for x in (vectors, codebook))
-    offset = _shared_offset(e)
-    e = e - offset
-    bias = (e.double().square().sum(dim=1) * -0.5).to(dtype)
-    if way == "triton" and dtype == torch.float32 and _both_half(vectors, codebook) and not offset.any():
-        return _by_kernel(vectors, codebook, bias)[0]  # products of halves are exact in float32: nothing to decide
-    z = z - offset
-    if dtype == torch.float64:
-        return _first_equal(e)[_by_tiles(z, e, bias)[0]]
-    if way == "triton":  # it scores equal codes equally
-        return _twice(z, e, bias, _by_kernel, 2.0**-9)
-    return _first_equal(e)[_twice(z, e, bias, _by_tiles, 2.0**-8)]  # cuBLAS rounds the sums to float16 too
+    if way == "triton" and _working_dtype(vectors, codebook) == torch.float32:
+        ends = _ends(vectors, codebook[None], ["codebook"])
+        if _checks.float32_will_do(ends.reach, *ends.largest):
+            return _by_kernel(vectors, codebook, ends)
+    return _by_tiles(vectors, codebook)
 
 
 def _way(x):
@@ -51,40 +42,107 @@ def _way(x):
     return "tiles" if x.is_cuda else "numpy"
 
 
-def _twice(z, e, bias, search, error):
-    """The codes of z (N, D): searched in float16, then in float32 where the best two lie closer than float16 can tell.
+class _Ends(typing.NamedTuple):
+    """How large numbers are, and what of a codebook is the same for all its codes. Arrays of float32."""
 
-    Rounding to float16 moves a row by at most 2^-11 of its length (and 2^-25 for each number that is too small for
-    it), so it moves the difference of two scores by at most 4 * 2^-11 |z| |e|: `error` is that 2^-9, or more.
-    """
-    lengths, longest = z.norm(dim=1), e.norm(dim=1).amax()
-    a, b = (-torch.frexp(x).exponent for x in (lengths.amax(), longest))  # both scaled to length 1 at most
-    codes, gaps = search(z.ldexp(a).half(), e.ldexp(b).half(), bias.ldexp(a + b), gaps=True)
-    least = math.sqrt(z.shape[1]) * 2.0**-14  # of a row this short every number is too small
-    error = error + z.shape[1] * 2.0**-22  # and the sum is rounded at each step
-    unsure = (gaps <= error * (lengths.ldexp(a) + least) * (longest.ldexp(b) + least)).nonzero().flatten()
-    if len(unsure):
-        codes[unsure] = search(z[unsure], e, bias)[0]
+    reach: float  # the largest magnitude in the vectors
+    largest: np.ndarray  # (Q,): in each codebook
+    offsets: np.ndarray  # (Q, D): what is taken off each codebook first, 0 where it lies around the origin
+    scales: np.ndarray  # (Q,): the powers of two that bring what is left to 2^13 up to 2^14
+
+    def on(self, device):
+        """The offsets and the scales there, sent in one piece."""
+        both = torch.from_numpy(np.concatenate([self.offsets.ravel(), self.scales])).to(device)
+        return both[: self.offsets.size].view(self.offsets.shape), both[self.offsets.size :]
+
+
+def _ends(vectors, codebooks, names):
+    """The _Ends of vectors (N, D) and codebooks (Q, K, D), in one trip from the card; all must be finite."""
+    reach = vectors.aminmax() if vectors.numel() else (vectors.new_zeros(()),) * 2
+    found = torch.cat([torch.stack(reach), *(x.flatten() for x in codebooks.aminmax(dim=1))]).float().numpy(force=True)
+    if not np.isfinite(found).all():
+        for name, x in {"vectors": vectors, **dict(zip(names, codebooks))}.items():
+            _checks.check_finite(_array(x), name)
+    low, high = found[2:].reshape(2, len(codebooks), -1)
+    mean = low + (high - low) / 2
+    offsets = np.where(np.abs(mean) > 2 * (high - low), mean, np.float32(0))
+    left = np.maximum(high - offsets, offsets - low).max(axis=1)
+    scales = np.ldexp(np.float32(1), np.minimum(_TOP - np.frexp(left)[1], 100))
+    return _Ends(np.abs(found[:2]).max(), np.maximum(-low, high).max(axis=1), offsets, scales)
+
+
+def _by_kernel(vectors, codebook, ends):
+    """float32 is rounded to halves for the search, and what these cannot decide is searched again with all digits."""
+    import triton.language as tl
+
+    from mmtokedu.cuda.kernels import tables
+    from mmtokedu.cuda.kernels import vq as kernels
+
+    (N, D), K = vectors.shape, len(codebook)
+    make = functools.partial(torch.empty, device=vectors.device)
+    codes, bias = make(N, dtype=torch.int64), make((1, K), dtype=torch.float32)
+    if not N:
+        return codes
+    offsets, scales = ends.on(vectors.device)
+    if _both_half(vectors, codebook) and not ends.offsets.any():  # their products are exact: nothing to decide
+        kind = tl.bfloat16 if vectors.dtype == torch.bfloat16 else tl.float16
+        if not vectors.is_cuda and kind == tl.bfloat16:
+            kind = tl.float32  # Triton's interpreter multiplies the bits of bfloat16, not their values
+        codebook = codebook.contiguous()
+        tables.tables(codebook[None], offsets, torch.ones_like(scales), None, None, bias, None)
+        kernels.search(vectors.contiguous(), codebook, bias[0], codes, kind=kind)
+        return codes
+    vectors, codebook = vectors.float().contiguous(), codebook.float().contiguous()
+    high, low = make((2, 1, K, D), dtype=torch.float16)
+    zeros = torch.zeros(3, dtype=torch.int32, device=vectors.device)
+    longest, count = zeros[:2].view(torch.float32), zeros[2:]
+    tables.tables(codebook[None], offsets, scales, high, low, bias, longest)
+    halves, unsure = make((N, D), dtype=torch.float16), make(N, dtype=torch.int32)
+    ratios, slack = make((2, N), dtype=torch.float32)
+    tables.halves(vectors, offsets, scales, longest, halves, ratios, slack, kernels.spare(K, D))
+    kernels.search(halves, high[0], bias[0], codes, ratios, slack, unsure, count, kind=tl.float16)
+    kernels.settle(vectors, offsets, high[0], low[0], bias[0], scales, unsure, count, codes)
     return codes
 
 
-def _by_kernel(z, e, bias, *, gaps=False):
-    """The code of the largest z.e + bias for each row of z, and how far it is ahead of the next: (N,) and (N,)."""
-    import triton.language as tl
+def _by_tiles(vectors, codebook):
+    """The same by matrix products, for a card before compute capability 8, without Triton, or for float64."""
+    reach, largest = _largest(vectors=vectors, codebook=codebook)
+    if not len(vectors):
+        return torch.empty(0, dtype=torch.int64, device=vectors.device)
+    dtype = _working_dtype(vectors, codebook)
+    dtype = dtype if _checks.float32_will_do(reach, largest) else torch.float64
+    scale = 2.0 ** min(1000, -_checks.common_exponent(reach, largest))
+    z, e = (x.to(dtype) * scale if scale != 1 else x.to(dtype) for x in (vectors, codebook))
+    offset = _shared_offset(e)
+    z, e = z - offset, e - offset
+    bias = (e.double().square().sum(dim=1) * -0.5).to(dtype)
+    codes = _twice(z, e, bias) if dtype == torch.float32 else _in_tiles(z, e, bias)[0]
+    return _first_equal(e)[codes]
 
-    from mmtokedu.cuda.kernels import vq as kernels
 
-    kind = {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16, torch.float32: tl.float32}[z.dtype]
-    if not z.is_cuda and kind == tl.bfloat16:
-        kind = tl.float32  # Triton's interpreter multiplies the bits of bfloat16, not their values
-    codes = torch.empty(len(z), dtype=torch.int64, device=z.device)
-    ahead = torch.empty(len(z), dtype=torch.float32, device=z.device) if gaps else None
-    kernels.search(z.contiguous(), e.contiguous(), bias, codes, ahead, kind=kind)
-    return codes, ahead
+def _twice(z, e, bias):
+    """The codes of z (N, D): searched in float16, then in float32 where the best two lie closer than float16 can tell.
+
+    Rounding to float16 moves a row by at most 2^-11 of its length (and 2^-25 for each number that is too small for
+    it), so it moves the difference of two scores by at most 4 * 2^-11 |z| |e|; cuBLAS rounds the sums as well.
+    """
+    lengths, longest = z.norm(dim=1), e.norm(dim=1).amax()
+    a, b = (-torch.frexp(x).exponent for x in (lengths.amax(), longest))  # both scaled to length 1 at most
+    codes, gaps = _in_tiles(z.ldexp(a).half(), e.ldexp(b).half(), bias.ldexp(a + b), gaps=True)
+    least = math.sqrt(z.shape[1]) * 2.0**-14  # of a row this short every number is too small
+    error = 2.0**-8 + z.shape[1] * 2.0**-22  # and the sum is rounded at each step
+    unsure = (gaps <= error * (lengths.ldexp(a) + least) * (longest.ldexp(b) + least)).nonzero().flatten()
+    if len(unsure):
+        codes[unsure] = _in_tiles(z[unsure], e, bias)[0]
+    return codes
 
 
-def _by_tiles(z, e, bias, *, gaps=False):
-    """The same by matrix products, a block of rows at a time: SCORES numbers (or 16 rows of them) at once."""
+def _in_tiles(z, e, bias, *, gaps=False):
+    """The code of the largest z.e + bias for each row of z, and how far it is ahead of the next: (N,) and (N,).
+
+    SCORES numbers (or 16 rows of them) at once.
+    """
     if z.dtype == torch.float32 and z.is_cuda and torch.cuda.get_device_capability(z.device) >= (8, 0):
         z, e, bias = z.double(), e.double(), bias.double()  # a float32 product may be TF32 there, by a global setting
     codes = torch.empty(len(z), dtype=torch.int64, device=z.device)

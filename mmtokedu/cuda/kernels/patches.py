@@ -1,9 +1,11 @@
 """Triton: uint8 images to normalised patch rows, each byte fetched from memory once, each number written once."""
 
+import functools
+
 import triton
 import triton.language as tl
 
-TILE = 4096  # numbers that one program writes
+TILE = 4096, 512  # numbers that one program writes in the plain order, pixels that it writes in Qwen order
 MAX_PROGRAMS = 2**31 - 1  # CUDA's limit for the first axis of a grid; the others end at 65,535 and are not used
 
 
@@ -28,46 +30,57 @@ def _cut(
     # A strip is MERGE patch rows of one image. Its pixels are one piece of `images` and its rows one piece of
     # `out`, so two products say where it begins, however large the batch; inside it small integers do.
     FRAME: tl.constexpr = C * P * P
-    CHUNKS: tl.constexpr = (FRAME + BLOCK - 1) // BLOCK
+    STEP: tl.constexpr = C if QWEN else 1  # bytes from one e to the next: a pixel, or a number
+    SPAN: tl.constexpr = FRAME // STEP
+    CHUNKS: tl.constexpr = (SPAN + BLOCK - 1) // BLOCK
     job = tl.program_id(0)
     strip = (job // CHUNKS // groups).to(tl.int64)
     n = job // CHUNKS % groups * ROWS + tl.arange(0, ROWS).to(INDEX)  # row of the strip
-    e = job % CHUNKS * BLOCK + tl.arange(0, BLOCK).to(INDEX)  # number of the frame within that row
+    e = job % CHUNKS * BLOCK + tl.arange(0, BLOCK).to(INDEX)  # pixel or number of the patch within that row
     pitch = width * C
 
-    # What hangs on e alone is worked out once and serves all ROWS rows: divisions, scale, shift.
-    if QWEN:
-        c = e // (P * P)
-        source = e % (P * P) // P * pitch + e % P * C + c
-        target = c * (T * P * P) + e % (P * P)
-    else:
-        c = e % C
-        source = e // (P * C) * pitch + e % (P * C)
-        target = e
-    a = tl.load(scale + c, mask=e < FRAME, other=0.0)
-    b = tl.load(shift + c, mask=e < FRAME, other=0.0)
+    # What hangs on e alone is worked out once and serves all ROWS rows.
+    across: tl.constexpr = P * C // STEP
+    source = e // across * pitch + e % across * STEP
 
     # Rows run through one MERGE x MERGE block of patches, then the next block; MERGE = 1 is left to right.
     down = n // MERGE % MERGE
     right = n // (MERGE * MERGE) * MERGE + n % MERGE
     corner = down * P * pitch + right * (P * C)
-    inside = (n < count)[:, None] & (e < FRAME)[None, :]
-    pixels = tl.load(images + strip * MERGE * P * pitch + (corner[:, None] + source[None, :]), mask=inside, other=0)
-    numbers = (pixels.to(tl.float32) * a[None, :] + b[None, :]).to(out.dtype.element_ty)
-    target = out + strip * count * (T * FRAME) + (n[:, None] * (T * FRAME) + target[None, :])
-    for t in tl.static_range(T):
-        tl.store(target + t * P * P, numbers, mask=inside)
+    inside = (n < count)[:, None] & (e < SPAN)[None, :]
+    source = images + strip * MERGE * P * pitch + (corner[:, None] + source[None, :])
+    target = out + strip * count * (T * FRAME) + (n[:, None] * (T * FRAME) + e[None, :])
+    if QWEN:
+        for c in tl.static_range(C):  # a colour of these pixels at a time: what is stored lies side by side
+            pixels = tl.load(source + c, mask=inside, other=0).to(tl.float32)
+            numbers = (pixels * tl.load(scale + c) + tl.load(shift + c)).to(out.dtype.element_ty)
+            for t in tl.static_range(T):
+                tl.store(target + (c * T + t) * SPAN, numbers, mask=inside)
+    else:
+        c = e % C
+        a = tl.load(scale + c)[None, :]
+        b = tl.load(shift + c)[None, :]
+        pixels = tl.load(source, mask=inside, other=0).to(tl.float32)
+        tl.store(target, (pixels * a + b).to(out.dtype.element_ty), mask=inside)
 
 
+@functools.lru_cache(maxsize=64)
 def plan(shape, patch, *, temporal=1, merge=1, qwen=False):
-    """The launch for one image of shape (H, W, C): (programs, run-time arguments, compile-time arguments)."""
+    """The launch for one image of shape (H, W, C): (programs, run-time arguments, compile-time arguments).
+
+    The sizes are the fastest of those tried on an H200. The Qwen order has the smaller ones: each of its pixels is read
+    and written a colour at a time, and that is quick while the next colour's bytes are still in the cache.
+    """
     height, width, channels = shape
-    frame = channels * patch * patch
+    span = patch * patch * (1 if qwen else channels)
     count = width // patch * merge
-    block = min(128, triton.next_power_of_2(frame))
-    rows = min(TILE // block, triton.next_power_of_2(count))
-    groups, chunks = triton.cdiv(count, rows), triton.cdiv(frame, block)
-    farthest = max(groups * rows * temporal * chunks * block, (merge + 1) * (patch + block) * width * channels)
+    block = min(256, triton.next_power_of_2(span))
+    rows = min(TILE[qwen] // block, triton.next_power_of_2(count))
+    groups, chunks = triton.cdiv(count, rows), triton.cdiv(span, block)
+    frame = channels * patch * patch
+    farthest = max(
+        groups * rows * temporal * (frame + block * channels), (merge + 1) * (patch + block) * width * channels
+    )
     constants = {"P": patch, "C": channels, "T": temporal, "MERGE": merge, "QWEN": qwen, "ROWS": rows, "BLOCK": block}
     constants["INDEX"] = tl.int32 if farthest < 2**31 else tl.int64  # offsets within a strip, masked ones included
     return height // (patch * merge) * groups * chunks, (width, count, groups), constants
@@ -87,5 +100,5 @@ def _launch(images, scale, shift, out, planned):
     programs, arguments, constants = planned
     step = max(1, MAX_PROGRAMS // programs)
     for b in range(0, len(images), step):
-        some = images[b : b + step]
-        _cut[(len(some) * programs,)](some, scale, shift, out[b : b + step], *arguments, **constants)
+        some, rows = (images[b : b + step], out[b : b + step]) if step < len(images) else (images, out)
+        _cut[(len(some) * programs,)](some, scale, shift, rows, *arguments, **constants)

@@ -4,16 +4,11 @@ Codes are looked for as in `kernels/vq.py`, by the largest z.e - |e|^2/2. Here a
 products of float16 numbers, so that the tensor cores do it and no stage has to be searched twice.
 """
 
+import torch
 import triton
 import triton.language as tl
 
-
-@triton.jit
-def _power(largest, limit):
-    # The power of two that brings `largest` (at least 0, float32) to 2^13 up to 2^14, or `limit` where that is less.
-    exponent = largest.to(tl.int32, bitcast=True) >> 23
-    scale = tl.minimum(267 - exponent, 227) << 23
-    return tl.minimum(scale.to(tl.float32, bitcast=True), limit)
+from mmtokedu.cuda.kernels.tables import power
 
 
 @triton.jit
@@ -33,6 +28,7 @@ def _encode(
     DEPTH: tl.constexpr,  # D or the power of two above
     ROWS: tl.constexpr,
     CODES: tl.constexpr,
+    EVEN: tl.constexpr,  # CODES divides K
 ):
     n = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     d = tl.arange(0, DEPTH)
@@ -43,7 +39,7 @@ def _encode(
         first = q * size
         limit = tl.load(scales + q)
         z = residual - tl.load(offsets + q * D + d, mask=d < D, other=0.0)[None, :]
-        scale = _power(tl.max(tl.abs(z), axis=1), limit)
+        scale = power(tl.max(tl.abs(z), axis=1), limit)
         z = z * scale[:, None]
         z_high = z.to(tl.float16)
         z_low = (z - z_high.to(tl.float32)).to(tl.float16)
@@ -59,7 +55,8 @@ def _encode(
             score = tl.dot(z_high, e_low.T, score)
             score = tl.dot(z_high, e_high.T, score)
             score += (scale / limit)[:, None] * tl.load(bias + first + k, mask=k < K, other=0.0)[None, :]
-            score = tl.where((k < K)[None, :], score, float("-inf"))  # no code beyond the last ever wins
+            if not EVEN:
+                score = tl.where((k < K)[None, :], score, float("-inf"))  # no code beyond the last ever wins
 
             # The best of this tile, its lowest index; an earlier tile keeps what it is only equalled in.
             top = tl.max(score, axis=1)
@@ -70,23 +67,30 @@ def _encode(
         residual -= tl.load(codebooks + (first + code)[:, None] * D + d[None, :], mask=inside, other=0.0)
 
 
-BLOCKS = {128: (64, 32), 256: (16, 32)}  # depth -> most rows, codes: what a thread holds stays in its registers
+# depth -> rows, codes, warps, stages: for few rows, for many, for many on Hopper. What a thread holds stays in its
+# registers; there is more room on Hopper, whose tensor cores take their numbers from shared memory. The more rows in a
+# block, the less often the codebooks are fetched.
+BLOCKS = {
+    64: ((16, 64, 4, 2), (64, 64, 4, 2), (64, 64, 4, 2)),
+    128: ((16, 128, 4, 2), (64, 32, 4, 2), (128, 128, 8, 2)),
+    256: ((16, 32, 4, 2), (16, 32, 4, 2), (64, 64, 8, 2)),
+}
 
 
-def plan(rows, width):
-    """The launch for so many rows of `width` numbers: (programs, compile-time arguments, options)."""
+def plan(rows, codes, width, hopper):
+    """The launch for so many rows and codes of `width` numbers: (programs, compile-time arguments, options)."""
     depth = max(16, triton.next_power_of_2(width))
-    most, codes = BLOCKS.get(depth, (64, 64))
-    many = triton.next_power_of_2(max(1, rows // 128))  # a card has about so many multiprocessors: work for each
-    size = min(most, max(16, many))
-    constants = {"D": width, "DEPTH": depth, "ROWS": size, "CODES": codes}
-    options = {"num_warps": 4, "num_stages": 2, "enable_fp_fusion": True}
+    few, many, many_on_hopper = BLOCKS[max(64, depth)]
+    size, step, warps, stages = few if rows <= 4096 else many_on_hopper if hopper else many
+    constants = {"D": width, "DEPTH": depth, "ROWS": size, "CODES": step, "EVEN": codes % step == 0}
+    options = {"num_warps": warps, "num_stages": stages, "enable_fp_fusion": True}
     return triton.cdiv(rows, size), constants, options
 
 
 def encode(vectors, codebooks, high, low, bias, offsets, scales, codes):
     """Writes the codes (N, Q) int64 of vectors (N, D): all contiguous; see `_encode` for what each holds."""
-    programs, constants, options = plan(*vectors.shape)
-    Q, K, _ = codebooks.shape
+    Q, K, D = codebooks.shape
+    hopper = vectors.is_cuda and torch.cuda.get_device_capability(vectors.device) >= (9, 0)
+    programs, constants, options = plan(len(vectors), K, D, hopper)
     sizes = len(vectors), K, Q
     _encode[(programs,)](vectors, codebooks, high, low, bias, offsets, scales, codes, *sizes, **constants, **options)

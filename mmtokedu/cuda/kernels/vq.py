@@ -3,82 +3,167 @@
 import triton
 import triton.language as tl
 
-
-@triton.jit
-def _tile(matrix, row, rows, first, D: tl.constexpr, DEPTH: tl.constexpr, KIND: tl.constexpr):
-    # Rows, DEPTH numbers from `first` on. What lies outside the matrix reads as 0 and adds nothing to a product.
-    d = first + tl.arange(0, DEPTH)
-    inside = (row < rows)[:, None] & (d < D)[None, :]
-    return tl.load(matrix + row.to(tl.int64)[:, None] * D + d[None, :], mask=inside, other=0.0).to(KIND)
+from mmtokedu.cuda.kernels.tables import largest_of, part, power, shifted
 
 
 @triton.jit
 def _search(
-    vectors,  # (N, D)
-    codebook,  # (K, D)
+    vectors,  # (N, D) float16, bfloat16
+    codebook,  # (K, D) of the same kind
     bias,  # (K,) float32: -|e|^2/2
     codes,  # (N,) int64
-    gaps,  # (N,) float32: how far the best score is above the second best
+    ratios,  # (N,) float32: what the bias is to be multiplied with, row by row
+    slack,  # (N,) float32: how far the best score must be ahead of the second best
+    unsure,  # (N,) int32: the rows where it is not
+    count,  # (1,) int32, zero: becomes how many these are
+    N,
+    K,
+    D: tl.constexpr,
+    ROWS: tl.constexpr,
+    CODES: tl.constexpr,  # a power of two
+    DEPTH: tl.constexpr,
+    KIND: tl.constexpr,  # what is multiplied; sums are float32
+    EVEN: tl.constexpr,  # CODES divides K
+    TILES: tl.constexpr,  # a power of two, at least as many as there are tiles of CODES
+    ROUGH: tl.constexpr,  # numbers were rounded to halves: list the rows for which that is too rough
+):
+    n = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    column = tl.arange(0, CODES)
+    best = tl.full((ROWS, CODES), float("-inf"), tl.float32)  # of every CODES-th code, from each column on
+    if ROUGH:
+        second = tl.full((ROWS, CODES), float("-inf"), tl.float32)
+        ratio = tl.load(ratios + n, mask=n < N, other=0.0)[:, None]
+    else:
+        tile = tl.zeros((ROWS, CODES), tl.int32)
+    if D <= DEPTH:
+        z = part(vectors, n, N, 0, D, DEPTH).to(KIND)  # short vectors are fetched once and stay
+    for t in range(0, tl.cdiv(K, CODES)):
+        k = t * CODES + column
+        score = tl.zeros((ROWS, CODES), tl.float32)
+        if D <= DEPTH:
+            e = part(codebook, k, K, 0, D, DEPTH).to(KIND)
+            score = tl.dot(z, e.T, score, input_precision="ieee")
+        else:
+            for first in range(0, D, DEPTH):
+                z = part(vectors, n, N, first, D, DEPTH).to(KIND)
+                e = part(codebook, k, K, first, D, DEPTH).to(KIND)
+                score = tl.dot(z, e.T, score, input_precision="ieee")
+        lengths = tl.load(bias + k, mask=k < K, other=0.0)[None, :]
+        score += ratio * lengths if ROUGH else lengths
+        if not EVEN:
+            score = tl.where((k < K)[None, :], score, -1e38)  # no code beyond the last ever wins
+        if ROUGH:
+            # The last bits of a score name its tile, so that comparing scores is all there is to do. They move it by
+            # TILES units of its last place at most.
+            marked = ((score.to(tl.int32, bitcast=True) & -TILES) | t).to(tl.float32, bitcast=True)
+            second = tl.maximum(second, tl.minimum(best, marked))
+            best = tl.maximum(best, marked)
+        else:
+            tile = tl.where(score > best, t, tile)  # of equals the first
+            best = tl.maximum(best, score)
+
+    # Each column has its best; which is the best of these, and the lowest index of equals?
+    top = tl.max(best, axis=1)
+    if ROUGH:
+        tile = best.to(tl.int32, bitcast=True) & (TILES - 1)
+    code = tl.min(tl.where(best == top[:, None], tile * CODES + column[None, :], K), axis=1)
+    tl.store(codes + n, code.to(tl.int64), mask=n < N)
+    if ROUGH:
+        others = tl.where(code[:, None] % CODES == column[None, :], second, tl.maximum(best, second))
+        close = (top - tl.max(others, axis=1) <= tl.load(slack + n, mask=n < N, other=0.0)) & (n < N)
+        place = tl.cumsum(close.to(tl.int32), axis=0)
+        first = tl.atomic_add(count, tl.max(place, axis=0))
+        tl.store(unsure + first + place - 1, n.to(tl.int32), mask=close)
+
+
+@triton.jit
+def _settle(
+    vectors,  # (N, D) float32
+    offset,  # (D,) float32
+    high,  # (K, D) float16
+    low,  # (K, D) float16
+    bias,  # (K,) float32
+    limit,  # (1,) float32
+    unsure,  # (N,) int32
+    count,  # (1,) int32
+    codes,  # (N,) int64: those of the rows in `unsure` are written again
     N,
     K,
     D: tl.constexpr,
     ROWS: tl.constexpr,
     CODES: tl.constexpr,
     DEPTH: tl.constexpr,
-    KIND: tl.constexpr,  # what is multiplied; sums are float32
-    GAPS: tl.constexpr,
 ):
-    n = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
-    best = tl.full((ROWS,), float("-inf"), tl.float32)
-    second = tl.full((ROWS,), float("-inf"), tl.float32)
-    code = tl.zeros((ROWS,), tl.int32)
-    if D <= DEPTH:
-        z = _tile(vectors, n, N, 0, D, DEPTH, KIND)  # short vectors are fetched once and stay
-    for start in range(0, K, CODES):
-        k = start + tl.arange(0, CODES)
-        score = tl.zeros((ROWS, CODES), tl.float32)
-        if D <= DEPTH:
-            e = _tile(codebook, k, K, 0, D, DEPTH, KIND)
-            score = tl.dot(z, e.T, score, input_precision="ieee")
-        else:
+    # What float32 would say: a product of float32 numbers is three products of halves.
+    i = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    listed = tl.load(count)
+    if tl.program_id(0) * ROWS < listed:
+        n = tl.load(unsure + i, mask=i < listed, other=0)
+        most = tl.load(limit)
+        scale = power(largest_of(vectors, offset, n, N, D, DEPTH), most)
+        best = tl.full((ROWS,), float("-inf"), tl.float32)
+        code = tl.zeros((ROWS,), tl.int32)
+        for start in range(0, K, CODES):
+            k = start + tl.arange(0, CODES)
+            score = tl.zeros((ROWS, CODES), tl.float32)
             for first in range(0, D, DEPTH):
-                z = _tile(vectors, n, N, first, D, DEPTH, KIND)
-                e = _tile(codebook, k, K, first, D, DEPTH, KIND)
-                score = tl.dot(z, e.T, score, input_precision="ieee")
-        score += tl.load(bias + k, mask=k < K, other=float("-inf"))[None, :]  # no code beyond the last ever wins
-
-        # The best of this tile, and the lowest index that has it; an earlier tile keeps what it is only equalled in.
-        top = tl.max(score, axis=1)
-        at = tl.min(tl.where(score == top[:, None], k[None, :], K), axis=1)
-        if GAPS:
-            other = tl.max(tl.where(k[None, :] == at[:, None], float("-inf"), score), axis=1)
-            second = tl.maximum(second, tl.maximum(other, tl.minimum(best, top)))
-        code = tl.where(top > best, at, code)
-        best = tl.maximum(best, top)
-    tl.store(codes + n, code.to(tl.int64), mask=n < N)
-    if GAPS:
-        tl.store(gaps + n, best - second, mask=n < N)
+                z = shifted(vectors, offset, n, N, first, D, DEPTH) * scale[:, None]
+                z_high = z.to(tl.float16)
+                z_low = (z - z_high.to(tl.float32)).to(tl.float16)
+                e_high = part(high, k, K, first, D, DEPTH)
+                score = tl.dot(z_low, e_high.T, score)
+                score = tl.dot(z_high, part(low, k, K, first, D, DEPTH).T, score)
+                score = tl.dot(z_high, e_high.T, score)
+            score += (scale / most)[:, None] * tl.load(bias + k, mask=k < K, other=0.0)[None, :]
+            score = tl.where((k < K)[None, :], score, float("-inf"))
+            top = tl.max(score, axis=1)
+            at = tl.min(tl.where(score == top[:, None], k[None, :], K), axis=1)
+            code = tl.where(top > best, at, code)
+            best = tl.maximum(best, top)
+        tl.store(codes + n, code.to(tl.int64), mask=i < listed)
 
 
-def plan(rows, width, half):
-    """The launch for so many rows of `width` numbers: (programs, compile-time arguments, options)."""
-    most = (64 if width <= 64 else 32) if half else 16  # of a long vector less at a time: 64 spill on an A100
-    depth = min(most, max(16, triton.next_power_of_2(width)))
+def plan(rows, codes, width):
+    """The launch of `_search` for so many rows and codes of `width` numbers: (programs, compile-time, options)."""
+    depth = min(64 if width <= 64 else 32, max(16, triton.next_power_of_2(width)))
     many = triton.next_power_of_2(max(1, rows // 128))  # a card has about so many multiprocessors: work for each
-    size = min(128 if half else 64, max(16, many))
-    codes = 64 if size < 64 or (half and width > depth) else 128  # what a thread holds stays in its registers
-    constants = {"D": width, "ROWS": size, "CODES": codes, "DEPTH": depth}
-    options = {"num_warps": 8 if size >= 64 else 4, "num_stages": 3 if half else 2, "enable_fp_fusion": True}
+    size = min(64, max(16, many))
+    tiles = triton.next_power_of_2(triton.cdiv(codes, 64))
+    constants = {"D": width, "ROWS": size, "CODES": 64, "DEPTH": depth, "EVEN": codes % 64 == 0, "TILES": tiles}
+    options = {"num_warps": 4, "num_stages": 4, "enable_fp_fusion": True}
     return triton.cdiv(rows, size), constants, options
 
 
-def search(vectors, codebook, bias, codes, gaps=None, *, kind):
-    """Writes the codes (N,) int64 with the largest vector.code + bias, and how far each is ahead of the next.
+def spare(codes, width):
+    """By how much of the largest possible score `_search` may be off besides the halves: marks, and rounded sums."""
+    return (plan(1, codes, width)[1]["TILES"] + width + 2) * 2.0**-23
 
-    vectors (N, D) and codebook (K, D) contiguous, bias (K,) float32; `kind` is the Triton type that is multiplied.
+
+def search(vectors, codebook, bias, codes, ratios=None, slack=None, unsure=None, count=None, *, kind):
+    """Writes the codes (N,) int64 with the largest vector.code + ratio * bias: the ratio is 1 where none is given.
+
+    vectors (N, D) and codebook (K, D) contiguous, bias (K,) float32; `kind` is the Triton type that is multiplied. With
+    ratios, the rows whose best score is within their slack of the second best are listed in unsure[:count].
     """
-    programs, constants, options = plan(len(vectors), vectors.shape[1], kind != tl.float32)
-    sizes = len(vectors), len(codebook)
+    N, D = vectors.shape
+    programs, constants, options = plan(N, len(codebook), D)
     _search[(programs,)](
-        vectors, codebook, bias, codes, gaps, *sizes, **constants, KIND=kind, GAPS=gaps is not None, **options
-    )
+        vectors, codebook, bias, codes, ratios, slack, unsure, count, N, len(codebook),
+        **constants, KIND=kind, ROUGH=ratios is not None, **options,
+    )  # fmt: skip
+
+
+def settle_plan(rows, width):
+    """The launch of `_settle` where at most so many rows of `width` numbers are unsure."""
+    depth = min(64, max(16, triton.next_power_of_2(width)))
+    constants = {"D": width, "ROWS": 16, "CODES": 256 if width <= 64 else 128, "DEPTH": depth}
+    options = {"num_warps": 4, "num_stages": 2, "enable_fp_fusion": True}
+    return triton.cdiv(rows, 16), constants, options
+
+
+def settle(vectors, offset, high, low, bias, limit, unsure, count, codes):
+    """Writes the codes of the rows unsure[:count] again, found as float32 finds them: see `_settle`."""
+    N, D = vectors.shape
+    programs, constants, options = settle_plan(N, D)
+    sizes = N, len(bias)
+    _settle[(programs,)](vectors, offset, high, low, bias, limit, unsure, count, codes, *sizes, **constants, **options)
