@@ -72,11 +72,11 @@ def spread(rng, N, Q, K, D):
     return vectors.astype(np.float32), codebooks
 
 
-def half_way(rng, Q=2, D=16):
+def half_way(rng, Q=2, D=16, K=90):
     """Between each code and its neighbour, a little nearer to the code: a vector of three digits would fall elsewhere."""
-    codebooks = rng.standard_normal((Q, 90, D), np.float32)
+    codebooks = rng.standard_normal((Q, K, D), np.float32)
     first = codebooks[0].astype(np.float64)
-    distances = ((first[:, None] - first) ** 2).sum(axis=-1) + np.diag(np.full(90, np.inf))
+    distances = ((first[:, None] - first) ** 2).sum(axis=-1) + np.diag(np.full(K, np.inf))
     vectors = first + (first[distances.argmin(axis=1)] - first) * (0.5 - 2e-5)
     return vectors.astype(np.float32), codebooks
 
@@ -107,7 +107,34 @@ def twins(rng):
     return vectors, np.concatenate([codebook, rng.standard_normal((64, 16), np.float32)])[None]
 
 
-SEARCH_CASES = {  # 64 numbers are multiplied at once, of longer vectors 32; settling takes 64 of any
+def corners(rng):
+    """Codes far out on all sides, vectors in the middle: every score is below 0, that of a code that is not there."""
+    vectors = rng.choice(np.float32([-0.5, 0.5]), (20, 2))
+    return vectors, rng.choice(np.float32([-4, 4]), (1, 70, 2))
+
+
+def long_rows(rng):
+    """Vectors so much longer than the codes that how long a code is decides among few."""
+    vectors, codebooks = lattice(rng, 40, 1, 100)
+    return vectors * np.float32(16), codebooks
+
+
+def sure_first(rng):
+    """Vectors that are codes, then those half-way: halves settle the first of them."""
+    vectors, codebooks = half_way(rng, 1)
+    return np.concatenate([codebooks[0, :50], vectors[:50]]), codebooks
+
+
+def wide_and_off(rng):
+    """Half-way near the last codes, a few long; the first numbers larger than the last, each about another middle."""
+    vectors, codebooks = half_way(rng, 1, 200, 300)
+    vectors[-4:] *= 100
+    middle, size = np.linspace(200, 50, 200), np.linspace(8, 1, 200)
+    return ((x * size + middle).astype(np.float32) for x in (vectors[-20:], codebooks))
+
+
+SEARCH_CASES = {  # 64 numbers are multiplied at once, of longer vectors 32; settling takes 64 of any,
+    # and 256 codes at once, of longer vectors 128
     "lattice": lambda rng: lattice(rng, 70, 1, 200),
     "lattice of one tile": lambda rng: lattice(rng, 20, 1, 60),
     "lattice of whole tiles": lambda rng: lattice(rng, 70, 1, 128),
@@ -120,9 +147,14 @@ SEARCH_CASES = {  # 64 numbers are multiplied at once, of longer vectors 32; set
     "half-way in parts": lambda rng: half_way(rng, 1, 70),
     "far apart": lambda rng: far_apart(rng, 1),
     "twins in one column": twins,
+    "lattice of many tiles": lambda rng: lattice(rng, 40, 1, 600),
+    "lattice of corners": corners,
+    "lattice of long rows": long_rows,
+    "sure ones first": sure_first,
+    "wide and far off": wide_and_off,
     "large blocks": lambda rng: lattice(rng, 8_330, 1, 130),
 }
-ONLY_FLOAT32 = "far off", "half-way in parts", "far apart"
+ONLY_FLOAT32 = "far off", "half-way in parts", "far apart", "sure ones first", "wide and far off"
 
 
 def check_search(monkeypatch, modules, case, dtype="float32"):
@@ -225,7 +257,6 @@ SEARCH_SLIPS = {
     "settling: nobody is": ("if tl.program_id(0) * ROWS < listed:", "if tl.program_id(0) * ROWS < 0 * listed:"),
     "settling: the first rows, not the listed": ("n = tl.load(unsure + i, mask=i < listed, other=0)", "n = i"),
     "settling: one program's rows alone": ("return triton.cdiv(rows, 16), constants", "return 1, constants"),
-    "settling: rows not listed too": ("mask=i < listed)\n\n", "mask=i < N)\n\n"),
     "settling: the low halves of the rows forgotten": ("score = tl.dot(z_low, e_high.T, score)", "score = tl.dot(z_low * 0, e_high.T, score)"),
     "settling: the low halves of the codes forgotten": ("tl.dot(z_high, part(low, k,", "tl.dot(z_high * 0, part(low, k,"),
     "settling: the last of equals wins": (
@@ -252,7 +283,7 @@ TABLE_SLIPS = {
     "tables written beyond the last": ("inside = (k < K)[:, None] & (d < D)[None, :]\n            tl.store", "inside = (k >= 0)[:, None] & (d < D)[None, :]\n            tl.store"),
     "lengths not halved": ("(squares * -0.5)", "(squares * -1.0)"),
     "lengths written beyond the last": ("(squares * -0.5).to(tl.float32), mask=k < K)", "(squares * -0.5).to(tl.float32), mask=k >= 0)"),
-    "longest: of the last block": ("tl.atomic_max(longest + 2 * q, tl.sqrt", "tl.atomic_xchg(longest + 2 * q, tl.sqrt"),
+    "longest: of the last block": ("tl.atomic_max(longest + 2 * q, tl.sqrt", "tl.store(longest + 2 * q, tl.sqrt"),
     "longest: nothing is lost": ("tl.atomic_max(longest + 2 * q + 1, tl.sqrt(tl.max(lost, axis=0)))", "pass"),
     "rows scaled without limit": ("(tl.float32, bitcast=True), limit)", "(tl.float32, bitcast=True), 1e38)"),
     "rows not scaled": ("scale = power(largest_of(vectors, offset, n, N, D, DEPTH), most)", "scale = tl.zeros((ROWS,), tl.float32) + most"),
