@@ -107,29 +107,49 @@ def graph_clock(call, number, repeats=8):
     return cuda_clock(call, number, repeats=1) / repeats
 
 
-def race(group, calls, *, rounds=41, warm=2, clock=clock):
+def disturbance():
+    """Seconds that a fixed computation takes: more where another program is on the same core.
+
+    Such a neighbour may double the time of what computes in the cache and leave a copy, which waits for memory, alone.
+    """
+    return cpu_clock(lambda _: sum(range(10_000)), 0)
+
+
+def race(group, calls, *, rounds=41, warm=2, clock=clock, calmest=False):
     """Rows of a table. calls: name -> function of the round's number; the first one, mostly a copy, is the unit.
 
     median is in seconds. ratio is the median over rounds of time / (time of the unit in the same round), so that a
     slow round counts against nobody; spread is half the distance between the quartiles of these, over the ratio
     (for the unit itself, whose ratio is 1 by definition, of its seconds).
+
+    With `calmest` three times as many rounds are run, and the third is kept in which `disturbance`, measured before
+    each contender and after the last, was least at its worst. every_round is the median ratio over all of them.
     """
-    times = {name: [] for name in calls}
-    for number in range(-warm, rounds):
+    first = next(iter(calls))
+    taken = []  # (disturbance, {name: seconds}), a round each
+    for number in range(-warm, rounds * 3 if calmest else rounds):
+        seconds, disturbed = {}, [0.0]
         for name in random.Random(number).sample(list(calls), len(calls)):
-            seconds = clock(calls[name], number)
-            if number >= 0:
-                times[name].append(seconds)
-    unit = times[next(iter(calls))]
+            if calmest:
+                disturbed.append(disturbance())
+            seconds[name] = clock(calls[name], number)
+        if calmest:
+            disturbed.append(disturbance())
+        if number >= 0:
+            taken.append((max(disturbed), seconds))
+    kept = sorted(taken, key=lambda pair: pair[0])[:rounds]
     rows = []
-    for name, taken in times.items():
-        ratios = [t / u for t, u in zip(taken, unit)]
-        low, middle, high = statistics.quantiles(taken if taken is unit else ratios, n=4)
+    for name in calls:
+        times = [seconds[name] for _, seconds in kept]
+        ratios = [seconds[name] / seconds[first] for _, seconds in kept]
+        low, middle, high = statistics.quantiles(times if name == first else ratios, n=4)
         figures = {
-            "median": statistics.median(taken),
+            "median": statistics.median(times),
             "spread": (high - low) / 2 / middle,
             "ratio": statistics.median(ratios),
         }
+        if calmest:
+            figures["every_round"] = statistics.median(seconds[name] / seconds[first] for _, seconds in taken)
         rows.append({"group": group, "name": name} | {key: float(f"{value:.3g}") for key, value in figures.items()})
         print(f"  {name:46s} {figures['ratio']:7.2f} x unit  ±{figures['spread']:4.0%}", flush=True)
     return rows

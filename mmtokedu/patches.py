@@ -27,15 +27,23 @@ def patchify(images, patch, *, out=None):
     _checks.check_array(images, "images")
     patch = _checks.whole(patch, "patch")
     grid = _checks.check_image(images.shape, patch)
-    (*batch, height, width, channels) = images.shape
+    (*batch, _, _, channels) = images.shape
     shape = (*batch, grid[0] * grid[1], patch * patch * channels)
     out = np.empty(shape, images.dtype) if out is None else _checks.check_out(out, shape, images.dtype)
-    # One pixel row of one patch lies in one piece of memory: move it as one item.
-    piece = np.dtype((np.void, patch * channels * images.dtype.itemsize))
-    flat = np.ascontiguousarray(images).reshape(*batch, height, width * channels)
-    pieces = flat.view(piece).reshape(*batch, grid[0], patch, grid[1])  # (..., rows, y, cols)
-    np.copyto(out.view(piece).reshape(*batch, *grid, patch), np.moveaxis(pieces, -2, -1))
+    _transpose_strips(np.ascontiguousarray(images), out, (patch, grid[1]), patch * channels)
     return out
+
+
+def _transpose_strips(source, out, shape, numbers):
+    """Write `source` to `out`, both contiguous, with the items of each strip transposed.
+
+    One pixel row of one patch lies in one piece of memory, so many `numbers` long: it moves as one item. A strip is a
+    row of patches; its items stand in rows and columns of `shape`: (y, cols) in an image, (cols, y) in a sequence.
+    """
+    item = np.dtype((np.void, numbers * source.dtype.itemsize))
+    order = np.arange(math.prod(shape)).reshape(shape).T.ravel()
+    before, after = (x.reshape(-1).view(item).reshape(-1, order.size) for x in (source, out))
+    np.take(before, order, axis=1, out=after, mode="clip")  # for "raise", the default, NumPy would fill a copy of `out`
 
 
 def patchify_plain(images, patch):
@@ -70,13 +78,9 @@ def unpatchify(rows, patch, grid, *, out=None):
     _checks.check_array(rows, "rows")
     patch, grid, channels = _checks.check_rows(rows.shape, patch, grid)
     batch = rows.shape[:-2]
-    height, width = grid[0] * patch, grid[1] * patch
-    shape = (*batch, height, width, channels)
+    shape = (*batch, grid[0] * patch, grid[1] * patch, channels)
     out = np.empty(shape, rows.dtype) if out is None else _checks.check_out(out, shape, rows.dtype)
-    piece = np.dtype((np.void, patch * channels * rows.dtype.itemsize))
-    pieces = np.ascontiguousarray(rows).view(piece).reshape(*batch, *grid, patch)  # (..., rows, cols, y)
-    flat = out.reshape(*batch, height, width * channels)
-    np.copyto(flat.view(piece).reshape(*batch, grid[0], patch, grid[1]), np.moveaxis(pieces, -1, -2))
+    _transpose_strips(np.ascontiguousarray(rows), out, (grid[1], patch), patch * channels)
     return out
 
 

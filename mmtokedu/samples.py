@@ -213,7 +213,8 @@ def timings(topic):
     """The stored results of a chapter's benchmark, `benchmarks/bench_<topic>.py`: device -> dict, the CPU's first.
 
     Each says device, threads, date and versions; `rows` are dicts of group, name, median (seconds), ratio (to the first
-    row of the group) and spread (of the ratio). A card is there once somebody has run `make bench-gpu` on it.
+    row of the group) and spread (of the ratio); where only the calmest rounds count, every_round is the ratio over all.
+    A card is there once somebody has run `make bench-gpu` on it.
 
     Raises ValueError for a chapter that has none.
 

@@ -13,6 +13,14 @@ import numpy as np
 EPS = np.finfo(np.float32).eps
 
 
+def coarse(x, backend, unit):
+    """`x`; for Triton's interpreter rounded to multiples of `unit`, so that sums of products are exact.
+
+    A card scores equal codes equally. The interpreter multiplies with NumPy, which may not.
+    """
+    return np.round(x / np.float32(unit)) * np.float32(unit) if backend.name == "triton" else x
+
+
 def regrets(codes, vectors, codebook):
     """How much farther (N,) each code is than the nearest, in units of eps (|z| + max |e|)^2, computed in float64."""
     vectors, codebook = vectors.astype(np.float64), codebook.astype(np.float64)

@@ -83,6 +83,19 @@ def test_the_clock_measures_and_the_first_call_is_the_unit(timing):
     assert slow["median"] >= 0.015 and slow["ratio"] > 1.2  # a busy machine adds to both
 
 
+def test_the_calmest_third_of_the_rounds_counts(timing, monkeypatch):
+    """A neighbour anywhere in a round spoils it: three of nine are calm, with ratios of 3, 4 and 5."""
+    seconds = {"copy": [1] * 9, "other": [9, 3, 9, 9, 9, 4, 5, 9, 9]}
+    calls = {name: lambda i, name=name: seconds[name][i] for name in seconds}
+    before_between_after = [999, 111, 911, 191, 119, 112, 131, 999, 999]
+    noise = iter("".join(map(str, before_between_after)))
+    monkeypatch.setattr(timing, "disturbance", lambda: float(next(noise)))
+    options = dict(rounds=3, warm=0, clock=lambda call, i: call(i), calmest=True)
+    unit, other = timing.race("made up", calls, **options)
+    assert (unit["ratio"], unit["every_round"]) == (1, 1)
+    assert (other["ratio"], other["every_round"]) == (4, 9)
+
+
 def test_every_contender_runs_once_a_round(timing):
     order = []
     timing.race("order", {name: lambda i, name=name: order.append((i, name)) for name in "ab"}, rounds=3, warm=1)

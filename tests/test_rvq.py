@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from near_ties import assert_residual
+from near_ties import assert_residual, coarse
 from test_vq import largest_tensor, normal
 
 from mmtokedu import _sound_checks, catalog, rvq, samples, vq
@@ -166,11 +166,11 @@ def test_ties_go_to_the_lowest_index_in_every_stage(encoder, rng, dtype):
 
 @pytest.mark.parametrize("size", [5, 257, 600])
 def test_of_equal_codes_the_first(encoder, rng, size):
-    codebooks = normal(rng, 2, size, 64)
+    codebooks = coarse(normal(rng, 2, size, 64), encoder, 1 / 8)
     codebooks[:, -1] = codebooks[:, 1]
     codebooks[:, size // 2] = codebooks[:, 1]
     codebooks[:, 1, 5], codebooks[:, -1, 5], codebooks[:, size // 2, 5] = 0.0, -0.0, 0.0
-    vectors = (codebooks[0] + codebooks[1])[[1] * 20] + np.float32(0.001) * normal(rng, 20, 64)
+    vectors = (codebooks[0] + codebooks[1])[[1] * 20] + coarse(np.float32(0.01) * normal(rng, 20, 64), encoder, 1 / 64)
     codes = encode(encoder, vectors, codebooks)
     assert codes[:, 0].tolist() == codes[:, 1].tolist() == [1] * 20
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from near_ties import assert_nearest, regrets
+from near_ties import assert_nearest, coarse, regrets
 
 from mmtokedu import samples, vq
 from mmtokedu.patches import patchify
@@ -104,11 +104,11 @@ def test_ties_go_to_the_lowest_index(searcher, rng, dtype):
 @pytest.mark.parametrize("size", [5, 257, 600])
 def test_of_equal_codes_the_first(searcher, rng, size):
     """A product of matrices may score equal columns unequally, in its last columns above all."""
-    codebook = normal(rng, size, 64)
+    codebook = coarse(normal(rng, size, 64), searcher, 1 / 8)
     codebook[-1] = codebook[1]
     codebook[size // 2] = codebook[1]
     codebook[1, 5], codebook[-1, 5], codebook[size // 2, 5] = 0.0, -0.0, 0.0
-    vectors = codebook[[1] * 20] + np.float32(0.01) * normal(rng, 20, 64)
+    vectors = codebook[[1] * 20] + coarse(np.float32(0.01) * normal(rng, 20, 64), searcher, 1 / 64)
     codes = searcher.take(nearest_code(searcher.give(vectors), searcher.give(codebook)))
     assert codes.tolist() == [1] * 20
 
