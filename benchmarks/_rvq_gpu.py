@@ -3,7 +3,7 @@
 import re
 
 import _timing  # before NumPy: it asks for one thread
-from _residual import drawn, judge_stages
+from _rvq_peers import drawn, judge_stages
 from _vq_gpu import peak_bytes, product_alone
 
 from mmtokedu import rvq

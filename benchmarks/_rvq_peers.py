@@ -8,7 +8,7 @@ each call.
 import warnings
 
 import numpy as np
-from _quantizers import EPS, faiss_flat, judge, load_encodec, torch
+from _vq_peers import EPS, faiss_flat, judge, load_encodec, torch
 
 from mmtokedu import rvq, vq
 

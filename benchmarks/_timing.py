@@ -18,8 +18,7 @@ import time
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
-RESULTS = pathlib.Path(__file__).parent / "results"
-SHIPPED = RESULTS.parent.parent / "mmtokedu" / "data" / "benchmarks"  # what the chapters read on Colab
+RESULTS = pathlib.Path(__file__).parents[1] / "mmtokedu" / "data" / "benchmarks"  # the chapters read it there
 SETS = 3  # different inputs, taken in turn, so that no cache holds the next one
 SKIPPED = {}  # contender -> why it is not in the table
 
@@ -197,7 +196,7 @@ def versions(*packages):
 
 
 def save(name, *, device, threads, packages, rows, skipped, notes=()):
-    """Write results/NAME.json, and its twin in the package.
+    """Write NAME.json into the package's data.
 
     Reached only after every parity check has passed: a wrong answer has no speed.
     """
@@ -211,7 +210,6 @@ def save(name, *, device, threads, packages, rows, skipped, notes=()):
         "skipped": skipped,
         "notes": list(notes),
     }
-    for folder in (RESULTS, SHIPPED):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-    print(f"wrote benchmarks/results/{name}.json")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    print(f"wrote {name}.json")

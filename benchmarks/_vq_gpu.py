@@ -4,7 +4,7 @@ import re
 
 import _timing  # before NumPy: it asks for one thread
 import numpy as np
-from _quantizers import drawn, judge
+from _vq_peers import drawn, judge
 
 from mmtokedu import vq
 

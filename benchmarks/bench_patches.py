@@ -10,7 +10,7 @@ import functools
 import sys
 
 import _patches_gpu
-import _processors
+import _patches_peers
 import _timing  # before NumPy: it asks for one thread
 import numpy as np
 from _patches_gpu import MEAN, PATCH, STD
@@ -79,7 +79,7 @@ def textbook(image):
 
 def processor(name, **settings):
     """transformers' Qwen2-VL processor as a function of an image, or None: name is "slow" or "fast"."""
-    return optional(f"transformers {name}", lambda: getattr(_processors, name)(**settings))
+    return optional(f"transformers {name}", lambda: getattr(_patches_peers, name)(**settings))
 
 
 def channels_first(image):
@@ -236,7 +236,7 @@ def on_the_cpu():
         f"photo: answers agree within {LEVELS} of 255 levels; everything else to 1e-4 or exactly",
         f"{KEPT}the process keeps what it frees, so that a fresh array costs no page faults",
     ]
-    notes += filter(None, [optional("torchvision", _processors.load_torchvision)])
+    notes += filter(None, [optional("torchvision", _patches_peers.load_torchvision)])
     packages = ("numpy", "torch", "einops", "transformers", "torchvision", "pillow")
     about = dict(device=_timing.cpu_name(), threads=1, packages=packages, skipped=dict(SKIPPED), notes=notes)
     _timing.save("patches-cpu", rows=rows, **about)

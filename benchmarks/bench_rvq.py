@@ -11,7 +11,7 @@ import sys
 import _rvq_gpu
 import _timing  # before NumPy: it asks for one thread, and so does the line above
 import numpy as np
-from _residual import MAKERS, NO_ANSWER, drawn, judge_stages
+from _rvq_peers import MAKERS, NO_ANSWER, drawn, judge_stages
 from _timing import SETS, SKIPPED, optional
 
 SIZES = {(7500, 8, 1024, 128): 25, (30_000, 8, 1024, 128): 7}  # (N, Q, K, D) -> rounds: 100 s of EnCodec, one and four

@@ -14,8 +14,8 @@ import sys
 import _timing  # before NumPy: it asks for one thread
 import _vq_gpu
 import numpy as np
-from _quantizers import MAKERS, NO_ANSWER, drawn, judge
 from _timing import SETS, SKIPPED, optional
+from _vq_peers import MAKERS, NO_ANSWER, drawn, judge
 
 SIZES = {(4096, 64, 1024): 41, (65536, 64, 8192): 5, (16384, 256, 16384): 5}  # (N, D, K) -> rounds
 MEMORY_AT = (65536, 64, 8192)

@@ -1,6 +1,6 @@
 """What a resize destroys on a page of text, and what padding wastes: the tables behind the chapter on patches.
 
-    python experiments/patches.py           both experiments; rewrites experiments/results/patches.json
+    python experiments/patches.py           both experiments; rewrites mmtokedu/data/results/patches.json
     python experiments/patches.py --padding the second alone, after a change of the catalog; keeps the stored first
     python experiments/patches.py --quick   a few cells of each, printed, nothing written
 
@@ -31,11 +31,11 @@ from PIL import Image, ImageFont
 from tqdm import tqdm
 
 import mmtokedu
-from mmtokedu import catalog, samples
+from mmtokedu import samples
+from mmtokedu.catalog import images as catalog
 from mmtokedu.patches import image_tokens, smart_resize, tile_grid
 
-RESULTS = Path(__file__).parent / "results" / "patches.json"
-SHIPPED = Path(mmtokedu.__file__).parent / "data" / "results" / "patches.json"  # what the chapter reads on Colab
+RESULTS = Path(mmtokedu.__file__).parent / "data" / "results" / "patches.json"
 FONT = Path(mmtokedu.__file__).parent / "data" / "fonts" / "SourceSerifPro-Regular.ttf"
 
 TOKEN = 28  # pixels along one visual token: patches of 14, merged 2 x 2
@@ -453,14 +453,14 @@ def measure_padding(model, seeds=SEEDS, n=IMAGES):
         lengths = [image_tokens(model, h, w) for h, w in draw_sizes(seed, n)]
         found = {"mean": np.mean(lengths), "max": max(lengths)}
         found |= {f"p{q}": np.percentile(lengths, q, method="lower") for q in (50, 99)}
-        if catalog.image_row(model).kind == "vision":
+        if catalog.row(model).kind == "vision":
             ordered = {"random": lengths, "sorted": sorted(lengths)}
             found |= {f"padded_{b}_{o}": padding_waste(ordered[o], b) for b in BATCHES for o in ordered}
             found |= {f"packed_{room}": packing_waste(lengths, room) for room in PACKS}
             found |= {f"over_{room}": sum(length > room for length in lengths) for room in PACKS}
         for name, value in found.items():
             parts.setdefault(name, []).append(value)
-    row = {"model": model, "kind": catalog.image_row(model).kind}
+    row = {"model": model, "kind": catalog.row(model).kind}
     return row | {name: _summary(values) for name, values in parts.items()}
 
 
@@ -472,7 +472,7 @@ def experiment_padding():
             "mixture": {kind: {"share": share, "sizes": sizes} for kind, (share, sizes) in MIXTURE.items()},
             "shares": "an assumption",
         },
-        "rows": [measure_padding(model) for model in tqdm(catalog.images(), desc="padding")],
+        "rows": [measure_padding(model) for model in tqdm(catalog.rows(), desc="padding")],
     }  # fmt: skip
 
 
@@ -525,8 +525,7 @@ def main(argv=None):
 
 def store(result):
     RESULTS.parent.mkdir(exist_ok=True)
-    for path in (RESULTS, SHIPPED):
-        path.write_text(as_text(result), encoding="utf-8")
+    RESULTS.write_text(as_text(result), encoding="utf-8")
 
 
 def as_text(value, indent=""):

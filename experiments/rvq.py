@@ -1,6 +1,6 @@
 """What a stack of codebooks does to speech, what a network adds, and what three ways to lay the codes out cost.
 
-    python experiments/rvq.py                    everything; rewrites experiments/results/rvq.json, the shipped codec
+    python experiments/rvq.py                    everything; rewrites mmtokedu/data/results/rvq.json, the shipped codec
                                                  (mmtokedu/data/rvq/codec.npz) and what the book plays
     python experiments/rvq.py --scratch FOLDER   the same, but finished parts are kept in FOLDER and found there again
     python experiments/rvq.py --quick            a few cells of each, printed, nothing written
@@ -38,9 +38,8 @@ import mmtokedu
 from mmtokedu import samples, vq
 from mmtokedu.rvq import bitrate, imdct, mdct, rvq_decode, rvq_encode, sound_levels
 
-RESULTS = Path(__file__).parent / "results" / "rvq.json"
 DATA = Path(mmtokedu.__file__).parent / "data"
-SHIPPED = DATA / "results" / "rvq.json"  # what the chapter reads on Colab
+RESULTS = DATA / "results" / "rvq.json"
 CODEC, HEARD = DATA / "rvq" / "codec.npz", DATA / "rvq" / "heard.flac"
 
 RATE, Q, K = 16_000, 8, 256
@@ -476,8 +475,7 @@ def main(argv=None):
     soundfile.write(HEARD, play(load(CODEC)).reshape(-1), RATE, subtype="PCM_16")
     result |= tables | {"heard": levels_of(samples.heard())}
     RESULTS.parent.mkdir(exist_ok=True)
-    for path in (RESULTS, SHIPPED):
-        path.write_text(as_text(result), encoding="utf-8")
+    RESULTS.write_text(as_text(result), encoding="utf-8")
     print(f"wrote {RESULTS.name}, {CODEC.name} and {HEARD.name}")
 
 

@@ -1,6 +1,6 @@
 """Why codebooks collapse, what helps, and what the codes cost in bits: the tables behind the chapter on VQ.
 
-    python experiments/vq.py            everything; rewrites experiments/results/vq.json
+    python experiments/vq.py            everything; rewrites mmtokedu/data/results/vq.json
     python experiments/vq.py --quick    a few cells of each, printed, nothing written
 
 Pixels. A codebook learns 8 x 8 grey patches as they are, with NumPy alone, from several starts.
@@ -34,8 +34,7 @@ import mmtokedu
 from mmtokedu import samples, vq
 from mmtokedu.patches import patchify, unpatchify
 
-RESULTS = Path(__file__).parent / "results" / "vq.json"
-SHIPPED = Path(mmtokedu.__file__).parent / "data" / "results" / "vq.json"  # what the chapter reads on Colab
+RESULTS = Path(mmtokedu.__file__).parent / "data" / "results" / "vq.json"
 
 PATCH = 8
 SPLITS = {  # the photo that is kept for the test -> the photos that are learned from
@@ -472,8 +471,7 @@ def main(argv=None):
     result["training_seconds"] = round(sum(sum(row["seconds"]["each"]) for row in trained))
     result["seconds"] = round(time.time() - started)
     RESULTS.parent.mkdir(exist_ok=True)
-    for path in (RESULTS, SHIPPED):
-        path.write_text(as_text(result), encoding="utf-8")
+    RESULTS.write_text(as_text(result), encoding="utf-8")
     print(f"wrote {RESULTS.name} after {result['seconds']} s")
 
 

@@ -1,6 +1,6 @@
 """What a codebook does to a generator: bits an image, and whether what comes out is what was asked for.
 
-    python experiments/vq_generation.py           everything; rewrites experiments/results/vq_generation.json
+    python experiments/vq_generation.py           everything; rewrites mmtokedu/data/results/vq_generation.json
     python experiments/vq_generation.py --quick   a few steps of one seed, printed, nothing written
 
 Drawn shapes with a caption ("red circle") are cut into patches, a tokenizer turns each patch into one of K codes,
@@ -36,8 +36,7 @@ from mmtokedu.nn.prior import CausalPrior
 from mmtokedu.nn.vq import FiniteScalar, PatchAutoencoder, VectorQuantizer
 from mmtokedu.patches import patchify, unpatchify
 
-RESULTS = Path(__file__).parent / "results" / "vq_generation.json"
-SHIPPED = Path(mmtokedu.__file__).parent / "data" / "results" / "vq_generation.json"  # what the chapter reads on Colab
+RESULTS = Path(mmtokedu.__file__).parent / "data" / "results" / "vq_generation.json"
 
 SIDE, PATCH = 24, 4  # pixels
 GRID = SIDE // PATCH, SIDE // PATCH
@@ -479,8 +478,7 @@ def main(argv=None):
     } | experiment()
     result["seconds"], result["processor_seconds"] = round(time.time() - started), round(time.process_time())
     RESULTS.parent.mkdir(exist_ok=True)
-    for path in (RESULTS, SHIPPED):
-        path.write_text(as_text(json.loads(json.dumps(result))) + "\n", encoding="utf-8")
+    RESULTS.write_text(as_text(json.loads(json.dumps(result))) + "\n", encoding="utf-8")
     print(f"wrote {RESULTS.name} after {result['seconds']} s")
 
 

@@ -5,6 +5,6 @@ Importing the package loads neither torch nor matplotlib.
 """
 
 from mmtokedu._doctor import doctor
+from mmtokedu._version import __version__
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "doctor"]

@@ -6,6 +6,8 @@ import platform
 import sys
 from pathlib import Path
 
+from mmtokedu._version import __version__
+
 PACKAGES = ("numpy", "pillow", "scikit-image", "matplotlib", "ipywidgets", "torch", "triton", "av", "soundfile")
 
 
@@ -32,9 +34,7 @@ class Report:
         self.python, self.packages, self.gpu, self.dtypes, self.paths = python, packages, gpu, dtypes, paths
 
     def __repr__(self):
-        import mmtokedu
-
-        lines = [f"mmtokedu {mmtokedu.__version__}, Python {self.python} on {sys.platform}"]
+        lines = [f"mmtokedu {__version__}, Python {self.python} on {sys.platform}"]
         lines += [f"  {name:13}{version or 'not installed' + _remedy(name)}" for name, version in self.packages.items()]
         lines.append(f"GPU: {self.gpu or 'none that torch can use; every call runs on the CPU'}")
         if self.dtypes:

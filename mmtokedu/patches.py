@@ -4,9 +4,13 @@ import math
 
 import numpy as np
 
-from mmtokedu import _checks
 from mmtokedu._dispatch import has_cuda_twin
-from mmtokedu._load_image import load_image as load_image
+from mmtokedu.arguments.common import check_array, whole
+from mmtokedu.arguments.patches import affine, check_batch, check_frames, check_image, check_out, check_rows
+from mmtokedu.catalog.images import image_tokens as image_tokens
+from mmtokedu.catalog.resize import smart_resize as smart_resize
+from mmtokedu.catalog.resize import tile_grid as tile_grid
+from mmtokedu.media.images import load_image as load_image
 
 
 @has_cuda_twin
@@ -24,12 +28,12 @@ def patchify(images, patch, *, out=None):
     >>> rows.shape, rows[0].tolist()
     ((4, 4), [0, 1, 4, 5])
     """
-    _checks.check_array(images, "images")
-    patch = _checks.whole(patch, "patch")
-    grid = _checks.check_image(images.shape, patch)
+    check_array(images, "images")
+    patch = whole(patch, "patch")
+    grid = check_image(images.shape, patch)
     (*batch, _, _, channels) = images.shape
     shape = (*batch, grid[0] * grid[1], patch * patch * channels)
-    out = np.empty(shape, images.dtype) if out is None else _checks.check_out(out, shape, images.dtype)
+    out = np.empty(shape, images.dtype) if out is None else check_out(out, shape, images.dtype)
     _transpose_strips(np.ascontiguousarray(images), out, (patch, grid[1]), patch * channels)
     return out
 
@@ -54,7 +58,7 @@ def patchify_plain(images, patch):
     >>> patchify_plain(np.arange(16).reshape(4, 4, 1), 2)[1].tolist()
     [2, 3, 6, 7]
     """
-    rows, cols = _checks.check_image(images.shape, patch)
+    rows, cols = check_image(images.shape, patch)
     (*batch, height, width, channels) = images.shape
     cells = images.reshape(*batch, rows, patch, cols, patch, channels)
     cells = np.swapaxes(cells, -4, -3)  # (..., rows, cols, y, x, C)
@@ -75,11 +79,11 @@ def unpatchify(rows, patch, grid, *, out=None):
     >>> bool((unpatchify(patchify(image, 2), 2, (2, 2)) == image).all())
     True
     """
-    _checks.check_array(rows, "rows")
-    patch, grid, channels = _checks.check_rows(rows.shape, patch, grid)
+    check_array(rows, "rows")
+    patch, grid, channels = check_rows(rows.shape, patch, grid)
     batch = rows.shape[:-2]
     shape = (*batch, grid[0] * patch, grid[1] * patch, channels)
-    out = np.empty(shape, rows.dtype) if out is None else _checks.check_out(out, shape, rows.dtype)
+    out = np.empty(shape, rows.dtype) if out is None else check_out(out, shape, rows.dtype)
     _transpose_strips(np.ascontiguousarray(rows), out, (grid[1], patch), patch * channels)
     return out
 
@@ -100,19 +104,19 @@ def normalize_patchify(images, patch, mean, std, *, dtype=np.float32, out=None):
     >>> normalize_patchify(white, 2, [0.5], [0.5]).tolist()
     [[[1.0, 1.0, 1.0, 1.0]]]
     """
-    _checks.check_array(images, "images")
+    check_array(images, "images")
     if images.dtype != np.uint8:
         raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then patchify)")
-    patch = _checks.whole(patch, "patch")
-    grid = _checks.check_batch(images.shape, patch)
+    patch = whole(patch, "patch")
+    grid = check_batch(images.shape, patch)
     batch, height, width, channels = images.shape
     if dtype not in (np.float32, np.float16, "float32", "float16"):
         raise TypeError(f"dtype is {dtype}; normalize_patchify writes float32 or float16")
     dtype = np.dtype(dtype)
-    scale, shift = _checks.affine(mean, std, channels, np.finfo(dtype).max)
+    scale, shift = affine(mean, std, channels, np.finfo(dtype).max)
     scale, shift = np.tile(scale, width), np.tile(shift, width)  # (W*C,): long rows, no loop over channels
     shape = (batch, grid[0] * grid[1], patch * patch * channels)
-    out = np.empty(shape, dtype) if out is None else _checks.check_out(out, shape, dtype)
+    out = np.empty(shape, dtype) if out is None else check_out(out, shape, dtype)
 
     lines = np.ascontiguousarray(images).reshape(batch, grid[0], patch, width * channels)
     strip = np.empty((patch, width * channels), np.float32)
@@ -145,8 +149,8 @@ def qwen_rows(frames, *, patch=14, merge=2, temporal=2):
     >>> rows.shape, grid_thw
     ((24, 1176), (1, 4, 6))
     """
-    _checks.check_array(frames, "frames")
-    patch, merge, temporal = _checks.check_frames(frames.shape, patch, merge, temporal)
+    check_array(frames, "frames")
+    patch, merge, temporal = check_frames(frames.shape, patch, merge, temporal)
     missing = -len(frames) % temporal
     if missing:
         frames = np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)])
@@ -177,19 +181,19 @@ def normalize_qwen_rows(images, mean, std, *, patch=14, merge=2, temporal=2, dty
     >>> normalize_qwen_rows(image, [0.5], [0.5], patch=1)[0].tolist()
     [[-1.0, -1.0], [1.0, 1.0], [1.0, 1.0], [-1.0, -1.0]]
     """
-    _checks.check_array(images, "images")
+    check_array(images, "images")
     if images.dtype != np.uint8:
         raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then qwen_rows)")
-    _checks.check_batch(images.shape, patch)
-    patch, merge, temporal = _checks.check_frames((1, *images.shape[1:]), patch, merge, temporal)
+    check_batch(images.shape, patch)
+    patch, merge, temporal = check_frames((1, *images.shape[1:]), patch, merge, temporal)
     batch, height, width, channels = images.shape
     if dtype not in (np.float32, np.float16, "float32", "float16"):
         raise TypeError(f"dtype is {dtype}; normalize_qwen_rows writes float32 or float16")
     dtype = np.dtype(dtype)
-    scale, shift = (x[:, None, None] for x in _checks.affine(mean, std, channels, np.finfo(dtype).max))
+    scale, shift = (x[:, None, None] for x in affine(mean, std, channels, np.finfo(dtype).max))
     rows, cols = height // patch, width // patch
     shape = (batch, rows * cols, channels * temporal * patch * patch)
-    out = np.empty(shape, dtype) if out is None else _checks.check_out(out, shape, dtype)
+    out = np.empty(shape, dtype) if out is None else check_out(out, shape, dtype)
 
     strips = images.reshape(batch, rows // merge, merge * patch, width, channels)
     strip = np.empty((channels, merge * patch, width), np.float32)
@@ -205,101 +209,6 @@ def normalize_qwen_rows(images, mean, std, *, patch=14, merge=2, temporal=2, dty
             np.add(strip, shift, out=cast, casting="same_kind")
             target[b, r] = source  # once a frame
     return out
-
-
-def smart_resize(height, width, *, factor=28, min_pixels=3136, max_pixels=1003520, rule="transformers"):
-    """The size an image is resized to before it is cut: nearly its own shape, sides whole multiples of `factor`.
-
-    Sizes are (height, width) in pixels; `factor` is patch * merge. Both sides are rounded to multiples
-    (half to even, as Python rounds); if the area then leaves [min_pixels, max_pixels], both sides are
-    scaled by one number and rounded back into it. `rule` names whose code is followed: "transformers", or
-    "qwen-vl-utils", which lifts thin sides to one factor first and disagrees on thin images.
-
-    Raises ValueError for sides under 1, an aspect ratio over 200, or a side that the peer would make 0.
-    Source: transformers 5.23.0 `models/qwen2_vl`, qwen-vl-utils 0.0.14 `vision_process.py`.
-
-    >>> smart_resize(1080, 1920)
-    (728, 1316)
-    >>> [smart_resize(10, 1500, max_pixels=12_845_056, rule=rule) for rule in ("transformers", "qwen-vl-utils")]
-    [(28, 700), (28, 1512)]
-    """
-    height, width = _checks.check_resize(height, width, rule)
-    factor, min_pixels, max_pixels = _checks.check_bounds(factor, min_pixels, max_pixels)
-    lift = factor if rule == "qwen-vl-utils" else 0  # the two rules guard thin sides in different places
-    new_height = max(lift, round(height / factor) * factor)
-    new_width = max(lift, round(width / factor) * factor)
-    if new_height * new_width > max_pixels:
-        shrink = math.sqrt(height * width / max_pixels)
-        lift = 0 if rule == "qwen-vl-utils" else factor
-        new_height = max(lift, math.floor(height / shrink / factor) * factor)
-        new_width = max(lift, math.floor(width / shrink / factor) * factor)
-    elif new_height * new_width < min_pixels:
-        grow = math.sqrt(min_pixels / (height * width))
-        new_height = math.ceil(height * grow / factor) * factor
-        new_width = math.ceil(width * grow / factor) * factor
-    if new_height and new_width:
-        return new_height, new_width
-    raise ValueError(
-        f"{height}x{width} would become {new_height}x{new_width}, a side of no pixels "
-        f'({rule} with max_pixels={max_pixels}: raise the bound, or use rule="transformers")'
-    )
-
-
-def tile_grid(height, width, *, tile=448, min_tiles=1, max_tiles=12):
-    """How many square tiles an image is cut into, InternVL's way: the grid nearest in shape, not in size.
-
-    Sizes are pixels. Among all grids with min_tiles to max_tiles tiles, takes the one whose aspect ratio is
-    nearest the image's; on a tie the larger one, if the image has more than half the grid's pixels.
-    Returns (cols, rows). The thumbnail that InternVL adds when there is more than one tile is not counted.
-
-    Raises ValueError for sides under 1 or when min_tiles > max_tiles.
-    Source: OpenGVLab/InternVL at 2410d1db, `dataset.py`, `dynamic_preprocess`.
-
-    >>> tile_grid(1080, 1920)
-    (4, 2)
-    """
-    height, width = _checks.check_size(height, width)
-    tile, min_tiles, max_tiles = (
-        _checks.whole(tile, "tile"),
-        _checks.whole(min_tiles, "min_tiles"),
-        _checks.whole(max_tiles, "max_tiles"),
-    )
-    if tile < 1:
-        raise ValueError(f"tile is {tile}; it must be at least 1 pixel")
-    if not 1 <= min_tiles <= max_tiles:
-        raise ValueError(f"min_tiles={min_tiles}, max_tiles={max_tiles}; need 1 <= min_tiles <= max_tiles")
-    aspect, area = width / height, width * height
-    best, best_gap = (1, 1), math.inf
-    for cols, rows in _tile_grids(min_tiles, max_tiles):
-        gap = abs(aspect - cols / rows)
-        if gap < best_gap or (gap == best_gap and 2 * area > tile * tile * cols * rows):
-            best, best_gap = (cols, rows), gap
-    return best
-
-
-def _tile_grids(min_tiles, max_tiles):
-    """All (cols, rows) with min_tiles <= cols*rows <= max_tiles, fewest tiles first."""
-    pairs = [(i, j) for i in range(1, max_tiles + 1) for j in range(1, max_tiles // i + 1)]
-    return sorted((p for p in pairs if p[0] * p[1] >= min_tiles), key=math.prod)
-
-
-def image_tokens(model, height, width):
-    """How many positions one image takes in a model's sequence (or on a vendor's bill).
-
-    Sizes are the image's own, in pixels, before any resize. Counts feature positions and the row breaks,
-    newlines and separators inside the image that the model's own count includes; not start and end markers,
-    nor the text that Idefics3 and SmolVLM put before each tile.
-    The numbers of each model, their source and date are in `mmtokedu/catalog/images.toml`.
-
-    Raises ValueError for an unknown model (the message lists the known ones) and for sizes the system refuses.
-    Source: each model's row in the catalog.
-
-    >>> image_tokens("qwen2.5-vl", 1080, 1920), image_tokens("internvl2.5", 1080, 1920)
-    (2691, 2304)
-    """
-    from mmtokedu import _image_rules  # the rules use this module's smart_resize and tile_grid
-
-    return _image_rules.image_tokens(model, height, width)
 
 
 def pack_lengths(lengths):

@@ -5,12 +5,28 @@ import math
 
 import numpy as np
 
-from mmtokedu import _checks, _sound_checks, catalog
-from mmtokedu._audio_rules import listener_tokens
 from mmtokedu._dispatch import has_cuda_twin
-from mmtokedu._load_sound import load_sound as load_sound
-from mmtokedu._load_sound import sound_levels as sound_levels
-from mmtokedu.vq import _Search, look_up, nearest_code
+from mmtokedu.arguments.common import check_codes, check_finite, positive
+from mmtokedu.arguments.rvq import (
+    check_columns,
+    check_delays,
+    check_draws,
+    check_frames,
+    check_hop,
+    check_loudness,
+    check_number,
+    check_pad,
+    check_residual,
+    check_row_of_ids,
+    check_sound,
+    check_stack,
+    check_table,
+    check_undelay,
+)
+from mmtokedu.catalog import codecs, listeners
+from mmtokedu.media.sound import load_sound as load_sound
+from mmtokedu.media.sound import sound_levels as sound_levels
+from mmtokedu.vq import _computable, _Search, look_up, nearest_code
 
 # Residual quantization
 
@@ -44,7 +60,8 @@ def rvq_encode(vectors, codebooks):
     >>> rvq_encode(np.array([[1.2], [-0.1]]), np.array([[[0.0], [1.0]], [[0.0], [0.25]]])).tolist()
     [[1, 1], [0, 0]]
     """
-    vectors, codebooks = _sound_checks.check_residual(vectors, codebooks)
+    largest = check_residual(vectors, codebooks)
+    vectors, codebooks = _computable(vectors, codebooks, *largest)
     searches = [_Search(codebook) for codebook in codebooks]
     for search in searches[1:]:  # all write their scores to the same place: it is in cache already
         search.rows, search.scores = searches[0].rows, searches[0].scores
@@ -71,8 +88,8 @@ def rvq_decode(codes, codebooks):
     >>> rvq_decode(np.array([[1, 1]]), codebooks).tolist(), rvq_decode(np.array([[1]]), codebooks).tolist()
     ([[1.25]], [[1.0]])
     """
-    _sound_checks.check_stack(codebooks)
-    codes = _checks.check_codes(_sound_checks.check_columns(codes, codebooks.shape), codebooks.shape[1])
+    check_stack(codebooks)
+    codes = check_codes(check_columns(codes, codebooks.shape), codebooks.shape[1])
     total = np.zeros((len(codes), codebooks.shape[2]), np.result_type(codebooks, np.float32))
     for codebook, column in zip(codebooks, codes.T):
         total += codebook[column]
@@ -91,7 +108,7 @@ def draw_stages(draws, Q):
     [1, 2, 4]
     """
     draws = np.asarray(draws)
-    Q = _sound_checks.check_draws(draws, Q, *((draws.min(), draws.max()) if draws.size else (0, 0)))
+    Q = check_draws(draws, Q, *((draws.min(), draws.max()) if draws.size else (0, 0)))
     return (draws.astype(np.float64) * Q).astype(np.int64) + 1
 
 
@@ -109,8 +126,8 @@ def bitrate(frame_rate, codebooks, codebook_size):
     >>> bitrate(75, 8, 1024)
     6000.0
     """
-    frame_rate = _sound_checks.check_number(frame_rate, "frame_rate", "frames a second")
-    stages, size = _checks.positive(codebooks, "codebooks"), _checks.positive(codebook_size, "codebook_size")
+    frame_rate = check_number(frame_rate, "frame_rate", "frames a second")
+    stages, size = positive(codebooks, "codebooks"), positive(codebook_size, "codebook_size")
     return frame_rate * stages * math.log2(size)
 
 
@@ -126,14 +143,14 @@ def tokens_per_second(codec, codebooks=None):
     >>> tokens_per_second("encodec-24k"), tokens_per_second("mimi"), tokens_per_second("mimi", 32)
     (600.0, 100.0, 400.0)
     """
-    row = catalog.codec_row(codec)
-    used = row.default if codebooks is None else _checks.positive(codebooks, "codebooks")
+    row = codecs.row(codec)
+    used = row.default if codebooks is None else positive(codebooks, "codebooks")
     if used not in row.codebooks:
         raise ValueError(f"{codec} has no {used} codebooks; it is used with {', '.join(map(str, row.codebooks))}")
     a_frame = sum(1 / stride for stride in row.strides or (1,) * used)
     if row.chunk:
         length, step = row.chunk
-        return _frames(row, length) * a_frame * row.sample_rate / step
+        return codecs.frames_of(row, length) * a_frame * row.sample_rate / step
     return row.sample_rate / row.hop * a_frame
 
 
@@ -149,32 +166,17 @@ def audio_tokens(model, seconds):
     >>> audio_tokens("whisper", 3), audio_tokens("qwen2-audio", 3), audio_tokens("mimi", 3)
     (1500, 75, 304)
     """
-    if model in list(catalog.codecs()):
-        row = catalog.codec_row(model)
-        samples = round(_sound_checks.check_number(seconds, "seconds", "seconds") * row.sample_rate)
+    if model in list(codecs.rows()):
+        row = codecs.row(model)
+        samples = round(check_number(seconds, "seconds", "seconds") * row.sample_rate)
         if samples < 1:
             raise ValueError(f"seconds is {seconds}; expected at least one sample at {row.sample_rate} Hz")
-        frames = sum(count * _frames(row, length) for length, count in _pieces(row, samples))
+        frames = sum(count * codecs.frames_of(row, length) for length, count in codecs.pieces_of(row, samples))
         return sum(frames // stride for stride in row.strides or (1,) * row.default)
-    if model not in list(catalog.listeners()):
-        known = ", ".join([*catalog.listeners(), *catalog.codecs()])
+    if model not in list(listeners.rows()):
+        known = ", ".join([*listeners.rows(), *codecs.rows()])
         raise ValueError(f"unknown model {model!r}; known are {known}")
-    return listener_tokens(model, seconds)
-
-
-def _frames(row, samples):
-    """Frames of one piece of sound; whole groups of frames where the codec works by groups."""
-    frames = max(0, -(-(samples + row.extra_samples) // row.hop))
-    return -(-frames // row.frame_multiple) * row.frame_multiple
-
-
-def _pieces(row, samples):
-    """How a codec cuts the sound: [(length, how many of them), ...], in samples."""
-    if not row.chunk:
-        return [(samples, 1)]
-    length, step = row.chunk
-    full = max(0, (samples - length) // step + 1)
-    return [(length, full), *((samples - start, 1) for start in range(full * step, samples, step))]
+    return listeners.listener_tokens(model, seconds)
 
 
 # Layouts
@@ -189,7 +191,7 @@ def flatten_codes(codes):
     >>> flatten_codes(np.array([[1, 2], [3, 4]])).tolist()
     [1, 2, 3, 4]
     """
-    return _sound_checks.check_table(codes).reshape(-1)
+    return check_table(codes).reshape(-1)
 
 
 def unflatten_codes(ids, codebooks):
@@ -201,7 +203,7 @@ def unflatten_codes(ids, codebooks):
     >>> unflatten_codes(np.array([1, 2, 3, 4]), 2).tolist()
     [[1, 2], [3, 4]]
     """
-    ids, Q = _sound_checks.check_row_of_ids(ids, codebooks)
+    ids, Q = check_row_of_ids(ids, codebooks)
     return ids.reshape(-1, Q)
 
 
@@ -216,9 +218,9 @@ def delay_pattern(codes, pad, delays=None):
     >>> delay_pattern(np.array([[1, 2], [3, 4]]), pad=9).tolist()
     [[1, 9], [3, 2], [9, 4]]
     """
-    codes = _sound_checks.check_table(codes)
-    delays = _sound_checks.check_delays(delays, codes.shape[1])
-    pad = _sound_checks.check_pad(codes, pad)
+    codes = check_table(codes)
+    delays = check_delays(delays, codes.shape[1])
+    pad = check_pad(codes, pad)
     out = np.full((len(codes) + max(delays), codes.shape[1]), pad)
     for q, delay in enumerate(delays):
         out[delay : delay + len(codes), q] = codes[:, q]
@@ -235,9 +237,9 @@ def undelay_pattern(codes, delays=None):
     >>> undelay_pattern(np.array([[1, 9], [3, 2], [9, 4]])).tolist()
     [[1, 2], [3, 4]]
     """
-    codes = _sound_checks.check_table(codes)
-    delays = _sound_checks.check_delays(delays, codes.shape[1])
-    frames = _sound_checks.check_undelay(len(codes), delays)
+    codes = check_table(codes)
+    delays = check_delays(delays, codes.shape[1])
+    frames = check_undelay(len(codes), delays)
     return np.stack([codes[delay : delay + frames, q] for q, delay in enumerate(delays)], axis=1)
 
 
@@ -260,8 +262,8 @@ def mdct(sound, hop):
     >>> mdct(np.zeros(1000), 160).shape
     (8, 160)
     """
-    hop = _sound_checks.check_sound(sound, hop)
-    _sound_checks.check_loudness(_checks.check_finite(sound, "sound"), "sound")
+    hop = check_sound(sound, hop)
+    check_loudness(check_finite(sound, "sound"), "sound")
     blocks = np.zeros((-(-len(sound) // hop) + 2, hop), np.result_type(sound, np.float32))
     blocks.reshape(-1)[hop : hop + len(sound)] = sound  # silence before, silence after
     windows = np.concatenate([blocks[:-1], blocks[1:]], axis=1)  # (N, 2*hop)
@@ -281,8 +283,8 @@ def imdct(frames, length):
     >>> bool(np.allclose(imdct(mdct(sound, 160), 1000), sound))
     True
     """
-    length = _sound_checks.check_frames(frames, length)
-    _sound_checks.check_loudness(_checks.check_finite(frames, "frames"), "frames")
+    length = check_frames(frames, length)
+    check_loudness(check_finite(frames, "frames"), "frames")
     hop, dtype = frames.shape[1], np.result_type(frames, np.float32)
     halves = (frames.astype(dtype, copy=False) @ mdct_basis(hop).astype(dtype)).reshape(-1, 2, hop)
     return (halves[:-1, 1] + halves[1:, 0]).reshape(-1)[:length]
@@ -300,7 +302,7 @@ def mdct_basis(hop):
     >>> bool(np.allclose(basis @ basis.T, np.eye(4)))
     True
     """
-    hop = _sound_checks.check_hop(hop)
+    hop = check_hop(hop)
     n, k = np.arange(2 * hop), np.arange(hop)
     window = np.sin(np.pi * (n + 0.5) / (2 * hop))
     basis = np.sqrt(2 / hop) * window * np.cos(np.pi / hop * np.outer(k + 0.5, n + 0.5 + hop / 2))

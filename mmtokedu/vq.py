@@ -4,8 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmtokedu import _checks
 from mmtokedu._dispatch import has_cuda_twin
+from mmtokedu.arguments.common import check_codes, check_matrix, positive
+from mmtokedu.arguments.vq import (
+    check_bits,
+    check_codebook,
+    check_ema,
+    check_kmeans,
+    check_levels,
+    check_pair,
+    check_quantize,
+    check_restart,
+    check_usage,
+)
 
 TILE = 1024, 512  # vectors, codes scored at once: their scores stay in cache, and reading the codes is shared
 FLOOR = 1e-12  # least usage of a code: a quotient of two numbers that both faded to 0 would be no vector
@@ -40,12 +51,37 @@ def nearest_code(vectors, codebook):
     >>> nearest_code(np.array([[0.9, 0.2], [-3.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 0.0]])).tolist()
     [1, 0]
     """
-    vectors, codebook = _checks.check_quantize(vectors, codebook)
+    largest = check_quantize(vectors, codebook)
+    vectors, codebook = _computable(vectors, codebook, *largest)
     search = _Search(codebook)
     codes = np.empty(len(vectors), np.int64)
     for start in range(0, len(vectors), search.step):
         codes[start : start + search.step] = search(vectors[start : start + search.step])
     return codes
+
+
+def _computable(vectors, codebooks, reach, largest):
+    """Both in the dtype that distances are computed in, and of a magnitude that can be squared.
+
+    reach is the largest magnitude in the vectors, largest has one for each codebook.
+    """
+    wide = max(vectors.itemsize, codebooks.itemsize) > 4 or not _float32_will_do(reach, largest)
+    dtype = np.float64 if wide else np.float32
+    vectors, codebooks = (x.astype(dtype, copy=False) for x in (vectors, codebooks))
+    if exponent := _common_exponent(reach, *largest):
+        vectors, codebooks = np.ldexp(vectors, -exponent), np.ldexp(codebooks, -exponent)
+    return vectors, codebooks
+
+
+def _float32_will_do(reach, largest):
+    """Whether float32 can square numbers up to these: none overflow, none vanish. 0 is in nobody's way."""
+    return max(reach, *largest) < 1e15 and min([x for x in largest if x], default=1) > 1e-15
+
+
+def _common_exponent(*largest):
+    """0, or the power of two to divide by where even float64 cannot square: that is exact, and the nearest stays so."""
+    most = max(largest)
+    return 0 if most == 0 or 1e-120 < most < 1e120 else int(np.frexp(most)[1])
 
 
 class _Search:
@@ -107,8 +143,8 @@ def look_up(codes, codebook):
     >>> look_up(np.array([1, 0, 1]), np.array([[0.0, 0.5], [1.0, 1.5]])).tolist()
     [[1.0, 1.5], [0.0, 0.5], [1.0, 1.5]]
     """
-    _checks.check_matrix(codebook, "codebook")
-    return codebook[_checks.check_codes(codes, len(codebook))]
+    check_matrix(codebook, "codebook")
+    return codebook[check_codes(codes, len(codebook))]
 
 
 class Usage(NamedTuple):
@@ -132,8 +168,8 @@ def codebook_usage(codes, K):
     >>> codebook_usage(np.array([3, 3, 5, 5]), 8)
     Usage(counts=array([0, 0, 0, 2, 0, 2, 0, 0]), used=2, perplexity=2.0)
     """
-    K = _checks.positive(K, "K")
-    counts = np.bincount(_checks.check_codes(codes, K).ravel(), minlength=K)
+    K = positive(K, "K")
+    counts = np.bincount(check_codes(codes, K).ravel(), minlength=K)
     shares = counts[counts > 0] / max(1, counts.sum())
     perplexity = float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
     return Usage(counts, len(shares), perplexity)
@@ -166,8 +202,8 @@ def ema_state(codebook, usage=None):
     >>> ema_state(np.array([[1.0, 2.0]]), np.array([4.0]))
     EmaState(sum=array([[4., 8.]]), usage=array([4.]))
     """
-    codebook = _checks.check_codebook(codebook)
-    usage = np.ones(len(codebook), codebook.dtype) if usage is None else _checks.check_usage(usage, codebook)
+    codebook = check_codebook(codebook)
+    usage = np.ones(len(codebook), codebook.dtype) if usage is None else check_usage(usage, codebook)
     return EmaState(codebook * usage[:, None], usage)
 
 
@@ -185,7 +221,7 @@ def ema_update(state, vectors, codes, decay):
     >>> ema_update(state, np.array([[2.0], [4.0]]), np.array([0, 0]), decay=0.5).embed.tolist()
     [[2.0], [10.0]]
     """
-    vectors, codes, decay = _checks.check_ema(state, vectors, codes, decay)
+    vectors, codes, decay = check_ema(state, vectors, codes, decay)
     size = len(state.usage)
     sums, counts = _sum_by_code(vectors, codes, size)
     share = state.usage.dtype.type(1 - decay)
@@ -222,7 +258,7 @@ def restart_dead_codes(state, vectors, threshold, draws):
     >>> restart_dead_codes(state, np.array([[1.0], [2.0]]), 1.0, draws=np.array([0.9, 0.3])).embed.tolist()
     [[0.0], [2.0]]
     """
-    vectors, draws, threshold = _checks.check_restart(state, vectors, threshold, draws)
+    vectors, draws, threshold = check_restart(state, vectors, threshold, draws)
     dead = np.flatnonzero(state.usage < threshold)[: len(vectors)]
     chosen = np.argsort(draws, kind="stable")[: len(dead)]
     given = max(state.usage.mean(), threshold)
@@ -245,7 +281,7 @@ def kmeans_init(vectors, K, draws, *, iterations=10):
     >>> kmeans_init(np.array([[0.0], [1.0], [10.0], [11.0]]), 2, draws=np.array([0.1, 0.8, 0.2, 0.9])).embed.tolist()
     [[0.5], [10.5]]
     """
-    K, iterations = _checks.check_kmeans(vectors, K, draws, iterations)
+    K, iterations = check_kmeans(vectors, K, draws, iterations)
     state = ema_state(vectors[draws.argsort(stable=True)[:K]])
     for _ in range(iterations):  # a moving average with no memory is a mean
         state = ema_update(state, vectors, nearest_code(vectors, state.embed), 0.0)
@@ -264,7 +300,7 @@ def commitment_loss(vectors, quantized):
     >>> float(commitment_loss(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]])))
     2.0
     """
-    _checks.check_pair(vectors, quantized)
+    check_pair(vectors, quantized)
     dtype = np.result_type(vectors, quantized, np.float32)
     return (np.subtract(vectors, quantized, dtype=dtype) ** 2).sum() / max(1, vectors.size)
 
@@ -286,8 +322,8 @@ def vq_gradients(vectors, codebook, codes, upstream, beta=0.25):
     ([[1.0]], [[-2.0], [0.0]])
     """
     quantized = look_up(codes, codebook)
-    _checks.check_pair(vectors, quantized)
-    _checks.check_pair(upstream, quantized)
+    check_pair(vectors, quantized)
+    check_pair(upstream, quantized)
     pull = 2 * (vectors - quantized) / vectors.size
     return upstream + beta * pull, _sum_by_code(-pull, codes, len(codebook))[0]
 
@@ -304,7 +340,7 @@ def straight_through(vectors, quantized):
     >>> straight_through(np.array([0.4, 1.7]), np.array([0.0, 2.0])).tolist()
     [0.0, 2.0]
     """
-    _checks.check_pair(vectors, quantized)
+    check_pair(vectors, quantized)
     return quantized.copy()
 
 
@@ -321,7 +357,7 @@ def rotation_trick(vectors, quantized):
     >>> rotation_trick(np.array([[3.0, 0.0]]), np.array([[0.0, 1.5]])).round(12).tolist()
     [[0.0, 1.5]]
     """
-    _checks.check_pair(vectors, quantized)
+    check_pair(vectors, quantized)
     z, q = vectors.astype(np.float64), quantized.astype(np.float64)
     along = lambda a, b: (a * b).sum(axis=-1, keepdims=True)
     z_norm, q_norm = np.sqrt(along(z, z)), np.sqrt(along(q, q))
@@ -349,7 +385,7 @@ def fsq(vectors, levels):
     >>> codes.tolist(), quantized.tolist()
     ([6, 14], [[-1.0, 0.0], [1.0, 1.0]])
     """
-    levels = _checks.check_levels(vectors, levels)
+    levels = check_levels(vectors, levels)
     steps = np.rint(fsq_bound(vectors, levels))
     return _fsq_codes(steps, levels), steps / (levels // 2).astype(steps.dtype)
 
@@ -363,7 +399,7 @@ def fsq_bound(vectors, levels):
     >>> fsq_bound(np.array([-99.0, 99.0]), [5, 5]).round(3).tolist()
     [-1.998, 1.998]
     """
-    levels = _checks.check_levels(vectors, levels)
+    levels = check_levels(vectors, levels)
     half, offset, shift = (x.astype(np.result_type(vectors, np.float32)) for x in fsq_constants(levels))
     return np.tanh(vectors + shift) * half - offset
 
@@ -400,8 +436,8 @@ def fsq_look_up(codes, levels):
     >>> fsq_look_up(np.array([6, 14]), [3, 5]).tolist()
     [[-1.0, 0.0], [1.0, 1.0]]
     """
-    levels = _checks.check_levels(None, levels)
-    codes = _checks.check_codes(codes, int(np.prod(levels)))
+    levels = check_levels(None, levels)
+    codes = check_codes(codes, int(np.prod(levels)))
     steps = codes[..., None] // _places(levels) % levels - levels // 2
     return (steps / (levels // 2)).astype(np.float32)
 
@@ -419,6 +455,6 @@ def lfq(vectors):
     >>> codes.tolist(), quantized.tolist()
     ([5], [[1.0, -1.0, 1.0]])
     """
-    vectors = _checks.check_bits(vectors)
+    vectors = check_bits(vectors)
     bits = vectors > 0
     return (bits * (1 << np.arange(vectors.shape[-1]))).sum(axis=-1), np.where(bits, 1, -1).astype(vectors.dtype)

@@ -17,7 +17,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from mmtokedu._show_html import CELLS  # noqa: E402
+from mmtokedu.show.strips import CELLS  # noqa: E402
 
 PAGE = ROOT / "book" / "_map.html"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 from nbconvert.exporters import SlidesExporter
 
-from mmtokedu._show_html import PALETTE
+from mmtokedu.show.markup import PALETTE
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "tools/slides"

@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from mmtokedu._load_sound import load_sound, sound_levels
+from mmtokedu.media.sound import load_sound, sound_levels
 
 FOLDER = Path(__file__).parent.parent / "mmtokedu" / "data" / "speech"
 RATE = 16_000

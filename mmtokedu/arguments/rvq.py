@@ -1,10 +1,18 @@
-"""Checks for `mmtokedu.rvq`, shared by the NumPy functions and their torch twins."""
+"""What `mmtokedu.rvq` refuses, shared by the NumPy functions and their torch twins."""
 
 import math
 
 import numpy as np
 
-from mmtokedu import _checks
+from mmtokedu.arguments.common import (
+    check_array,
+    check_finite,
+    check_floats,
+    check_matrix,
+    check_vectors,
+    positive,
+    whole,
+)
 
 LONGEST_HOP = 2048  # the transform is a product with hop x 2*hop numbers
 LONGEST_DELAY = 1_000_000  # frames
@@ -15,7 +23,7 @@ LONGEST_DELAY = 1_000_000  # frames
 
 def check_stack(codebooks):
     """Raise unless codebooks are an array (Q, K, D) of floats with at least one of each."""
-    _checks.check_floats(codebooks, "codebooks")
+    check_floats(codebooks, "codebooks")
     if len(codebooks.shape) != 3 or 0 in codebooks.shape:
         raise ValueError(
             f"codebooks have shape {tuple(codebooks.shape)}; expected (Q, K, D), at least one of each "
@@ -24,22 +32,11 @@ def check_stack(codebooks):
 
 
 def check_residual(vectors, codebooks):
-    """Both in the dtype that distances are computed in, and of a magnitude that can be squared."""
+    """The largest magnitude in the vectors, and in each codebook, or an error."""
     check_stack(codebooks)
-    _checks.check_vectors(vectors, codebooks.shape[2])
-    reach = _checks.check_finite(vectors, "vectors")
-    largest = [_checks.check_finite(codebook, f"codebooks[{q}]") for q, codebook in enumerate(codebooks)]
-    wide = max(vectors.itemsize, codebooks.itemsize) > 4 or not float32_will_do(reach, largest)
-    dtype = np.float64 if wide else np.float32
-    vectors, codebooks = (x.astype(dtype, copy=False) for x in (vectors, codebooks))
-    if exponent := _checks.common_exponent(reach, max(largest)):
-        vectors, codebooks = np.ldexp(vectors, -exponent), np.ldexp(codebooks, -exponent)
-    return vectors, codebooks
-
-
-def float32_will_do(reach, largest):
-    """`_checks.float32_will_do` for every stage; `largest` has a magnitude for each, and 0 is in nobody's way."""
-    return _checks.float32_will_do(max(reach, *largest), min([x for x in largest if x], default=1))
+    check_vectors(vectors, codebooks.shape[2])
+    reach = check_finite(vectors, "vectors")
+    return reach, [check_finite(codebook, f"codebooks[{q}]") for q, codebook in enumerate(codebooks)]
 
 
 def check_table(codes):
@@ -52,7 +49,7 @@ def check_table(codes):
 
 def check_integers(x, name):
     """Raise TypeError unless x is an array or a tensor of integers."""
-    _checks.check_array(x, name)
+    check_array(x, name)
     if isinstance(x, np.ndarray):
         whole = x.dtype.kind in "iu"
     else:
@@ -75,7 +72,7 @@ def check_columns(codes, shape):
 
 def check_row_of_ids(ids, codebooks):
     """(ids as int64, codebooks), or an error unless ids are a row of a multiple of so many integers."""
-    Q = _checks.positive(codebooks, "codebooks")
+    Q = positive(codebooks, "codebooks")
     check_integers(ids, "ids")
     if len(ids.shape) != 1 or len(ids) % Q:
         raise ValueError(
@@ -90,7 +87,7 @@ def check_delays(delays, Q):
         delays = list(range(Q) if delays is None else delays)
     except TypeError:
         raise TypeError(f"delays is {delays!r}; expected {Q} whole numbers, as {list(range(Q))}") from None
-    delays = [_checks.whole(delay, "a delay") for delay in delays]
+    delays = [whole(delay, "a delay") for delay in delays]
     if len(delays) != Q or not all(0 <= delay <= LONGEST_DELAY for delay in delays):
         raise ValueError(f"delays are {delays}; expected {Q} whole numbers from 0 to {LONGEST_DELAY}")
     return delays
@@ -98,7 +95,7 @@ def check_delays(delays, Q):
 
 def check_pad(codes, pad):
     """pad as an int, or an error where it is a code that occurs or no int64."""
-    pad = _checks.whole(pad, "pad")
+    pad = whole(pad, "pad")
     if not -(2**63) <= pad < 2**63:
         raise ValueError(f"pad is {pad}; expected an int64")
     if (codes == pad).any():
@@ -118,8 +115,8 @@ def check_undelay(rows, delays):
 
 def check_draws(draws, Q, low, high):
     """Q as an int, or an error; draws of floats that reach from low to high must lie in [0, 1)."""
-    Q = _checks.positive(Q, "Q")
-    _checks.check_floats(draws, "draws")
+    Q = positive(Q, "Q")
+    check_floats(draws, "draws")
     if not (0 <= low and high < 1):
         raise ValueError(f"draws reach from {low} to {high}; expected numbers in [0, 1)")
     return Q
@@ -139,7 +136,7 @@ def check_number(value, name, unit):
 
 def check_sound(sound, hop):
     """hop as an int, or an error unless sound is mono (T,), floats, at least one, and hop a length of frames."""
-    _checks.check_floats(sound, "sound")
+    check_floats(sound, "sound")
     if len(sound.shape) != 1 or not len(sound):
         raise ValueError(
             f"sound has shape {tuple(sound.shape)}; expected (T,), one channel of at least one sample "
@@ -150,7 +147,7 @@ def check_sound(sound, hop):
 
 def check_hop(hop):
     """hop as an int, or an error."""
-    hop = _checks.positive(hop, "hop")
+    hop = positive(hop, "hop")
     if hop > LONGEST_HOP:
         raise ValueError(f"hop is {hop}; expected 1 to {LONGEST_HOP} samples")
     return hop
@@ -158,8 +155,8 @@ def check_hop(hop):
 
 def check_frames(frames, length):
     """length as an int, or an error unless frames (N, hop) are those of a sound of `length` samples."""
-    _checks.check_matrix(frames, "frames")
-    hop, length = check_hop(frames.shape[1]), _checks.positive(length, "length")
+    check_matrix(frames, "frames")
+    hop, length = check_hop(frames.shape[1]), positive(length, "length")
     need = -(-length // hop) + 1
     if len(frames) != need:
         raise ValueError(f"{len(frames)} frames of {hop} are no sound of {length} samples: that has {need} frames")

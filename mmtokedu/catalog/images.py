@@ -6,13 +6,76 @@ the size in pixels that is cut, the (rows, cols) it is cut into, what one cell o
 """
 
 import bisect
+import datetime
+import functools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 
 from mmtokedu import catalog
-from mmtokedu._checks import check_size
-from mmtokedu.patches import smart_resize, tile_grid
+from mmtokedu.arguments.common import check_size
+from mmtokedu.catalog.resize import smart_resize, tile_grid
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a vendor's model asks for a million input tokens, in US dollars; image tokens are multiplied first."""
+
+    model: str
+    usd_per_million_tokens: float
+    source: str
+    as_of: datetime.date
+    multiplier: float = 1.0
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """One system's way from pixels to tokens: a rule of this module, its parameters, and who says so."""
+
+    name: str
+    title: str
+    kind: str  # "vision" or "billing"
+    rule: str
+    parameters: MappingProxyType
+    about: str
+    source: str
+    as_of: datetime.date
+    verified: str  # "run" or "read"
+    prices: tuple = ()
+
+    def __post_init__(self):
+        if self.kind not in ("vision", "billing") or self.verified not in ("run", "read"):
+            raise ValueError(f"catalog row {self.name!r}: kind is {self.kind!r}, verified is {self.verified!r}")
+
+
+@functools.cache
+def rows():
+    """The image rules by name, in the catalog's order: a read-only mapping name -> ImageRow.
+
+    Source: `mmtokedu/catalog/images.toml`, where each row names its own.
+
+    >>> len([row for row in rows().values() if row.kind == "vision"]), rows()["pixtral"].parameters["longest"]
+    (18, 1024)
+    """
+    return catalog.read("images", _image_row)
+
+
+def row(model):
+    """The catalog row of one model.
+
+    Raises ValueError for a name that is not in the catalog; the message lists those that are.
+    Source: `mmtokedu/catalog/images.toml`.
+
+    >>> row("gemma-3").source
+    'arXiv 2503.19786; transformers 5.23.0 models/gemma3'
+    """
+    return catalog.one("model", model, rows())
+
+
+def _image_row(name, row):
+    prices = tuple(Price(**price) for price in row.pop("prices", ()))
+    return ImageRow(name=name, prices=prices, parameters=MappingProxyType(row.pop("parameters")), **row)
 
 
 @dataclass(frozen=True)
@@ -42,14 +105,26 @@ def image_plan(model, height, width):
     >>> plan.grid, plan.resized, plan.tokens, plan.parts
     ((2, 4), (896, 1792), 2304, (('tiles', 2048), ('thumbnail', 256)))
     """
-    row = catalog.image_row(model)
+    system = row(model)
     height, width = check_size(height, width)
-    resized, grid, cell, parts = RULES[row.rule](height, width, **row.parameters)
+    resized, grid, cell, parts = RULES[system.rule](height, width, **system.parameters)
     return ImagePlan(model, (height, width), resized, grid, cell, tuple((what, n) for what, n in parts if n))
 
 
 def image_tokens(model, height, width):
-    """See `mmtokedu.patches.image_tokens`."""
+    """How many positions one image takes in a model's sequence (or on a vendor's bill).
+
+    Sizes are the image's own, in pixels, before any resize. Counts feature positions and the row breaks,
+    newlines and separators inside the image that the model's own count includes; not start and end markers,
+    nor the text that Idefics3 and SmolVLM put before each tile.
+    The numbers of each model, their source and date are in `mmtokedu/catalog/images.toml`.
+
+    Raises ValueError for an unknown model (the message lists the known ones) and for sizes the system refuses.
+    Source: each model's row in the catalog.
+
+    >>> image_tokens("qwen2.5-vl", 1080, 1920), image_tokens("internvl2.5", 1080, 1920)
+    (2691, 2304)
+    """
     return image_plan(model, height, width).tokens
 
 

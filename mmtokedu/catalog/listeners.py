@@ -5,10 +5,63 @@ tokens): how many samples reach the encoder (the rest is cut off), in how many p
 and how many tokens come out. Rounding follows each peer's own code.
 """
 
+import datetime
+import functools
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mmtokedu import catalog
+
+
+@dataclass(frozen=True)
+class ListenerRow:
+    """One model's way from seconds to tokens: a rule of this module, its parameters, and who says so."""
+
+    name: str
+    title: str
+    kind: str  # "encoder" or "billing"
+    sample_rate: int  # Hz
+    rule: str
+    parameters: MappingProxyType
+    about: str
+    source: str
+    as_of: datetime.date
+    verified: str  # "run" or "read"
+    hop: int = 0  # samples; 0 where nobody says
+    downsampling: int = 0  # mel frames per token; 0 where nobody says
+
+    def __post_init__(self):
+        if self.kind not in ("encoder", "billing") or self.verified not in ("run", "read"):
+            raise ValueError(f"catalog row {self.name!r}: kind is {self.kind!r}, verified is {self.verified!r}")
+
+
+@functools.cache
+def rows():
+    """The models that listen, by name, in the catalog's order: a read-only mapping name -> ListenerRow.
+
+    Source: `mmtokedu/catalog/listeners.toml`, where each row names its own.
+
+    >>> [name for name, row in rows().items() if row.verified == "read"]
+    ['ultravox', 'gemini']
+    """
+    return catalog.read("listeners", _listener_row)
+
+
+def row(model):
+    """The catalog row of one model that listens.
+
+    Raises ValueError for a name that is not in the catalog; the message lists those that are.
+    Source: `mmtokedu/catalog/listeners.toml`.
+
+    >>> row("voxtral").parameters["per_window"]
+    375
+    """
+    return catalog.one("listening model", model, rows())
+
+
+def _listener_row(name, row):
+    return ListenerRow(name=name, parameters=MappingProxyType(row.pop("parameters")), **row)
 
 
 @dataclass(frozen=True)
@@ -33,13 +86,14 @@ def listener_plan(model, seconds):
     >>> listener_plan("qwen2-audio", 61)
     ListenerPlan(model='qwen2-audio', samples=976000, heard=480000, windows=1, tokens=750)
     """
-    row = catalog.listener_row(model)
+    listener = row(model)
     if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__") or isinstance(seconds, bool):
         raise TypeError(f"seconds is {seconds!r}; expected a number, as 2.5")
-    samples = round(float(seconds) * row.sample_rate) if math.isfinite(seconds) else 0
+    samples = round(float(seconds) * listener.sample_rate) if math.isfinite(seconds) else 0
     if samples < 1:
-        raise ValueError(f"seconds is {seconds}; expected a finite number, at least one sample at {row.sample_rate} Hz")
-    return ListenerPlan(model, samples, *RULES[row.rule](samples, **row.parameters))
+        least = f"at least one sample at {listener.sample_rate} Hz"
+        raise ValueError(f"seconds is {seconds}; expected a finite number, {least}")
+    return ListenerPlan(model, samples, *RULES[listener.rule](samples, **listener.parameters))
 
 
 def listener_tokens(model, seconds):

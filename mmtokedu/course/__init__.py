@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from mmtokedu._version import __version__
 from mmtokedu.course._wire import from_json, to_json
 
 WHOLE = 30  # the most numbers of an array that are printed one by one
@@ -249,12 +250,11 @@ class Checks(dict):
 
     def receipt(self):
         """Print what each check said last, and the versions it ran on."""
-        import mmtokedu
 
         for name in self:
             print(f"{name:24} {self.said[name].state if name in self.said else 'not run'}")
         python = ".".join(map(str, sys.version_info[:3]))
-        print(f"\nmmtokedu {mmtokedu.__version__}, NumPy {np.__version__}, Python {python}")
+        print(f"\nmmtokedu {__version__}, NumPy {np.__version__}, Python {python}")
 
 
 def pack_checks(records):

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mmtokedu._show_html import PALETTE
+from mmtokedu.show.markup import PALETTE
 
 LOOK = {  # state -> mark, word, colour of the palette
     "pass": ("✓", "right", "video"),

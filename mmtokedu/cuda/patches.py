@@ -6,17 +6,19 @@ import math
 import numpy as np
 import torch
 
-from mmtokedu import _checks, patches
+from mmtokedu import patches
+from mmtokedu.arguments.common import check_array, whole
+from mmtokedu.arguments.patches import affine, check_batch, check_frames, check_image, check_rows
 from mmtokedu.cuda import runs_triton
 
 
 def patchify(images, patch, *, out=None):
     """See `mmtokedu.patches.patchify`."""
-    _checks.check_array(images, "images")
-    patch = _checks.whole(patch, "patch")
+    check_array(images, "images")
+    patch = whole(patch, "patch")
     if out is None and _numpy_will_do(images):  # NumPy moves a pixel row at a time, torch an element
         return torch.from_numpy(patches.patchify(images.numpy(), patch))
-    rows, cols = _checks.check_image(images.shape, patch)
+    rows, cols = check_image(images.shape, patch)
     (*batch, _, _, channels) = images.shape
     cells = images.reshape(*batch, rows, patch, cols, patch, channels).transpose(-4, -3)
     return _deliver(cells, (*batch, rows * cols, patch * patch * channels), out)
@@ -24,10 +26,10 @@ def patchify(images, patch, *, out=None):
 
 def unpatchify(rows, patch, grid, *, out=None):
     """See `mmtokedu.patches.unpatchify`."""
-    _checks.check_array(rows, "rows")
+    check_array(rows, "rows")
     if out is None and _numpy_will_do(rows):
         return torch.from_numpy(patches.unpatchify(rows.numpy(), patch, grid))
-    patch, grid, channels = _checks.check_rows(rows.shape, patch, grid)
+    patch, grid, channels = check_rows(rows.shape, patch, grid)
     batch = rows.shape[:-2]
     cells = rows.reshape(*batch, *grid, patch, patch, channels).transpose(-4, -3)
     return _deliver(cells, (*batch, grid[0] * patch, grid[1] * patch, channels), out)
@@ -35,12 +37,12 @@ def unpatchify(rows, patch, grid, *, out=None):
 
 def normalize_patchify(images, patch, mean, std, *, dtype=torch.float32, out=None):
     """See `mmtokedu.patches.normalize_patchify`; `dtype` may be torch.bfloat16 too."""
-    _checks.check_array(images, "images")
-    patch = _checks.whole(patch, "patch")
+    check_array(images, "images")
+    patch = whole(patch, "patch")
     if images.dtype != torch.uint8:
         raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then patchify)")
     dtype = _float_dtype(dtype, "normalize_patchify")
-    rows, cols = _checks.check_batch(images.shape, patch)
+    rows, cols = check_batch(images.shape, patch)
     batch, _, _, channels = images.shape
     scale, shift = _affine(images, mean, std, dtype)
     if runs_triton(images):
@@ -55,8 +57,8 @@ def normalize_patchify(images, patch, mean, std, *, dtype=torch.float32, out=Non
 
 def qwen_rows(frames, *, patch=14, merge=2, temporal=2):
     """See `mmtokedu.patches.qwen_rows`."""
-    _checks.check_array(frames, "frames")
-    patch, merge, temporal = _checks.check_frames(frames.shape, patch, merge, temporal)
+    check_array(frames, "frames")
+    patch, merge, temporal = check_frames(frames.shape, patch, merge, temporal)
     missing = -len(frames) % temporal
     if missing:
         frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
@@ -71,11 +73,11 @@ def qwen_rows(frames, *, patch=14, merge=2, temporal=2):
 
 def normalize_qwen_rows(images, mean, std, *, patch=14, merge=2, temporal=2, dtype=torch.float32, out=None):
     """See `mmtokedu.patches.normalize_qwen_rows`; `dtype` may be torch.bfloat16 too."""
-    _checks.check_array(images, "images")
+    check_array(images, "images")
     if images.dtype != torch.uint8:
         raise TypeError(f"images are {images.dtype}; expected uint8 (for floats: normalise, then qwen_rows)")
-    rows, cols = _checks.check_batch(images.shape, patch)
-    patch, merge, temporal = _checks.check_frames((1, *images.shape[1:]), patch, merge, temporal)
+    rows, cols = check_batch(images.shape, patch)
+    patch, merge, temporal = check_frames((1, *images.shape[1:]), patch, merge, temporal)
     dtype = _float_dtype(dtype, "normalize_qwen_rows")
     batch, _, _, channels = images.shape
     scale, shift = _affine(images, mean, std, dtype)
@@ -107,7 +109,7 @@ def _float_dtype(dtype, name):
 
 
 def _affine(images, mean, std, dtype):
-    """`_checks.affine` for these images, as two float32 tensors (C,) beside them."""
+    """`affine` for these images, as two float32 tensors (C,) beside them."""
     mean, std = (x.tolist() if hasattr(x, "tolist") else x for x in (mean, std))
     about = images.shape[-1], torch.finfo(dtype).max, images.device
     try:
@@ -120,7 +122,7 @@ def _affine(images, mean, std, dtype):
 def _constants(mean, std, channels, largest, device):
     """Kept on the device: the next batch needs no copy, and a CUDA graph can hold the call."""
     with torch.inference_mode(False):  # it is kept, and the next caller may want gradients through it
-        return [torch.from_numpy(x).to(device) for x in _checks.affine(mean, std, channels, largest)]
+        return [torch.from_numpy(x).to(device) for x in affine(mean, std, channels, largest)]
 
 
 def _numpy_will_do(x):

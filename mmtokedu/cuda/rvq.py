@@ -4,8 +4,22 @@ import functools
 
 import torch
 
-from mmtokedu import _checks, _sound_checks, rvq
+from mmtokedu import rvq
+from mmtokedu.arguments.common import check_floats, check_vectors
+from mmtokedu.arguments.rvq import (
+    check_columns,
+    check_delays,
+    check_draws,
+    check_frames,
+    check_loudness,
+    check_pad,
+    check_sound,
+    check_stack,
+    check_table,
+    check_undelay,
+)
 from mmtokedu.cuda.vq import _array, _check_device, _codes, _ends, _largest, _way, _working_dtype, nearest_code
+from mmtokedu.vq import _float32_will_do
 
 WIDEST = 256  # numbers in a vector that fit beside the scores on a chip
 
@@ -13,20 +27,20 @@ WIDEST = 256  # numbers in a vector that fit beside the scores on a chip
 @torch.no_grad()
 def rvq_encode(vectors, codebooks):
     """See `mmtokedu.rvq.rvq_encode`. On a card one kernel goes through all stages; each product is three of halves."""
-    _sound_checks.check_stack(codebooks)
-    _checks.check_vectors(vectors, codebooks.shape[2])
+    check_stack(codebooks)
+    check_vectors(vectors, codebooks.shape[2])
     _check_device(vectors=vectors, codebooks=codebooks)
     way = _way(vectors)
     if way == "numpy":
         return torch.from_numpy(rvq.rvq_encode(_array(vectors), _array(codebooks))).to(vectors.device)
     if way == "triton" and _working_dtype(vectors, codebooks) == torch.float32 and vectors.shape[1] <= WIDEST:
         ends = _ends(vectors, codebooks, [f"codebooks[{q}]" for q in range(len(codebooks))])
-        if _sound_checks.float32_will_do(ends.reach, ends.largest):
+        if _float32_will_do(ends.reach, ends.largest):
             return _by_kernel(vectors.float(), codebooks.float(), ends)
     stages = {f"codebooks[{q}]": codebook for q, codebook in enumerate(codebooks)}
     reach, *largest = _largest(vectors=vectors, **stages)
     dtype = _working_dtype(vectors, codebooks)
-    dtype = dtype if _sound_checks.float32_will_do(reach, largest) else torch.float64
+    dtype = dtype if _float32_will_do(reach, largest) else torch.float64
     return _by_stages(vectors.to(dtype), codebooks.to(dtype))
 
 
@@ -62,8 +76,8 @@ def _by_stages(vectors, codebooks):
 
 def rvq_decode(codes, codebooks):
     """See `mmtokedu.rvq.rvq_decode`. A gradient goes to the codebooks."""
-    _sound_checks.check_stack(codebooks)
-    codes = _codes(_sound_checks.check_columns(codes, codebooks.shape), codebooks.shape[1])
+    check_stack(codebooks)
+    codes = _codes(check_columns(codes, codebooks.shape), codebooks.shape[1])
     _check_device(codes=codes, codebooks=codebooks)
     wide = codebooks.to(_working_dtype(codebooks))
     return sum(codebook[column] for codebook, column in zip(wide, codes.T)).to(codebooks.dtype)
@@ -71,16 +85,16 @@ def rvq_decode(codes, codebooks):
 
 def draw_stages(draws, Q):
     """See `mmtokedu.rvq.draw_stages`."""
-    _checks.check_floats(draws, "draws")
-    Q = _sound_checks.check_draws(draws, Q, *(torch.stack(draws.aminmax()).tolist() if draws.numel() else (0, 0)))
+    check_floats(draws, "draws")
+    Q = check_draws(draws, Q, *(torch.stack(draws.aminmax()).tolist() if draws.numel() else (0, 0)))
     return (draws.detach().double() * Q).long() + 1
 
 
 def delay_pattern(codes, pad, delays=None):
     """See `mmtokedu.rvq.delay_pattern`."""
-    codes = _sound_checks.check_table(codes)
-    delays = _sound_checks.check_delays(delays, codes.shape[1])
-    pad = _sound_checks.check_pad(codes, pad)
+    codes = check_table(codes)
+    delays = check_delays(delays, codes.shape[1])
+    pad = check_pad(codes, pad)
     out = codes.new_full((len(codes) + max(delays), codes.shape[1]), pad)
     for q, delay in enumerate(delays):
         out[delay : delay + len(codes), q] = codes[:, q]
@@ -89,16 +103,16 @@ def delay_pattern(codes, pad, delays=None):
 
 def undelay_pattern(codes, delays=None):
     """See `mmtokedu.rvq.undelay_pattern`."""
-    codes = _sound_checks.check_table(codes)
-    delays = _sound_checks.check_delays(delays, codes.shape[1])
-    frames = _sound_checks.check_undelay(len(codes), delays)
+    codes = check_table(codes)
+    delays = check_delays(delays, codes.shape[1])
+    frames = check_undelay(len(codes), delays)
     return torch.stack([codes[delay : delay + frames, q] for q, delay in enumerate(delays)], dim=1)
 
 
 def mdct(sound, hop):
     """See `mmtokedu.rvq.mdct`. A gradient goes to the sound."""
-    hop = _sound_checks.check_sound(sound, hop)
-    _sound_checks.check_loudness(*_largest(sound=sound), "sound")
+    hop = check_sound(sound, hop)
+    check_loudness(*_largest(sound=sound), "sound")
     blocks = -(-len(sound) // hop) + 2
     padded = torch.nn.functional.pad(sound.to(_working_dtype(sound)), (hop, (blocks - 1) * hop - len(sound)))
     return _product(padded.unfold(0, 2 * hop, hop), _basis(hop, padded.dtype, padded.device).T)
@@ -106,8 +120,8 @@ def mdct(sound, hop):
 
 def imdct(frames, length):
     """See `mmtokedu.rvq.imdct`. A gradient goes to the frames."""
-    length = _sound_checks.check_frames(frames, length)
-    _sound_checks.check_loudness(*_largest(frames=frames), "frames")
+    length = check_frames(frames, length)
+    check_loudness(*_largest(frames=frames), "frames")
     hop, frames = frames.shape[1], frames.to(_working_dtype(frames))
     halves = _product(frames, _basis(hop, frames.dtype, frames.device)).reshape(-1, 2, hop)
     return (halves[:-1, 1] + halves[1:, 0]).reshape(-1)[:length]

@@ -7,7 +7,25 @@ import typing
 import numpy as np
 import torch
 
-from mmtokedu import _checks, vq
+from mmtokedu import vq
+from mmtokedu.arguments.common import (
+    check_array,
+    check_code_range,
+    check_finite,
+    check_matrix,
+    check_vectors,
+    positive,
+)
+from mmtokedu.arguments.vq import (
+    check_bits,
+    check_code_each,
+    check_decay,
+    check_draws,
+    check_levels,
+    check_pair,
+    check_threshold,
+    check_usage,
+)
 from mmtokedu.cuda import runs_triton
 
 SCORES = 2**22  # numbers in a tile of scores: 16 MiB of float32
@@ -17,15 +35,15 @@ _TOP = 14  # numbers are scaled to 2^13 up to 2^14, where the low half of a spli
 @torch.no_grad()
 def nearest_code(vectors, codebook):
     """See `mmtokedu.vq.nearest_code`. float32 is searched twice, the second time where float16 could not decide."""
-    _checks.check_matrix(codebook, "codebook")
-    _checks.check_vectors(vectors, codebook.shape[1])
+    check_matrix(codebook, "codebook")
+    check_vectors(vectors, codebook.shape[1])
     _check_device(vectors=vectors, codebook=codebook)
     way = _way(vectors)
     if way == "numpy":
         return torch.from_numpy(vq.nearest_code(_array(vectors), _array(codebook))).to(vectors.device)
     if way == "triton" and _working_dtype(vectors, codebook) == torch.float32:
         ends = _ends(vectors, codebook[None], ["codebook"])
-        if _checks.float32_will_do(ends.reach, *ends.largest):
+        if vq._float32_will_do(ends.reach, ends.largest):
             return _by_kernel(vectors, codebook, ends)
     return _by_tiles(vectors, codebook)
 
@@ -62,7 +80,7 @@ def _ends(vectors, codebooks, names):
     found = torch.cat([torch.stack(reach), *(x.flatten() for x in codebooks.aminmax(dim=1))]).float().numpy(force=True)
     if not np.isfinite(found).all():
         for name, x in {"vectors": vectors, **dict(zip(names, codebooks))}.items():
-            _checks.check_finite(_array(x), name)
+            check_finite(_array(x), name)
     low, high = found[2:].reshape(2, len(codebooks), -1)
     mean = low + (high - low) / 2
     offsets = np.where(np.abs(mean) > 2 * (high - low), mean, np.float32(0))
@@ -111,8 +129,8 @@ def _by_tiles(vectors, codebook):
     if not len(vectors):
         return torch.empty(0, dtype=torch.int64, device=vectors.device)
     dtype = _working_dtype(vectors, codebook)
-    dtype = dtype if _checks.float32_will_do(reach, largest) else torch.float64
-    scale = 2.0 ** min(1000, -_checks.common_exponent(reach, largest))
+    dtype = dtype if vq._float32_will_do(reach, [largest]) else torch.float64
+    scale = 2.0 ** min(1000, -vq._common_exponent(reach, largest))
     z, e = (x.to(dtype) * scale if scale != 1 else x.to(dtype) for x in (vectors, codebook))
     offset = _shared_offset(e)
     z, e = z - offset, e - offset
@@ -170,7 +188,7 @@ def _first_equal(codebook):
 
 def look_up(codes, codebook):
     """See `mmtokedu.vq.look_up`. A gradient goes to the codebook."""
-    _checks.check_matrix(codebook, "codebook")
+    check_matrix(codebook, "codebook")
     codes = _codes(codes, len(codebook))
     _check_device(codes=codes, codebook=codebook)
     return codebook[codes]
@@ -178,7 +196,7 @@ def look_up(codes, codebook):
 
 def codebook_usage(codes, K):
     """See `mmtokedu.vq.codebook_usage`."""
-    K = _checks.positive(K, "K")
+    K = positive(K, "K")
     counts = _codes(codes, K).flatten().bincount(minlength=K)
     shares = counts[counts > 0].double()
     shares /= shares.sum()
@@ -189,27 +207,27 @@ def codebook_usage(codes, K):
 @torch.no_grad()
 def ema_state(codebook, usage=None):
     """See `mmtokedu.vq.ema_state`."""
-    _checks.check_matrix(codebook, "codebook")
+    check_matrix(codebook, "codebook")
     _largest(codebook=codebook)
     codebook = codebook.detach().to(_working_dtype(codebook))
     if usage is None:
         usage = codebook.new_ones(len(codebook))
     else:
-        _checks.check_array(usage, "usage")
+        check_array(usage, "usage")
         _check_device(codebook=codebook, usage=usage)
-        usage = torch.from_numpy(_checks.check_usage(_array(usage), _array(codebook))).to(codebook.device)
+        usage = torch.from_numpy(check_usage(_array(usage), _array(codebook))).to(codebook.device)
     return vq.EmaState(codebook * usage[:, None], usage)
 
 
 @torch.no_grad()
 def ema_update(state, vectors, codes, decay):
     """See `mmtokedu.vq.ema_update`."""
-    _checks.check_vectors(vectors, state.sum.shape[1])
+    check_vectors(vectors, state.sum.shape[1])
     _check_device(state=state.sum, vectors=vectors, codes=codes)
     _largest(vectors=vectors)
     codes = _codes(codes, len(state.usage))
-    _checks.check_code_each(vectors, codes)
-    decay = _checks.check_decay(decay)
+    check_code_each(vectors, codes)
+    decay = check_decay(decay)
     sums = torch.zeros_like(state.sum).index_add_(0, codes, vectors.to(state.sum.dtype))
     counts = codes.bincount(minlength=len(state.usage)).to(state.usage.dtype)
     usage = decay * state.usage + (1 - decay) * counts
@@ -221,11 +239,11 @@ def ema_update(state, vectors, codes, decay):
 @torch.no_grad()
 def restart_dead_codes(state, vectors, threshold, draws):
     """See `mmtokedu.vq.restart_dead_codes`."""
-    _checks.check_vectors(vectors, state.sum.shape[1])
+    check_vectors(vectors, state.sum.shape[1])
     _check_device(state=state.sum, vectors=vectors, draws=draws)
     _largest(vectors=vectors)
-    _checks.check_draws(vectors, draws)
-    threshold = _checks.check_threshold(threshold)
+    check_draws(vectors, draws)
+    threshold = check_threshold(threshold)
     dead = (state.usage < threshold).nonzero().flatten()[: len(vectors)]
     chosen = draws.argsort(stable=True)[: len(dead)]
     total, usage = state.sum.clone(), state.usage.clone()
@@ -267,7 +285,7 @@ def rotation_trick(vectors, quantized):
 
 def fsq(vectors, levels):
     """See `mmtokedu.vq.fsq`."""
-    levels = _checks.check_levels(vectors, levels)
+    levels = check_levels(vectors, levels)
     bound = fsq_bound(vectors, levels)
     steps = bound.detach().round()
     middle, places = (torch.from_numpy(x).to(bound.device) for x in (levels // 2, vq._places(levels)))
@@ -277,7 +295,7 @@ def fsq(vectors, levels):
 
 def fsq_bound(vectors, levels):
     """See `mmtokedu.vq.fsq_bound`."""
-    levels = _checks.check_levels(vectors, levels)
+    levels = check_levels(vectors, levels)
     _largest(vectors=vectors)
     dtype = _working_dtype(vectors)
     half, offset, shift = (torch.from_numpy(x).to(vectors.device, dtype) for x in vq.fsq_constants(levels))
@@ -286,7 +304,7 @@ def fsq_bound(vectors, levels):
 
 def fsq_look_up(codes, levels):
     """See `mmtokedu.vq.fsq_look_up`."""
-    levels = _checks.check_levels(None, levels)
+    levels = check_levels(None, levels)
     codes = _codes(codes, math.prod(levels.tolist()))
     levels, places = (torch.from_numpy(x).to(codes.device) for x in (levels, vq._places(levels)))
     steps = codes[..., None] // places % levels - levels // 2
@@ -295,7 +313,7 @@ def fsq_look_up(codes, levels):
 
 def lfq(vectors):
     """See `mmtokedu.vq.lfq`."""
-    _checks.check_bits(vectors)
+    check_bits(vectors)
     _largest(vectors=vectors)
     bits = vectors.detach() > 0
     codes = (bits * (1 << torch.arange(vectors.shape[-1], device=vectors.device))).sum(dim=-1)
@@ -329,23 +347,23 @@ def _largest(**tensors):
     largest = torch.stack(largest).tolist()
     for (name, x), found in zip(tensors.items(), largest):
         if not math.isfinite(found):
-            _checks.check_finite(_array(x), name)
+            check_finite(_array(x), name)
     return largest
 
 
 def _codes(codes, size):
-    """codes as int64, or an error: `_checks.check_codes` for a tensor."""
-    _checks.check_array(codes, "codes")
+    """codes as int64, or an error: `check_codes` for a tensor."""
+    check_array(codes, "codes")
     if codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
         raise TypeError(f"codes are {codes.dtype}; expected integers")
     codes = codes.detach().long()
     if codes.numel():
-        _checks.check_code_range(*torch.stack(codes.aminmax()).tolist(), size)
+        check_code_range(*torch.stack(codes.aminmax()).tolist(), size)
     return codes
 
 
 def _check_pair(vectors, quantized):
-    _checks.check_pair(vectors, quantized)
+    check_pair(vectors, quantized)
     _check_device(vectors=vectors, quantized=quantized)
 
 

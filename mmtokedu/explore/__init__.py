@@ -10,13 +10,13 @@ import html
 import json
 from importlib import resources
 
-from mmtokedu import _show_html
-from mmtokedu._show_html import Html
 from mmtokedu.explore import _patches, _rvq, _rvq_golden, _vq, _vq_golden
+from mmtokedu.show import markup
+from mmtokedu.show.markup import Html
 
 USED = "ink", "muted", "rule", "paper", "image", "special", "dropped", "accent"
-PALETTE = {name: _show_html.PALETTE[name] for name in USED}
-SOUND = {"audio": _show_html.PALETTE["audio"]}  # beside it, where there is sound
+PALETTE = {name: markup.PALETTE[name] for name in USED}
+SOUND = {"audio": markup.PALETTE["audio"]}  # beside it, where there is sound
 GOLDEN = {"patches": _patches.golden, "vq": _vq_golden.golden, "rvq": _rvq_golden.golden}
 
 
@@ -27,7 +27,7 @@ def patches(*, height=1080, width=1920, model="qwen2.5-vl", picture="landscape")
     (`#patches:h=1080,w=1920,m=qwen2.5-vl`). Returns an output for a notebook.
 
     Raises TypeError for sizes that are not whole, ValueError for sides outside 1 to 20 000 and for unknown names.
-    Source: the catalog's rows, by the functions of `mmtokedu/_image_rules.py`.
+    Source: the catalog's rows, by the functions of `mmtokedu/catalog/images.py`.
 
     >>> patches(height=336, width=336, model="llava-1.5")
     [explore: A picture of 336 × 336 pixels under LLaVA-1.5: 24 × 24 cells, 576 tokens.]

@@ -5,8 +5,8 @@ import operator
 
 import numpy as np
 
-from mmtokedu import catalog
-from mmtokedu._image_rules import image_plan
+from mmtokedu.catalog import images as catalog
+from mmtokedu.catalog.images import image_plan
 from mmtokedu.patches import smart_resize, tile_grid
 
 MAX_SIDE = 20_000  # pixels: what the page lets a reader ask for
@@ -21,7 +21,7 @@ def parts(height, width, model, picture):
             raise ValueError(f"{name} is {side}; choose 1 to {MAX_SIDE} pixels")
     if picture not in PICTURES:
         raise ValueError(f"picture is {picture!r}; choose {', '.join(PICTURES)}")
-    row = catalog.image_row(model)
+    row = catalog.row(model)
     try:
         plan = image_plan(model, height, width)
     except ValueError:  # the system refuses this size: worth showing
@@ -46,7 +46,7 @@ def _data():
             "verified": row.verified,
             "prices": [{**vars(price), "as_of": price.as_of.isoformat()} for price in row.prices],
         }
-        for row in catalog.images().values()
+        for row in catalog.rows().values()
     ]
     return {"models": models, "max_side": MAX_SIDE}
 
@@ -119,7 +119,7 @@ def _answer(function, *arguments, **options):
 
 def golden():
     """Tokens, grids and prices of every row of the catalog, and the two rules that choose a size, at `_sizes`."""
-    sizes, models = _sizes(), catalog.images()
+    sizes, models = _sizes(), catalog.rows()
     tokens, dollars = {}, {}
     for name, row in models.items():
         plans = [(*size, _answer(image_plan, name, *size)) for size in sizes]

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmtokedu import catalog, rvq, samples
+from mmtokedu import rvq, samples
+from mmtokedu.catalog import codecs as catalog
 
 HOP, K = 160, 256  # of the codec that is heard, as `mmtokedu/nn/codec.py` loads it
 OURS = "ours"  # the name, beside the catalog's, of the codec that is heard
@@ -71,7 +72,7 @@ def codecs():
         "frame_multiple": 1, "chunk": [],
     }  # fmt: skip
     rows = {OURS: ours}
-    for name, row in catalog.codecs().items():
+    for name, row in catalog.rows().items():
         numbers = {key: getattr(row, key) for key in ours if key != "id"}
         said = {"about": row.about, "source": row.source, "as_of": row.as_of.isoformat(), "verified": row.verified}
         rows[name] = {"id": name, **numbers, **said}

@@ -1,6 +1,5 @@
 """A small speech codec that learns on a CPU: MDCT frames, 1-D convolutions, and codebooks one after the other."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,12 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-import mmtokedu
 from mmtokedu.nn.vq import Quantized, VectorQuantizer
 from mmtokedu.rvq import draw_stages, imdct, mdct, rvq_decode, rvq_encode
+from mmtokedu.samples.items import DATA
 from mmtokedu.vq import look_up, nearest_code, straight_through
 
-PRETRAINED = Path(mmtokedu.__file__).parent / "data" / "rvq" / "codec.npz"
+PRETRAINED = DATA / "rvq" / "codec.npz"
 REACH = 3  # frames before the end that see what comes after it, see `SpeechCodec`
 DROPPED = -1  # stands where a code would be, had quantizer dropout not left its stage out
 

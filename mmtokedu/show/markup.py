@@ -1,7 +1,6 @@
 """What `show` writes around its pictures: one wrapper, one small style that also holds outside the book."""
 
 import html
-import numbers
 
 # name -> (on light paper, on dark paper). A figure is drawn in the first and recoloured to the second.
 # tests/test_show.py: text and modality colours reach 4.5:1 on the paper, modalities stay apart for the colour-blind.
@@ -86,63 +85,13 @@ def caption_tag(caption):
     return f"<figcaption>{html.escape(caption, quote=False)}</figcaption>" if caption else ""
 
 
-def table_html(header, rows, caption, mark, digits):
-    """A real table: heads for columns and rows, a body for each group, numbers to the right. See `show.table`."""
-    body = [row for row in rows if not isinstance(row, str)]
-    right = [any(_is_number(row[i]) for row in body) for i in range(len(header))]
-
-    def cell(i, value, tag="td", scope=""):
-        text, kind = str(value), ""
-        if value is None:
-            text, kind = "not measured yet", ' class="mm-none"'
-        elif _is_number(value):
-            text = f"{value:,.{digits}f}" if isinstance(value, float) else f"{value:,}"
-        side = "right" if right[i] else "left"
-        return f'<{tag}{scope}{kind} style="text-align:{side}">{html.escape(text, quote=False)}</{tag}>'
-
-    head = "".join(cell(i, name, "th", ' scope="col"') for i, name in enumerate(header))
-    bodies, number = [""], 0
-    for row in rows:
-        if isinstance(row, str):
-            title = html.escape(row, quote=False)
-            span = f'colspan="{len(header)}" scope="rowgroup" style="text-align:left"'
-            bodies.append(f'<tr><th class="mm-group" {span}>{title}</th></tr>')
-            continue
-        cells = cell(0, row[0], "th", ' scope="row"') + "".join(cell(i, x) for i, x in enumerate(row) if i)
-        bodies[-1] += f'<tr class="mm-mark">{cells}</tr>' if number in mark else f"<tr>{cells}</tr>"
-        number += 1
-    groups = "".join(f"<tbody>{rows}</tbody>" for rows in bodies if rows)
-    return (
-        f'<div class="mm-table" role="region" tabindex="0" aria-label="{html.escape(caption)}"><table class="table">'
-        f"<caption>{html.escape(caption, quote=False)}</caption><thead><tr>{head}</tr></thead>{groups}</table></div>"
-    )
+def output(kind, body, alt, key=""):
+    """An output that carries the style of all figures."""
+    return Html(kind, style(PALETTE) + body, alt, key)
 
 
-def _is_number(value):
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-# One cell of a strip, 16 x 24, in fill F and paper P: each modality has a mark of its own beside its colour.
-_BOX = '<rect x="1" y="1" width="14" height="22" rx="2" fill="F"/>'
-CELLS = {
-    "text": _BOX + '<path d="M4 8h8M4 12h8M4 16h5" stroke="P" stroke-width="1.6"/>',
-    "image": _BOX + '<path d="M4 8h4v4h-4zM8 12h4v4h-4z" fill="P"/>',
-    "audio": _BOX + '<path d="M4 11v2M6.7 8v8M9.4 6v12M12 10v4" stroke="P" stroke-width="1.5"/>',
-    "video": _BOX + '<path d="M3.4 4h2v2h-2zM10.6 4h2v2h-2zM3.4 18h2v2h-2zM10.6 18h2v2h-2zM6 9l5 3-5 3z" fill="P"/>',
-    "special": '<path d="M8 1.5l6.5 10.5-6.5 10.5-6.5-10.5z" fill="F"/>',
-    "dropped": '<path d="M2 2h12v20h-12zM2 22l12-20" fill="none" stroke="F" stroke-width="1.4" '
-    'stroke-dasharray="2.5 2"/>',
-}
-
-
-def cells_svg(kind, count, most=8):
-    """The cells of one span as SVG; a span longer than `most` shows its first ones, a gap, and its last."""
-    shown = list(range(count)) if count <= most else [*range(most - 3), None, count - 1]
-    cell = CELLS[kind].replace('"F"', f'"var(--mm-{kind})"').replace('"P"', '"var(--mm-paper)"')
-    gap = "".join(f'<circle cx="{x}" cy="12" r="1.4" fill="var(--mm-{kind})"/>' for x in (3, 8, 13))
-    drawn = "".join(
-        f'<g transform="translate({16 * i})">{gap if which is None else cell}</g>' for i, which in enumerate(shown)
-    )
-    width = 16 * len(shown)
-    bracket = f'<path d="M1.5 28v6H{width - 1.5}v-6" fill="none" stroke="var(--mm-{kind})" stroke-width="1.5"/>'
-    return f'<svg viewBox="0 0 {width} 37" width="{width}" height="37" aria-hidden="true">{drawn}{bracket}</svg>'
+def alt_text(alt):
+    """The alternative text without white space around it, or a ValueError where there is none."""
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError("alt is empty; say in one sentence what the picture shows, for a reader who cannot see it")
+    return alt.strip()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SUM = re.compile(r"(?<![\d,.])(\d+(?:\s[×/]\s\d+)+)\s=\s(\d+)")
 
 

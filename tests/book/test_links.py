@@ -1,12 +1,8 @@
 """The repository's address is set in `_config.yml` alone; every badge, bootstrap cell and link follows it."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 nbformat = pytest.importorskip("nbformat")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 import links
 
 

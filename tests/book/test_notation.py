@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTATION = ROOT / "book" / "notation.md"
-TOPICS = sorted(p for p in (ROOT / "mmtokedu").glob("*.py") if not p.name.startswith("_"))
+ROOMS = "", "catalog/", "media/", "samples/", "show/"
+TOPICS = sorted(path for room in ROOMS for path in ROOT.glob(f"mmtokedu/{room}[!_]*.py"))
 
 LETTERS = r"(?:[A-Z]|\d+)(?:\s*[-+*/]\s*(?:[A-Z]|\d+))*"  # H, 3, P*P*C, S + 1
 AXIS = rf"(?:{LETTERS}|\.\.\.|…|[a-z_]+)"

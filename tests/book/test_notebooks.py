@@ -1,15 +1,13 @@
 """Stored notebooks are fit to be shown: nbval passes a cell that was never run, this does not."""
 
 import copy
-import sys
 from pathlib import Path
 
 import pytest
 
 nbformat = pytest.importorskip("nbformat")
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
+ROOT = Path(__file__).resolve().parents[2]
 from refresh import METADATA, notebooks
 
 LIMIT = 2 * 2**20  # bytes

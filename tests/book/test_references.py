@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BIBLIOGRAPHY = ROOT / "book" / "references.bib"
 API = ROOT / "book" / "api.md"
 PAGES = sorted(
@@ -20,7 +20,7 @@ MODULES = {
     "mmtokedu": "__init__.py",
     **{f"mmtokedu.{p.stem}": p.name for p in (ROOT / "mmtokedu").glob("*.py") if not p.name.startswith("_")},
     **{f"mmtokedu.nn.{p.stem}": f"nn/{p.name}" for p in (ROOT / "mmtokedu/nn").glob("[!_]*.py")},
-    "mmtokedu.explore": "explore/__init__.py",
+    **{f"mmtokedu.{name}": f"{name}/__init__.py" for name in ("samples", "show", "explore")},
 }
 BRACED = r"\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"  # a BibTeX value, braces nested up to twice
 
@@ -76,7 +76,7 @@ def public_names(source):
     body = ast.parse(source).body
     for node in body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return {name for name in ast.literal_eval(node.value) if not name.startswith("_")}
+            return {name for name in ast.literal_eval(node.value) if not name.startswith("_") and not name.isupper()}
     names = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     names |= {a.name for node in body if isinstance(node, ast.ImportFrom) for a in node.names if a.asname == a.name}
     return {name for name in names if not name.startswith("_")}

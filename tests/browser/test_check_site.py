@@ -13,7 +13,6 @@ import pytest
 
 pytest.importorskip("playwright")
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
 import check_site as checker
 
 ROOT = HERE.parents[1]

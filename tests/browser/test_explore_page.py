@@ -6,7 +6,8 @@ import re
 import pytest
 from PIL import Image
 
-from mmtokedu import catalog, explore
+from mmtokedu import explore
+from mmtokedu.catalog import images as catalog
 from mmtokedu.patches import image_tokens
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -169,7 +170,7 @@ def test_a_small_price_is_not_nothing(visit):
     prices = page.locator(".answer span").all_inner_texts()
     amounts = [re.search(r"cost \$(\S+) of input", price)[1] for price in prices]
     assert amounts and all(float(amount) > 0 for amount in amounts)
-    tokens, rate = 4, catalog.images()["openai-patches"].prices[0]
+    tokens, rate = 4, catalog.rows()["openai-patches"].prices[0]
     expected = 1000 * tokens * rate.multiplier * rate.usd_per_million_tokens / 1e6
     assert float(amounts[0]) == pytest.approx(expected, rel=0.05)
 

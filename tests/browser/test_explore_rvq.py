@@ -4,16 +4,14 @@ import json
 import pathlib
 import re
 import shutil
-import sys
 
+import check_site
 import numpy as np
 import pytest
 
-from mmtokedu import catalog, explore, rvq
+from mmtokedu import explore, rvq
+from mmtokedu.catalog import codecs
 from mmtokedu.explore import _rvq
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import check_site
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 TOPIC = "rvq"
@@ -118,9 +116,9 @@ def test_bars_are_dragged_and_stepped(visit):
     assert bars.get_attribute("aria-valuetext") == f"8 of 8, {_rvq.players().snr[7]:.1f} decibels"
 
 
-@pytest.mark.parametrize("codec", catalog.codecs())
+@pytest.mark.parametrize("codec", codecs.rows())
 def test_every_codec_shows_the_librarys_numbers(visit, codec):
-    page, row = visit(), catalog.codec_row(codec)
+    page, row = visit(), codecs.row(codec)
     page.locator("select").nth(0).select_option(codec)
     assert holds(page)["codebooks"] == row.default
     for count in row.codebooks if len(row.codebooks) > 1 else ():
@@ -250,7 +248,7 @@ def test_the_table_says_every_codec(visit):
     page = visit()
     press(page, "Mimi, all 32")
     page.locator("summary").click()
-    playwright.expect(page.locator("tbody tr")).to_have_count(1 + len(catalog.codecs()))
+    playwright.expect(page.locator("tbody tr")).to_have_count(1 + len(codecs.rows()))
     rows = [row.inner_text().split("\t") for row in page.locator("tbody tr").all()]
     for (title, count, bits, tokens, sentence, long), (name, row) in zip(rows, _rvq.codecs().items()):
         used = {"ours": 2, "mimi": 32}.get(name, row["default"])

@@ -5,15 +5,12 @@ import math
 import pathlib
 import re
 import shutil
-import sys
 
+import check_site
 import numpy as np
 import pytest
 
 from mmtokedu import explore, vq
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import check_site
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 TOPIC = "vq"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmtokedu import catalog
-from mmtokedu._image_rules import RULES, image_plan
+from mmtokedu.catalog import images as catalog
+from mmtokedu.catalog.images import RULES, image_plan
 from mmtokedu.patches import image_tokens
 
 VISION = [
@@ -40,13 +40,13 @@ side = st.integers(1, 9000) | st.integers(1, 40)
 
 
 def test_the_names_of_the_contract_and_no_others():
-    kinds = {name: row.kind for name, row in catalog.images().items()}
+    kinds = {name: row.kind for name, row in catalog.rows().items()}
     assert kinds == dict.fromkeys(VISION, "vision") | dict.fromkeys(BILLING, "billing")
 
 
 @pytest.mark.parametrize("name", VISION + BILLING)
 def test_a_row_is_complete_dated_and_callable(name):
-    row = catalog.image_row(name)
+    row = catalog.row(name)
     assert row.name == name and row.title and row.about and row.source
     assert datetime.date(2026, 1, 1) <= row.as_of <= datetime.date.today()
     assert row.verified == ("run" if row.kind == "vision" else "read")
@@ -55,12 +55,12 @@ def test_a_row_is_complete_dated_and_callable(name):
 
 
 def test_every_rule_is_used_by_some_row():
-    assert {row.rule for row in catalog.images().values()} == set(RULES)
+    assert {row.rule for row in catalog.rows().values()} == set(RULES)
 
 
 @pytest.mark.parametrize("name", BILLING)
 def test_prices_are_dated_and_sourced(name):
-    prices = catalog.image_row(name).prices
+    prices = catalog.row(name).prices
     assert prices
     for price in prices:
         assert 0 < price.usd_per_million_tokens < 100 and price.multiplier >= 1
@@ -68,18 +68,18 @@ def test_prices_are_dated_and_sourced(name):
 
 
 def test_the_catalog_cannot_be_changed():
-    row = catalog.image_row("gemma-4")
+    row = catalog.row("gemma-4")
     with pytest.raises(dataclasses.FrozenInstanceError):
         row.rule = "flat"
     with pytest.raises(TypeError):
         row.parameters["max_tokens"] = 560
     with pytest.raises(TypeError):
-        catalog.images()["gemma-5"] = row
+        catalog.rows()["gemma-5"] = row
 
 
 def test_a_row_of_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="hearsay"):
-        dataclasses.replace(catalog.image_row("gemma-4"), verified="hearsay")
+        dataclasses.replace(catalog.row("gemma-4"), verified="hearsay")
 
 
 def test_an_unknown_model_is_told_every_name():

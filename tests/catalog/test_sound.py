@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmtokedu import catalog
-from mmtokedu._audio_rules import RULES, listener_plan, listener_tokens
+from mmtokedu.catalog import codecs, listeners
+from mmtokedu.catalog.listeners import RULES, listener_plan, listener_tokens
 
 CODECS = [
     "soundstream", "encodec-24k", "encodec-48k", "encodec-32k", "dac-16k", "dac-24k", "dac-44k", "mimi", "snac-24k",
@@ -38,12 +38,12 @@ def bits_per_second(row, codebooks):
 
 
 def test_the_codecs_that_were_promised_and_no_others():
-    assert list(catalog.codecs()) == CODECS
+    assert list(codecs.rows()) == CODECS
 
 
 @pytest.mark.parametrize("name", CODECS)
 def test_a_codec_is_complete_dated_and_consistent(name):
-    row = catalog.codec_row(name)
+    row = codecs.row(name)
     assert row.name == name and row.title and row.about and row.source
     assert datetime.date(2026, 1, 1) <= row.as_of <= datetime.date.today()
     assert list(row.codebooks) == sorted(set(row.codebooks)) and row.default in row.codebooks
@@ -60,7 +60,7 @@ def test_a_codec_is_complete_dated_and_consistent(name):
 
 @pytest.mark.parametrize("name", CODECS)
 def test_published_bitrates_are_the_computed_ones(name):
-    row = catalog.codec_row(name)
+    row = codecs.row(name)
     for one in row.published:
         assert one.codebooks in row.codebooks
         computed = bits_per_second(row, one.codebooks)
@@ -71,7 +71,7 @@ def test_published_bitrates_are_the_computed_ones(name):
 
 
 def test_dac_is_sold_at_eight_and_gives_seven_and_three_quarters():
-    row = catalog.codec_row("dac-44k")
+    row = codecs.row("dac-44k")
     assert [round(bits_per_second(row, one.codebooks)) for one in row.published] == [7752, 15504]
     assert [one.bits_per_second for one in row.published] == [8000, 16000]
 
@@ -86,7 +86,7 @@ def test_dac_is_sold_at_eight_and_gives_seven_and_three_quarters():
     ],
 )  # fmt: skip
 def test_rates_worked_by_hand(name, codebooks, frames_per_second, kbps):
-    row = catalog.codec_row(name)
+    row = codecs.row(name)
     assert row.sample_rate / row.hop == pytest.approx(frames_per_second)
     assert bits_per_second(row, codebooks) == pytest.approx(1000 * kbps)
 
@@ -94,7 +94,7 @@ def test_rates_worked_by_hand(name, codebooks, frames_per_second, kbps):
 @pytest.mark.parametrize("name", ["snac-32k", "snac-44k"])
 def test_the_hop_of_snac_follows_from_the_rates_on_its_model_card(name):
     """Every other hop with the same factors 2 and 3 misses the rates, rounded to whole codes a second."""
-    row, card = catalog.codec_row(name), {"snac-32k": [10, 21, 42, 83], "snac-44k": [14, 29, 57, 115]}[name]
+    row, card = codecs.row(name), {"snac-32k": [10, 21, 42, 83], "snac-44k": [14, 29, 57, 115]}[name]
     fits = [
         hop
         for hop in range(100, 1000)
@@ -104,7 +104,7 @@ def test_the_hop_of_snac_follows_from_the_rates_on_its_model_card(name):
 
 
 def test_moshi_delays_are_not_sorted():
-    (moshi,) = catalog.codec_row("mimi").delays
+    (moshi,) = codecs.row("mimi").delays
     assert len(moshi.delays) == 1 + 2 * 8 and list(moshi.delays) != sorted(moshi.delays)
 
 
@@ -112,12 +112,12 @@ def test_moshi_delays_are_not_sorted():
 
 
 def test_the_listeners_that_were_promised_and_no_others():
-    assert list(catalog.listeners()) == LISTENERS
+    assert list(listeners.rows()) == LISTENERS
 
 
 @pytest.mark.parametrize("name", LISTENERS)
 def test_a_listener_is_complete_dated_and_callable(name):
-    row = catalog.listener_row(name)
+    row = listeners.row(name)
     assert row.name == name and row.title and row.about and row.source and row.sample_rate == 16_000
     assert datetime.date(2026, 1, 1) <= row.as_of <= datetime.date.today()
     inspect.signature(RULES[row.rule]).bind(16_000, **row.parameters)  # no parameter missing, none unknown
@@ -127,7 +127,7 @@ def test_a_listener_is_complete_dated_and_callable(name):
 
 
 def test_every_rule_is_used_by_some_row():
-    assert {row.rule for row in catalog.listeners().values()} == set(RULES)
+    assert {row.rule for row in listeners.rows().values()} == set(RULES)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_too_short_a_sound_is_refused(model, least):
 @pytest.mark.parametrize("model", LISTENERS)
 @given(length=seconds)
 def test_any_length_has_a_plan_or_a_clear_refusal(model, length):
-    row = catalog.listener_row(model)
+    row = listeners.row(model)
     try:
         plan = listener_plan(model, length)
     except ValueError as error:
@@ -211,7 +211,7 @@ def test_seconds_are_a_number(length):
 
 
 @pytest.mark.parametrize(
-    "read, names, what", [(catalog.codec_row, CODECS, "codec"), (catalog.listener_row, LISTENERS, "listening model")]
+    "read, names, what", [(codecs.row, CODECS, "codec"), (listeners.row, LISTENERS, "listening model")]
 )
 @pytest.mark.parametrize("unknown", ["gpt-5", None, 3])
 def test_an_unknown_name_is_told_every_name(read, names, what, unknown):
@@ -221,20 +221,20 @@ def test_an_unknown_name_is_told_every_name(read, names, what, unknown):
 
 
 def test_the_catalog_cannot_be_changed():
-    for row in (catalog.codec_row("mimi"), catalog.listener_row("voxtral"), catalog.codec_row("mimi").delays[0]):
+    for row in (codecs.row("mimi"), listeners.row("voxtral"), codecs.row("mimi").delays[0]):
         with pytest.raises(dataclasses.FrozenInstanceError):
             row.source = "me"
     with pytest.raises(TypeError):
-        catalog.listener_row("voxtral").parameters["per_window"] = 1
-    for rows in (catalog.codecs(), catalog.listeners()):
+        listeners.row("voxtral").parameters["per_window"] = 1
+    for rows in (codecs.rows(), listeners.rows()):
         with pytest.raises(TypeError):
             rows["new"] = None
 
 
 def test_rows_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="hearsay"):
-        dataclasses.replace(catalog.codec_row("mimi"), verified="hearsay")
+        dataclasses.replace(codecs.row("mimi"), verified="hearsay")
     with pytest.raises(ValueError, match="default is 9"):
-        dataclasses.replace(catalog.codec_row("mimi"), default=9)
+        dataclasses.replace(codecs.row("mimi"), default=9)
     with pytest.raises(ValueError, match="singer"):
-        dataclasses.replace(catalog.listener_row("voxtral"), kind="singer")
+        dataclasses.replace(listeners.row("voxtral"), kind="singer")

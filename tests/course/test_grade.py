@@ -23,8 +23,8 @@ if os.environ.get("TRITON_INTERPRET"):
     pytest.skip("nothing here runs in the interpreter", allow_module_level=True)
 pytest.importorskip("fcntl", reason="grading needs Linux or macOS")
 
-ROOT = Path(__file__).resolve().parents[1]
-EXAMPLE = ROOT / "tests/assignment/example.ipynb"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "tests/course/assignment/example.ipynb"
 MASTERS = {p.stem: _build.read_master(p) for p in [EXAMPLE, *sorted(ROOT.glob("assignments/*.ipynb"))]}
 QUESTIONS = [
     pytest.param(master, name, rule, id=f"{stem}-{name}-{number}")

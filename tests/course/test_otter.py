@@ -12,7 +12,7 @@ import pytest
 
 from mmtokedu.course import _build
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 if not os.environ.get("REQUIRE_OTTER"):
     pytest.skip("runs in its own environment: .ci/legs course", allow_module_level=True)
 
@@ -27,7 +27,7 @@ json.dump([float(result.total), float(result.possible)], open(sys.argv[3], "w"))
 @pytest.fixture(scope="session")
 def kit(tmp_path_factory):
     said = []
-    _build.build(ROOT / "tests/assignment", tmp_path_factory.mktemp("kit"), "a seed", say=said.append)
+    _build.build(ROOT / "tests/course/assignment", tmp_path_factory.mktemp("kit"), "a seed", say=said.append)
     assert "Otter" not in "".join(said)
     return tmp_path_factory.getbasetemp() / "kit0/example"
 

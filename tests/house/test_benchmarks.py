@@ -1,4 +1,4 @@
-"""What `benchmarks/results/` says is complete, and the clock behind it is right about calls of known length."""
+"""What `mmtokedu/data/benchmarks/` says is complete, and the clock behind it is right about calls of known length."""
 
 import datetime
 import importlib.util
@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
-RESULTS = sorted((BENCHMARKS / "results").glob("*.json"))
+BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
+RESULTS = sorted((BENCHMARKS.parent / "mmtokedu/data/benchmarks").glob("*.json"))
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def timing(monkeypatch):
 
 
 def test_there_are_results_for_this_kind_of_machine():
-    assert BENCHMARKS / "results/patches-cpu.json" in RESULTS
+    assert "patches-cpu" in {path.stem for path in RESULTS}
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
@@ -46,25 +46,13 @@ def test_a_result_says_where_when_and_with_what(path):
     assert all(record["skipped"].values()), "a contender left out without a reason"
 
 
-def test_the_package_ships_the_same_results():
-    """Colab has the package, not the repository: the chapters read the copies."""
-    shipped = BENCHMARKS.parent / "mmtokedu" / "data" / "benchmarks"
-    assert {path.name: path.read_bytes() for path in shipped.iterdir()} == {
-        path.name: path.read_bytes() for path in (BENCHMARKS / "results").iterdir()
-    }
-
-
-def test_save_writes_both_copies(timing, monkeypatch, tmp_path):
-    monkeypatch.setattr(timing, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(timing, "SHIPPED", tmp_path / "data" / "benchmarks")
+def test_save_writes_where_the_chapters_read(timing, monkeypatch, tmp_path):
+    assert sorted(timing.RESULTS.glob("*.json")) == RESULTS
+    monkeypatch.setattr(timing, "RESULTS", tmp_path / "data" / "benchmarks")
     about = dict(device="a card", threads=1, packages=("numpy", "nonesuch"), rows=[], skipped={}, notes=["loaded so"])
     timing.save("topic-a-card", **about)
-    first, second = (
-        (folder / "topic-a-card.json").read_text()
-        for folder in (tmp_path / "results", tmp_path / "data" / "benchmarks")
-    )
-    assert first == second and json.loads(first)["notes"] == ["loaded so"]
-    assert json.loads(first)["versions"]["nonesuch"] is None
+    written = json.loads((tmp_path / "data" / "benchmarks" / "topic-a-card.json").read_text())
+    assert written["notes"] == ["loaded so"] and written["versions"]["nonesuch"] is None
 
 
 def test_no_contender_follows_another_on_the_same_input(timing, monkeypatch):
@@ -147,7 +135,7 @@ def test_a_wrong_code_of_a_late_stage_gets_no_figure():
 import sys
 sys.path[:0] = sys.argv[1:]
 import numpy as np
-from _residual import drawn, judge_stages
+from _rvq_peers import drawn, judge_stages
 from mmtokedu import rvq, vq
 codebooks, rows = drawn(500, 3, 40, 8, 1)
 check, codes = judge_stages(rows, codebooks), rvq.rvq_encode(rows, codebooks)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
-from mmtokedu._load_image import FORMATS, load_image
+from mmtokedu.media.images import FORMATS, load_image
 
 WHITE, BLACK = [255, 255, 255], [0, 0, 0]
 

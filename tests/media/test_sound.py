@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from mmtokedu._load_sound import FORMATS, load_sound, sound_levels
+from mmtokedu.media.sound import FORMATS, load_sound, sound_levels
 
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
@@ -386,5 +386,5 @@ def test_a_missing_library_is_named(monkeypatch, module, message):
 
 
 def test_import_needs_neither():
-    code = "import sys, mmtokedu._load_sound; print(sorted({'soundfile', 'soxr'} & set(sys.modules)))"
+    code = "import sys, mmtokedu.media.sound; print(sorted({'soundfile', 'soxr'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

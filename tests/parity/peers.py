@@ -8,6 +8,7 @@ A peer that is not installed raises ImportError. `python tests/parity/peers.py` 
 import contextlib
 import functools
 import json
+import os
 import random
 import sys
 import types
@@ -17,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -52,6 +54,16 @@ def load(name):
 def hf(name):
     load("transformers")
     return load("transformers.models." + name)
+
+
+def needs(make, *args):
+    """What a peer offers, or a skip that names what is missing; under REQUIRE_PEERS=1 a failure."""
+    try:
+        return make(*args)
+    except ImportError as missing:
+        if os.environ.get("REQUIRE_PEERS"):
+            raise
+        pytest.skip(f"peer not installed: {missing}")
 
 
 @contextlib.contextmanager

@@ -258,14 +258,13 @@ def ask(count, samples):
 
 def write_golden(count=70):
     """Ask every peer and store the answers; null is a refusal."""
-    from mmtokedu import catalog
+    from mmtokedu.catalog import codecs
 
     lengths = drawn_samples(count, seed=1)
     packages = sorted({package for package, _ in [*LISTENERS.values(), *CODECS.values()]} | {"numpy", "torch"})
     tokens = {model: [ask(peer_listener(model), n)[0] for n in lengths] for model in LISTENERS}
     frames = {
-        codec: {str(n): ask(peer_codec(codec)[1], n)[0] for n in codec_lengths(catalog.codec_row(codec))}
-        for codec in CODECS
+        codec: {str(n): ask(peer_codec(codec)[1], n)[0] for n in codec_lengths(codecs.row(codec))} for codec in CODECS
     }
     golden = {"packages": {name: version(name) for name in packages}, "samples_16k": lengths}
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in golden.items()]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from peers_audio import codec_lengths, drawn_samples, row_frames
 
-from mmtokedu import catalog
-from mmtokedu._audio_rules import listener_tokens
+from mmtokedu.catalog import codecs, listeners
+from mmtokedu.catalog.listeners import listener_tokens
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "audio.json").read_text())
 SAMPLES = GOLDEN["samples_16k"]
@@ -27,9 +27,9 @@ def tokens_or_none(model, samples):
 
 
 def test_every_row_that_was_run_has_golden_counts():
-    assert set(GOLDEN["tokens"]) == {name for name, row in catalog.listeners().items() if row.verified == "run"}
-    assert set(GOLDEN["frames"]) == {name for name, row in catalog.codecs().items() if row.verified == "run"}
-    assert set(READ) == {name for name, row in catalog.listeners().items() if row.verified == "read"}
+    assert set(GOLDEN["tokens"]) == {name for name, row in listeners.rows().items() if row.verified == "run"}
+    assert set(GOLDEN["frames"]) == {name for name, row in codecs.rows().items() if row.verified == "run"}
+    assert set(READ) == {name for name, row in listeners.rows().items() if row.verified == "read"}
     assert SAMPLES == drawn_samples(70, seed=1) and {160, 479_840, 480_000, 480_160, 976_000} <= set(SAMPLES)
 
 
@@ -48,6 +48,6 @@ def test_tokens_worked_by_hand(model):
 
 @pytest.mark.parametrize("codec", GOLDEN["frames"])
 def test_frames_of_each_codec(codec):
-    row, golden = catalog.codec_row(codec), GOLDEN["frames"][codec]
+    row, golden = codecs.row(codec), GOLDEN["frames"][codec]
     assert [int(samples) for samples in golden] == codec_lengths(row)
     assert {samples: row_frames(row, int(samples)) for samples in golden} == golden

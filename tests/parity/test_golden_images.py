@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmtokedu import _image_rules, catalog
-from mmtokedu._image_rules import image_plan
+from mmtokedu.catalog import images as catalog
+from mmtokedu.catalog.images import capped_cells, image_plan
 from mmtokedu.patches import image_tokens, patchify, qwen_rows, smart_resize, tile_grid
 
 GOLDEN = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "golden").glob("*.json")}
@@ -23,7 +23,7 @@ def tokens_or_none(model, height, width):
 
 
 def test_every_vision_model_has_golden_counts():
-    assert set(COUNTS["tokens"]) == {name for name, row in catalog.images().items() if row.kind == "vision"}
+    assert set(COUNTS["tokens"]) == {name for name, row in catalog.rows().items() if row.kind == "vision"}
     assert len(COUNTS["sizes_hw"]) >= 200 and all(
         len(row) == len(COUNTS["sizes_hw"]) for row in COUNTS["tokens"].values()
     )
@@ -153,7 +153,7 @@ def test_anthropic_as_published_and_as_measured():
     for tier, limits in {"high_resolution": (2576, 4784), "standard_1568": (1568, 1568)}.items():
         for row in BILLING["anthropic"][tier]:
             longest, most = limits
-            resized, _, _, parts = _image_rules.capped_cells(*row["hw"], cell=28, longest=longest, max_tokens=most)
+            resized, _, _, parts = capped_cells(*row["hw"], cell=28, longest=longest, max_tokens=most)
             ours = {"hw": row["hw"], "resized_hw": list(resized), "tokens": sum(n for _, n in parts)}
             assert ours | row == ours
     assert image_tokens("anthropic", 2160, 3840) == 4784

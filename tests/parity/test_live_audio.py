@@ -5,11 +5,10 @@ fails. "Both refused" is counted as agreement: the peer crashes, we raise ValueE
 """
 
 import math
-import os
 
 import numpy as np
 import pytest
-from peers import hf
+from peers import hf, needs
 from peers_audio import (
     AGAIN,
     CODECS,
@@ -22,20 +21,10 @@ from peers_audio import (
     row_frames,
 )
 
-from mmtokedu import catalog
-from mmtokedu._audio_rules import listener_tokens
+from mmtokedu.catalog import codecs
+from mmtokedu.catalog.listeners import listener_tokens
 
 LENGTHS = drawn_samples(60, seed=2)
-
-
-def needs(make, *args):
-    """What a peer offers, or a skip that names what is missing."""
-    try:
-        return make(*args)
-    except ImportError as missing:
-        if os.environ.get("REQUIRE_PEERS"):
-            raise
-        pytest.skip(f"peer not installed: {missing}")
 
 
 @pytest.fixture
@@ -81,7 +70,7 @@ def test_the_same_model_another_way(compare, model):
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_frames_of_each_codec(compare, codec):
-    row = catalog.codec_row(codec)
+    row = codecs.row(codec)
     _, theirs = needs(peer_codec, codec)
     compare(f"{codec} ({CODECS[codec][0]})", lambda n: row_frames(row, n), theirs, codec_lengths(row))
 
@@ -91,7 +80,7 @@ def test_frames_of_each_codec(compare, codec):
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_sizes_of_each_codec(codec):
-    row, (config, _) = catalog.codec_row(codec), needs(peer_codec, codec)
+    row, (config, _) = codecs.row(codec), needs(peer_codec, codec)
     rate = getattr(config, "sampling_rate", None) or config.sample_rate
     hop = config.frame_size if codec == "mimi" else config.hop_length
     assert (rate, hop, config.codebook_size) == (row.sample_rate, row.hop, row.codebook_size)
@@ -103,7 +92,7 @@ def test_sizes_of_each_codec(codec):
 @pytest.mark.parametrize("codec", ["encodec-24k", "encodec-32k", "encodec-48k", "x-codec"])
 def test_codebooks_of_each_bandwidth(codec):
     """The bandwidths that the config names, in kbit/s, are frames x codebooks x bits: no more, no less."""
-    row, (config, _) = catalog.codec_row(codec), needs(peer_codec, codec)
+    row, (config, _) = codecs.row(codec), needs(peer_codec, codec)
     bits = row.sample_rate / row.hop * math.log2(row.codebook_size)
     assert [1000 * width / bits for width in config.target_bandwidths] == list(row.codebooks)
     assert config.num_quantizers == row.codebooks[-1]
@@ -113,28 +102,26 @@ def test_codebooks_of_each_bandwidth(codec):
 def test_a_frame_rate_in_a_config_is_rounded_up():
     """87 for DAC's 86.13, so a bitrate worked out from it is 1 % too high; Mimi's is exact, its encoder's 25 is not."""
     dac, _ = needs(peer_codec, "dac-44k")
-    assert dac.frame_rate == 87 and catalog.codec_row("dac-44k").sample_rate / dac.hop_length == pytest.approx(
-        86.13, abs=0.01
-    )
+    assert dac.frame_rate == 87 and codecs.row("dac-44k").sample_rate / dac.hop_length == pytest.approx(86.13, abs=0.01)
     mimi, _ = needs(peer_codec, "mimi")
     assert mimi.frame_rate == 12.5 and mimi.encodec_frame_rate == 25
 
 
 def test_the_default_config_of_dac_is_no_released_model():
     config = needs(hf, "dac.configuration_dac").DacConfig()
-    rows = {(row.sample_rate, row.hop) for name, row in catalog.codecs().items() if name.startswith("dac")}
+    rows = {(row.sample_rate, row.hop) for name, row in codecs.rows().items() if name.startswith("dac")}
     assert (config.sampling_rate, config.hop_length) == (16_000, 512)
     assert (config.sampling_rate, config.hop_length) not in rows
 
 
 def test_mimi_has_32_codebooks_and_moshi_uses_8():
-    row = catalog.codec_row("mimi")
+    row = codecs.row("mimi")
     assert needs(hf, "mimi.configuration_mimi").MimiConfig().num_quantizers == row.codebooks[-1] == 32
     assert needs(hf, "moshi.configuration_moshi").MoshiConfig().num_codebooks == row.default == 8
 
 
 def test_x_codec_2_is_four_levels_in_eight_dimensions():
-    row, config = catalog.codec_row("x-codec-2"), needs(hf, "xcodec2.configuration_xcodec2").Xcodec2Config()
+    row, config = codecs.row("x-codec-2"), needs(hf, "xcodec2.configuration_xcodec2").Xcodec2Config()
     assert (config.sampling_rate, config.hop_length) == (row.sample_rate, row.hop)
     assert math.prod(config.quantization_levels) == row.codebook_size == 4**8
 
@@ -142,14 +129,14 @@ def test_x_codec_2_is_four_levels_in_eight_dimensions():
 def test_delays():
     """MusicGen's as its own mask draws them (-1 is a place for a code), Dia's as its config lists them."""
     torch = needs(__import__, "torch")
-    row = catalog.codec_row("encodec-32k")
+    row = codecs.row("encodec-32k")
     module = needs(hf, "musicgen.modeling_musicgen")
     peer = type("Peer", (), {"num_codebooks": 4, "config": type("Config", (), {"audio_channels": 1})})()
     _, mask = module.MusicgenForCausalLM.build_delay_pattern_mask(peer, torch.zeros(4, 1, dtype=torch.long), 99, 12)
     first = [int(np.flatnonzero(stream == -1)[0]) for stream in mask.numpy()]
     assert [place - first[0] for place in first] == list(row.delays[0].delays)
     dia = needs(hf, "dia.configuration_dia").DiaConfig()
-    assert dia.delay_pattern == list(catalog.codec_row("dac-44k").delays[0].delays)
+    assert dia.delay_pattern == list(codecs.row("dac-44k").delays[0].delays)
 
 
 # A window or a stack of frames, by the models' own layers.

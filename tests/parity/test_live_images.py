@@ -4,29 +4,18 @@ Each test is skipped when its package is not importable, unless REQUIRE_PEERS=1 
 fails. "Both refused" is counted as agreement: the peer crashes or makes a side of no pixels, we raise ValueError.
 """
 
-import os
 import types
 
 import numpy as np
 import pytest
-from peers import PEERS, ask, drawn_sizes, hf, inert_torchvision, load, peer_tokens
+from peers import PEERS, ask, drawn_sizes, hf, inert_torchvision, load, needs, peer_tokens
 
-from mmtokedu import catalog
-from mmtokedu._image_rules import image_plan
+from mmtokedu.catalog import images as catalog
+from mmtokedu.catalog.images import image_plan
 from mmtokedu.patches import image_tokens, normalize_patchify, qwen_rows, smart_resize, tile_grid
 
 SMALL = [(1, 1), (28, 28), (97, 133), (100, 100), (333, 517), (640, 480), (30, 400), (1500, 10), (300, 900)]
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-
-
-def needs(make, *args):
-    """What a peer offers, or a skip that names what is missing."""
-    try:
-        return make(*args)
-    except ImportError as missing:
-        if os.environ.get("REQUIRE_PEERS"):
-            raise
-        pytest.skip(f"peer not installed: {missing}")
 
 
 def qwen_vl_utils():
@@ -294,7 +283,7 @@ TILES = {
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("model", TILES)
 def test_tokens_of_one_tile(model):
-    parameters = catalog.image_row(model).parameters
+    parameters = catalog.row(model).parameters
     ours = parameters.get("per_tile") or (parameters["side"] // parameters["cell"]) ** 2
     assert ours == needs(TILES[model])
 

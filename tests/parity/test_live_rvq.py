@@ -10,9 +10,10 @@ import numpy as np
 import peers_rvq
 import pytest
 from near_ties import assert_residual, regrets, stages
-from test_live_images import needs
+from peers import needs
 
-from mmtokedu import catalog, rvq, vq
+from mmtokedu import rvq, vq
+from mmtokedu.catalog import codecs
 from mmtokedu.patches import patchify
 from mmtokedu.samples import photo
 
@@ -168,7 +169,7 @@ def test_delays_of_moshi(count):
     np.testing.assert_array_equal(rvq.delay_pattern(codes, 2048, [0] + [1] * 7), delayed)
 
 
-DELAYS = {f"{codec}, {one.by}": one.delays for codec, row in catalog.codecs().items() for one in row.delays}
+DELAYS = {f"{codec}, {one.by}": one.delays for codec, row in codecs.rows().items() for one in row.delays}
 
 
 @pytest.mark.parametrize("who", DELAYS)
@@ -189,7 +190,7 @@ def test_delays_of_the_catalog_as_dia_gathers_them(who, count):
 @pytest.mark.parametrize("samples", [480, 24_000, 47_520, 47_521, 48_000, 48_321, 95_040, 95_400, 144_000])
 def test_encodec_cuts_stereo_into_pieces(samples):
     codebooks, frames = needs(peers_rvq.encodec_48k_frames, samples)
-    assert codebooks == catalog.codec_row("encodec-48k").default == 4
+    assert codebooks == codecs.row("encodec-48k").default == 4
     assert rvq.audio_tokens("encodec-48k", samples / 48_000) == frames * codebooks
 
 

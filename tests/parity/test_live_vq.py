@@ -8,7 +8,7 @@ import numpy as np
 import peers_vq
 import pytest
 from near_ties import assert_nearest, regrets
-from test_live_images import needs
+from peers import needs
 
 from mmtokedu import vq
 from mmtokedu.patches import patchify

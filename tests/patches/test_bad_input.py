@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmtokedu import catalog
+from mmtokedu.catalog import images as catalog
 from mmtokedu.patches import (
     block_mask,
     image_tokens,
@@ -376,7 +376,7 @@ def test_tile_grid_takes_the_nearest_shape(height, width, tile, low, high):
         assert abs(width / height - result[0] / result[1]) == min(abs(width / height - c / r) for c, r in grids)
 
 
-@pytest.mark.parametrize("model", catalog.images())
+@pytest.mark.parametrize("model", catalog.rows())
 @drawn
 @given(height=st.one_of(st.integers(1, 60), SIZES), width=st.one_of(st.integers(1, 9000), SIZES))
 @example(height=1, width=5000)

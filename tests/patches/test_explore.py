@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from mmtokedu import catalog, explore, vq
+from mmtokedu import explore, vq
+from mmtokedu.catalog import images as catalog
 from mmtokedu.explore import _vq
 from mmtokedu.patches import image_tokens
 
@@ -34,12 +35,12 @@ def test_data_in_the_page_is_the_catalog():
     out = explore.patches()._repr_html_()
     data = out[out.index("const DATA = ") + len("const DATA = ") :]
     data, _ = json.JSONDecoder().raw_decode(data)
-    assert [model["id"] for model in data["models"]] == list(catalog.images())
+    assert [model["id"] for model in data["models"]] == list(catalog.rows())
     for model in data["models"]:
-        assert model["parameters"] == dict(catalog.image_row(model["id"]).parameters)
+        assert model["parameters"] == dict(catalog.row(model["id"]).parameters)
 
 
-@pytest.mark.parametrize("model", catalog.images())
+@pytest.mark.parametrize("model", catalog.rows())
 def test_still_says_what_the_library_says(model):
     assert f" {image_tokens(model, 600, 800):,} tokens" in repr(explore.patches(height=600, width=800, model=model))
 
@@ -71,7 +72,7 @@ def test_unknown_topic():
 
 def test_golden_vectors_are_the_librarys():
     rows = explore.golden_vectors("patches")["tokens"]
-    assert set(rows) == set(catalog.images())
+    assert set(rows) == set(catalog.rows())
     assert all(len(set(map(tuple, (row[:2] for row in some)))) >= 200 for some in rows.values())
     for h, w, tokens, *_ in rows["internvl2.5"][::40]:
         assert tokens == image_tokens("internvl2.5", h, w)

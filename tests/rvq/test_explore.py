@@ -8,10 +8,11 @@ import re
 import numpy as np
 import pytest
 
-from mmtokedu import catalog, explore, rvq, samples
+from mmtokedu import explore, rvq, samples
+from mmtokedu.catalog import codecs
 from mmtokedu.explore import _rvq
 from mmtokedu.rvq import sound_levels
-from mmtokedu.samples import _DATA
+from mmtokedu.samples.items import DATA
 
 
 def data_of(out):
@@ -65,9 +66,9 @@ def test_arguments_are_checked(arguments, error, says):
 
 def test_data_in_the_page_are_the_catalogs_and_the_sounds():
     data = data_of(explore.rvq())
-    assert [row["id"] for row in data["codecs"]] == ["ours", *catalog.codecs()]
+    assert [row["id"] for row in data["codecs"]] == ["ours", *codecs.rows()]
     for row in data["codecs"][1:]:
-        stored = catalog.codec_row(row["id"])
+        stored = codecs.row(row["id"])
         assert row["as_of"] == stored.as_of.isoformat()
         for key in ("sample_rate", "hop", "codebooks", "default", "codebook_size", "strides", "chunk", "source"):
             assert row[key] == json.loads(json.dumps(getattr(stored, key)))
@@ -111,7 +112,7 @@ def test_more_codebooks_come_closer():
 
 def test_the_codec_that_is_heard_is_the_one_that_ships():
     ours = _rvq.codecs()["ours"]
-    with np.load(_DATA / "rvq" / "codec.npz", allow_pickle=False) as stored:
+    with np.load(DATA / "rvq" / "codec.npz", allow_pickle=False) as stored:
         numbers = {name: int(stored[name]) for name in ("rate", "hop", "Q", "K")}
     assert (ours["sample_rate"], ours["hop"], ours["default"], ours["codebook_size"]) == tuple(numbers.values())
     assert len(_rvq.players().snr) == numbers["Q"]
@@ -154,7 +155,7 @@ def test_golden_vectors_are_the_librarys():
     }  # fmt: skip
     for name, count, tokens, bits in golden["rates"]:
         if name != "ours":
-            row = catalog.codec_row(name)
+            row = codecs.row(name)
             assert tokens == rvq.tokens_per_second(name, count)
             assert bits == tokens * np.log2(row.codebook_size)
             if not row.strides and not row.chunk:
@@ -164,7 +165,7 @@ def test_golden_vectors_are_the_librarys():
                     assert bits == pytest.approx(published.bits_per_second, rel=0.04)
     ours = [row[1:] for row in golden["rates"] if row[0] == "ours"]
     assert ours == [[count, 100.0 * count, 800.0 * count] for count in range(1, 9)]
-    default = [row for row in golden["tokens"] if row[0] != "ours" and row[1] == catalog.codec_row(row[0]).default]
+    default = [row for row in golden["tokens"] if row[0] != "ours" and row[1] == codecs.row(row[0]).default]
     assert all(tokens == rvq.audio_tokens(name, seconds) for name, _, seconds, tokens in default)
     assert len(default) == 16 * 43
 

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from near_ties import assert_residual, coarse
-from test_vq import largest_tensor, normal
+from vectors import by_definition, largest_tensor, normal
 
-from mmtokedu import _sound_checks, catalog, rvq, samples, vq
+from mmtokedu import rvq, samples, vq
+from mmtokedu.arguments.rvq import LONGEST_DELAY, LONGEST_HOP
+from mmtokedu.catalog import codecs
 from mmtokedu.rvq import (
     audio_tokens,
     bitrate,
@@ -54,15 +56,6 @@ def on_a_card(monkeypatch, way):
 
 def encode(backend, vectors, codebooks):
     return backend.take(rvq_encode(backend.give(vectors), backend.give(codebooks)))
-
-
-def by_definition(vectors, codebooks):
-    """Every squared distance of every stage in float64, the first of the least."""
-    residual, codes = vectors.astype(np.float64), []
-    for codebook in codebooks.astype(np.float64):
-        codes.append(((residual[:, None] - codebook) ** 2).sum(axis=-1).argmin(axis=1))
-        residual = residual - codebook[codes[-1]]
-    return np.stack(codes, axis=1)
 
 
 @functools.cache
@@ -464,7 +457,7 @@ def test_tokens_a_second(codec, codebooks, tokens):
     assert tokens_per_second(codec, codebooks) == pytest.approx(tokens, rel=1e-12)
 
 
-@pytest.mark.parametrize("codec", catalog.codecs())
+@pytest.mark.parametrize("codec", codecs.rows())
 def test_a_long_sound_has_that_many_tokens_a_second(codec):
     assert audio_tokens(codec, 3600) / 3600 == pytest.approx(tokens_per_second(codec), rel=2e-4)
 
@@ -540,7 +533,7 @@ def test_a_delay_by_hand(backend):
     assert backend.take(delay_pattern(codes, 99, [1, 1, 1])).tolist() == [[99] * 3, [1, 2, 3], [4, 5, 6]]
 
 
-MOSHI = catalog.codec_row("mimi").delays[0].delays  # of text, its own eight codebooks, the user's eight
+MOSHI = codecs.row("mimi").delays[0].delays  # of text, its own eight codebooks, the user's eight
 
 
 def test_moshis_delays_are_not_sorted(backend, rng):
@@ -813,5 +806,5 @@ def test_who_takes_the_kernel(tensors, rng, monkeypatch, capability, kernel, wid
 
 
 def test_limits_are_as_stated():
-    assert (_sound_checks.LONGEST_HOP, _sound_checks.LONGEST_DELAY) == (2048, 1_000_000)
-    assert rvq.load_sound.__module__ == "mmtokedu._load_sound"
+    assert (LONGEST_HOP, LONGEST_DELAY) == (2048, 1_000_000)
+    assert rvq.load_sound.__module__ == "mmtokedu.media.sound"

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from mmtokedu import samples
+from mmtokedu import measured, samples
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SIZES = [7, 8, 9, 10, 11, 12]
 needs_scikit_image = pytest.mark.skipif(importlib.util.find_spec("skimage") is None, reason="scikit-image is missing")
 needs_soundfile = pytest.mark.skipif(importlib.util.find_spec("soundfile") is None, reason="soundfile is missing")
@@ -79,14 +79,14 @@ def test_unknown_photo_lists_the_names():
 
 
 def test_missing_scikit_image_says_what_to_install(monkeypatch):
-    samples._read_photo.cache_clear()
+    samples.photos._read_photo.cache_clear()
     monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install mmtokedu\[samples\]"):
         samples.photo()
 
 
 def test_a_scikit_image_without_its_images_says_so(monkeypatch, tmp_path):
-    samples._read_photo.cache_clear()
+    samples.photos._read_photo.cache_clear()
     (tmp_path / "skimage").mkdir()
     (tmp_path / "skimage" / "__init__.py").touch()
     monkeypatch.delitem(sys.modules, "skimage", raising=False)
@@ -274,7 +274,7 @@ def test_unknown_split_lists_the_splits():
 
 
 def test_missing_soundfile_says_what_to_install(monkeypatch):
-    samples._read_sound.cache_clear()
+    samples.voices._read_sound.cache_clear()
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install mmtokedu\[media\]"):
         samples.speech()
@@ -282,9 +282,9 @@ def test_missing_soundfile_says_what_to_install(monkeypatch):
 
 @needs_soundfile
 def test_speech_json_describes_the_files_to_the_sample():
-    stored = json.loads((samples._DATA / "speech" / "speech.json").read_text(encoding="utf-8"))
+    stored = json.loads((samples.items.DATA / "speech" / "speech.json").read_text(encoding="utf-8"))
     for split in samples.SPLITS:
-        sound, rate = samples._read_sound(split)
+        sound, rate = samples.voices._read_sound(split)
         clips = [clip for clip in stored["clips"] if clip["split"] == split]
         assert rate == stored["rate"] and clips[0]["start"] == 0 and clips[-1]["stop"] == len(sound)
         assert all(before["stop"] == after["start"] for before, after in itertools.pairwise(clips))
@@ -293,7 +293,7 @@ def test_speech_json_describes_the_files_to_the_sample():
 
 
 def stored_speech():
-    return {path.name: path.read_bytes() for path in (samples._DATA / "speech").iterdir()}
+    return {path.name: path.read_bytes() for path in (samples.items.DATA / "speech").iterdir()}
 
 
 @needs_soundfile
@@ -339,7 +339,7 @@ def test_timings_are_found_by_topic_and_device(monkeypatch, tmp_path):
     folder.mkdir()
     for name in ("vq-amd-card", "vq-cpu", "rvq-cpu", "vq-nvidia-h200"):
         (folder / f"{name}.json").write_text(json.dumps({"device": name}))
-    monkeypatch.setattr(samples, "_DATA", tmp_path)
+    monkeypatch.setattr(measured, "_DATA", tmp_path)
     assert list(samples.timings("vq")) == ["cpu", "amd-card", "nvidia-h200"]
     assert samples.timings("vq")["nvidia-h200"] == {"device": "vq-nvidia-h200"}
     assert samples.timings("rvq") == {"cpu": {"device": "rvq-cpu"}}
@@ -351,10 +351,14 @@ def test_timings_are_found_by_topic_and_device(monkeypatch, tmp_path):
 
 
 def test_every_data_file_names_its_origin_and_licence():
-    files = {path.relative_to(samples._DATA).as_posix(): path for path in samples._DATA.rglob("*") if path.is_file()}
+    files = {
+        path.relative_to(samples.items.DATA).as_posix(): path
+        for path in samples.items.DATA.rglob("*")
+        if path.is_file()
+    }
     assert set(files) == set(samples.ITEMS)
     assert sum(path.stat().st_size for path in files.values()) < 12e6
-    assert (samples._DATA / "page_noisy.jpg").stat().st_size < 600e3
+    assert (samples.items.DATA / "page_noisy.jpg").stat().st_size < 600e3
     for item in [*samples.ITEMS.values(), *samples.PHOTOS.values()]:
         assert all(item), item
 
@@ -364,12 +368,12 @@ def test_every_data_file_names_its_origin_and_licence():
 
 @pytest.mark.skipif(not features.check("raqm"), reason="this Pillow cannot kern")
 def test_the_script_sets_the_stored_page_again(typeset_page):
-    stored = {name: (samples._DATA / name).read_bytes() for name in ("page.png", "page_noisy.jpg", "page.json")}
+    stored = {name: (samples.items.DATA / name).read_bytes() for name in ("page.png", "page_noisy.jpg", "page.json")}
     assert typeset_page.differences(typeset_page.build(), stored) == []
 
 
 def test_check_sees_a_moved_line_a_moved_box_and_another_word(typeset_page, tmp_path):
-    stored = {name: (samples._DATA / name).read_bytes() for name in ("page.png", "page_noisy.jpg", "page.json")}
+    stored = {name: (samples.items.DATA / name).read_bytes() for name in ("page.png", "page_noisy.jpg", "page.json")}
     page = samples.document()
     page[1000:] = np.roll(page[1000:], 2, axis=0)
     Image.fromarray(page).save(tmp_path / "page.png")

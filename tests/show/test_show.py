@@ -15,9 +15,9 @@ pytest.importorskip("matplotlib")
 from PIL import Image
 
 from mmtokedu import show
-from mmtokedu._show_html import CELLS
+from mmtokedu.show.strips import CELLS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CSS = (ROOT / "book" / "_static" / "mmtokedu.css").read_text()
 MODALITIES = ("text", "image", "audio", "video", "special")
 MODES = ("light", "dark")

@@ -23,7 +23,7 @@ from kernel_tools import (
     runs,
 )
 from near_ties import assert_nearest, assert_residual
-from test_rvq import by_definition
+from vectors import by_definition
 
 from mmtokedu.cuda import rvq as residual
 from mmtokedu.cuda import vq as searches

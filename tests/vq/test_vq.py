@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from near_ties import assert_nearest, coarse, regrets
+from vectors import largest_tensor, normal
 
 from mmtokedu import samples, vq
 from mmtokedu.patches import patchify
@@ -41,10 +42,6 @@ def searcher(request, backend, monkeypatch):
 
         monkeypatch.setattr(twins, "_way", lambda x: "tiles")
     return backend
-
-
-def normal(rng, *shape, dtype=np.float32):
-    return rng.standard_normal(shape).astype(dtype)
 
 
 def patches(count, size):
@@ -870,24 +867,6 @@ def test_a_card_without_tensor_core_code_is_searched_in_tiles(monkeypatch, capab
     assert twins._way(card) == way
     monkeypatch.setattr(twins, "runs_triton", lambda x: False)
     assert twins._way(card) == "tiles" and twins._way(torch.zeros(1)) == "numpy"
-
-
-def largest_tensor(call):
-    """The number of elements of the largest tensor that torch makes during a call."""
-    from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils._pytree import tree_leaves
-
-    class Watch(TorchDispatchMode):
-        most = 0
-
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            result = function(*args, **(kwargs or {}))
-            Watch.most = max([Watch.most] + [x.numel() for x in tree_leaves(result) if hasattr(x, "numel")])
-            return result
-
-    with Watch():
-        call()
-    return Watch.most
 
 
 def test_no_matrix_of_all_scores_is_made(searcher, rng, monkeypatch):

@@ -1,0 +1,56 @@
+"""Every file that ships with the library: what it shows, where it comes from, under which licence."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+class Item(NamedTuple):
+    """What a sample shows, where it comes from, and the licence in its owner's words."""
+
+    what: str
+    origin: str
+    licence: str
+
+
+_PAGE = "typeset for this book by tools/typeset_page.py", "CC BY 4.0"
+_FONT = "Source Serif Pro 2.007 (italic 1.007) by Adobe, from the PyPI package font-source-serif-pro 0.0.1, unchanged"
+_SANS = "Instrument Sans 1.000 by The Instrument Sans Project Authors, https://github.com/Instrument/instrument-sans"
+_OFL = "SIL Open Font License 1.1, text beside it"
+_SPEECH = "our sentences read by espeak-ng 1.51, in tools/make_speech.py", "CC BY 4.0"
+_CODEC = "trained on speech/train.flac by experiments/rvq.py", "CC BY 4.0"
+ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
+    "page.png": Item("an A4 page at 200 dpi, type from 7 to 12 points", *_PAGE),
+    "page_noisy.jpg": Item("the same page worn: tilted, unevenly lit, blurred, noisy, saved as a JPEG", *_PAGE),
+    "page.json": Item("the page's lines, and the box of every character on both", *_PAGE),
+    "fonts/SourceSerifPro-Regular.ttf": Item("the page's roman", _FONT, _OFL),
+    "fonts/SourceSerifPro-It.ttf": Item("the page's italic", _FONT, _OFL),
+    "fonts/SourceSerifPro-Semibold.ttf": Item("the page's bold", _FONT, _OFL),
+    "fonts/SourceSerifPro-LICENSE.txt": Item("the licence of the three fonts", _FONT, "verbatim copies allowed"),
+    "fonts/InstrumentSans-Regular.ttf": Item("the figures' regular", _SANS, _OFL),
+    "fonts/InstrumentSans-Bold.ttf": Item("the figures' bold", _SANS, _OFL),
+    "results/patches.json": Item(
+        "what a resize destroys on the page, and what padding wastes", "experiments/patches.py", "MIT, as the code"
+    ),
+    "results/vq.json": Item(
+        "how codebooks collapse, what helps, and what codes cost", "experiments/vq.py", "MIT, as the code"
+    ),
+    "results/vq_generation.json": Item(
+        "what a codebook does to a generator", "experiments/vq_generation.py", "MIT, as the code"
+    ),
+    "speech/train.flac": Item("synthetic speech to learn from: 40 sentences, 8 voices", *_SPEECH),
+    "speech/new_sentences.flac": Item("synthetic speech to test on: 7 other sentences, the same voices", *_SPEECH),
+    "speech/new_voice.flac": Item("synthetic speech to test on: 5 of the other sentences, another voice", *_SPEECH),
+    "speech/speech.json": Item("who says what in the three files, from where to where", *_SPEECH),
+    "results/rvq.json": Item(
+        "speech through stacks of codebooks, and the streams of their codes", "experiments/rvq.py", "MIT, as the code"
+    ),
+    "rvq/codec.npz": Item("the weights of the speech codec, 8 codebooks of 256", *_CODEC),
+    "rvq/heard.flac": Item("a new sentence in a new voice, and the codec's 1 to 8 codebooks of it", *_CODEC),
+    "fonts/InstrumentSans-LICENSE.txt": Item("the licence of the two fonts", _SANS, "verbatim copies allowed"),
+}
+for _path in sorted((DATA / "benchmarks").glob("*.json")):  # one a topic and device
+    _what = "times of what the chapter does, beside its peers"
+    _program = f"benchmarks/bench_{_path.stem.partition('-')[0]}.py"
+    ITEMS[f"benchmarks/{_path.name}"] = Item(_what, _program, "MIT, as the code")
