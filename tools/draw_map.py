@@ -1,25 +1,13 @@
-"""Draw the map of the book, the first thing a visitor sees, into book/_map.html.
-
-    python tools/draw_map.py           write book/_map.html
-    python tools/draw_map.py --check   say whether it still fits _toc.yml
+"""The map of the book, the first thing a visitor sees. The build asks for `page(toc)`.
 
 A place is a link when its chapter stands in _toc.yml; until then it is drawn, marked "coming", and leads nowhere.
 Two drawings, one for wide screens and one for phones, from the same places. Colours come from the page's CSS.
 """
 
-import argparse
 import html
 import os
-import pathlib
-import sys
 
-import yaml
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-from mmtokedu.show.strips import CELLS  # noqa: E402
-
-PAGE = ROOT / "book" / "_map.html"
+from mmtokedu.show.strips import CELLS
 
 PLACES = {  # stem -> (name, what happens there), in the order of the book
     "patches": ("Patches", "a picture, cut"),
@@ -177,15 +165,4 @@ def page(toc):
     """The whole include: both drawings inside one labelled landmark."""
     links = chapter_links(toc)
     maps = "\n".join(drawing(layout, links, name) for layout, name in ((WIDE, "wide"), (TALL, "tall")))
-    return (
-        f'<!-- Written by tools/draw_map.py. -->\n<nav class="mm-map" aria-label="Map of the book">\n{maps}\n</nav>\n'
-    )
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare book/_map.html with _toc.yml")
-    fresh = page(yaml.safe_load((ROOT / "_toc.yml").read_text()))
-    if parser.parse_args().check:
-        sys.exit(PAGE.read_text() != fresh and "book/_map.html does not fit _toc.yml; run python tools/draw_map.py")
-    PAGE.write_text(fresh)
+    return f'<nav class="mm-map" aria-label="Map of the book">\n{maps}\n</nav>\n'
