@@ -6,15 +6,18 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test nbval refresh lint links bench bench-gpu course slides serve vendor site clean
+.PHONY: help book test weekly nbval refresh front lint links bench bench-gpu course grade slides serve vendor site clean
 
 help:
 	@echo "make book     build the book into _build/html (installs only what rendering needs)"
 	@echo "make test     library tests in three legs, doctests, then every notebook run and compared"
+	@echo "make weekly   what is too long for every push: labs on old versions, random orders, Python 3.11 to 3.13"
 	@echo "make refresh  run the notebooks and store their outputs (NB=notebooks/patches.ipynb for one)"
+	@echo "make front    put the explorables of today into the stored outputs, without running anything"
 	@echo "make lint     ruff over code and notebooks"
 	@echo "make bench    benchmarks of this machine's CPU; make bench-gpu: of its GPU"
-	@echo "make course   assignments to hand out and to grade, into build/course (MASTERS=folder, SEED=text or folder/seed.txt)"
+	@echo "make course   assignments to hand out and to grade (MASTERS=folder, SEED=text or folder/seed.txt, OUT=build/course)"
+	@echo "make grade    mark a folder of submissions (FOLDER=folder, KEY=build/course/NAME/autograder/key.json)"
 	@echo "make slides   one deck a chapter from its own figures, into build/slides"
 	@echo "make serve    the built book at http://localhost:$(PORT)"
 	@echo "make site     open every page of the built book in Chromium and check it"
@@ -57,12 +60,19 @@ test: $(FULL_STAMP)
 	@BIN=$(BIN) .ci/legs lint numpy torch interpreter doctests notebooks
 	@echo; echo "Every compared output of every notebook was computed again and agrees. To read the book: make book"
 
+weekly: $(FULL_STAMP)
+	@BIN=$(BIN) .ci/legs oldlabs random python311 python312 python313
+	@echo; echo "Every pinned version, every order and every supported Python agrees."
+
 nbval: $(FULL_STAMP)
 	@BIN=$(BIN) .ci/legs notebooks
 
 refresh: $(FULL_STAMP)
 	@$(BIN)/python tools/refresh.py $(NB)
 	@echo "Stored. Look at the difference (git diff --stat), then: make book"
+
+front: $(FULL_STAMP)
+	@$(BIN)/python tools/refresh.py --front
 
 lint: $(FULL_STAMP)
 	@BIN=$(BIN) .ci/legs lint
@@ -77,8 +87,13 @@ bench-gpu: $(FULL_STAMP)
 	@for b in benchmarks/bench_*.py; do $(BIN)/python $$b --gpu || exit 1; done
 
 course: $(VENV)/bin/python
-	@BIN=$(BIN) MASTERS="$(MASTERS)" SEED="$(SEED)" .ci/legs kit
-	@echo; echo "To grade: $(BIN)/python -m mmtokedu.course grade FOLDER --key build/course/NAME/autograder/key.json"
+	@BIN=$(BIN) MASTERS="$(MASTERS)" SEED="$(SEED)" OUT="$(OUT)" .ci/legs kit
+	@echo; echo "To grade: make grade FOLDER=... KEY=$(or $(OUT),build/course)/NAME/autograder/key.json"
+
+grade:
+	@test -n "$(FOLDER)" -a -n "$(KEY)" || { echo "make grade FOLDER=submissions KEY=build/course/NAME/autograder/key.json"; exit 1; }
+	@test -x .venv-course/bin/python || { echo "There is no kit yet: make course"; exit 1; }
+	@.venv-course/bin/python -m mmtokedu.course grade "$(FOLDER)" --key "$(KEY)" $(ARGS)
 
 slides: $(VENV)/bin/python
 	@BIN=$(BIN) .ci/legs slides

@@ -63,3 +63,13 @@ def tensors():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+def pytest_collection_modifyitems(items):
+    """What a test asks of its fixtures says what it needs: a tensor is torch's, and in the interpreter a kernel's."""
+    for item in items:
+        name = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
+        if name in ("torch", "triton", "cuda") or "tensors" in getattr(item, "fixturenames", ()):
+            item.add_marker("torch")
+            if INTERPRETER or name == "cuda":
+                item.add_marker("kernel")

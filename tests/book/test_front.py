@@ -10,6 +10,8 @@ import pytest
 import yaml
 from PIL import Image
 
+pytestmark = pytest.mark.apart
+
 ROOT = Path(__file__).parents[2]
 SUM = re.compile(r"(?<![\d,.])(\d+(?:\s[×/]\s\d+)+)\s=\s(\d+)")
 

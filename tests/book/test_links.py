@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.apart
+
 nbformat = pytest.importorskip("nbformat")
 import links
 

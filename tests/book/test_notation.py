@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.apart
+
 ROOT = Path(__file__).parents[2]
 NOTATION = ROOT / "book" / "notation.md"
 ROOMS = "", "catalog/", "media/", "samples/", "show/"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.apart
+
 ROOT = Path(__file__).parents[2]
 BIBLIOGRAPHY = ROOT / "book" / "references.bib"
 API = ROOT / "book" / "api.md"

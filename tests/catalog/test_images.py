@@ -14,6 +14,8 @@ from mmtokedu.catalog import images as catalog
 from mmtokedu.catalog.images import RULES, image_plan
 from mmtokedu.patches import image_tokens
 
+pytestmark = pytest.mark.apart
+
 VISION = [
     "qwen2-vl", "qwen2.5-vl", "qwen3-vl", "llava-1.5", "llava-next", "llava-onevision", "internvl2.5", "pixtral",
     "pixtral-transformers", "mistral-small-3.1", "gemma-3", "gemma-3-pan-and-scan", "gemma-4", "idefics3", "smolvlm",

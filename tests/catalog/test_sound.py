@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from mmtokedu.catalog import codecs, listeners
 from mmtokedu.catalog.listeners import RULES, listener_plan, listener_tokens
 
+pytestmark = pytest.mark.apart
+
 CODECS = [
     "soundstream", "encodec-24k", "encodec-48k", "encodec-32k", "dac-16k", "dac-24k", "dac-44k", "mimi", "snac-24k",
     "snac-32k", "snac-44k", "wavtokenizer-40", "wavtokenizer-75", "speechtokenizer", "x-codec", "x-codec-2",

@@ -19,6 +19,8 @@ import pytest
 from mmtokedu import course
 from mmtokedu.course import _build, _grade, _report, _wire, load_checks, replayed
 
+pytestmark = pytest.mark.apart
+
 if os.environ.get("TRITON_INTERPRET"):
     pytest.skip("nothing here runs in the interpreter", allow_module_level=True)
 pytest.importorskip("fcntl", reason="grading needs Linux or macOS")

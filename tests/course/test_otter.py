@@ -12,6 +12,8 @@ import pytest
 
 from mmtokedu.course import _build
 
+pytestmark = pytest.mark.apart
+
 ROOT = Path(__file__).resolve().parents[2]
 if not os.environ.get("REQUIRE_OTTER"):
     pytest.skip("runs in its own environment: .ci/legs course", allow_module_level=True)

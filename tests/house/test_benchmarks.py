@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.apart
+
 BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 RESULTS = sorted((BENCHMARKS.parent / "mmtokedu/data/benchmarks").glob("*.json"))
 

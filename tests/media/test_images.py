@@ -10,6 +10,8 @@ from PIL import Image, ImageFile, ImageOps
 
 from mmtokedu.media.images import FORMATS, load_image
 
+pytestmark = pytest.mark.apart
+
 WHITE, BLACK = [255, 255, 255], [0, 0, 0]
 
 

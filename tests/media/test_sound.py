@@ -10,6 +10,8 @@ import pytest
 
 from mmtokedu.media.sound import FORMATS, load_sound, sound_levels
 
+pytestmark = pytest.mark.apart
+
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
 

@@ -9,6 +9,8 @@ from peers_audio import codec_lengths, drawn_samples, row_frames
 from mmtokedu.catalog import codecs, listeners
 from mmtokedu.catalog.listeners import listener_tokens
 
+pytestmark = pytest.mark.apart
+
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "audio.json").read_text())
 SAMPLES = GOLDEN["samples_16k"]
 

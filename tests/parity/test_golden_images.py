@@ -10,6 +10,8 @@ from mmtokedu.catalog import images as catalog
 from mmtokedu.catalog.images import capped_cells, image_plan
 from mmtokedu.patches import image_tokens, patchify, qwen_rows, smart_resize, tile_grid
 
+pytestmark = pytest.mark.apart
+
 GOLDEN = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "golden").glob("*.json")}
 HF, QWEN, MISTRAL, BILLING = (GOLDEN[name] for name in ("transformers", "qwen_vl_utils", "mistral_common", "billing"))
 COUNTS = GOLDEN["image_tokens"]

@@ -14,6 +14,8 @@ from mmtokedu import samples
 from mmtokedu.catalog import images as catalog
 from mmtokedu.patches import image_tokens, pack_lengths
 
+pytestmark = pytest.mark.apart
+
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = json.loads((ROOT / "mmtokedu" / "data" / "results" / "patches.json").read_text(encoding="utf-8"))
 READING, PADDING = TABLE["reading"], TABLE["padding"]

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.trains
+
 torch = pytest.importorskip("torch")
 
 from mmtokedu import vq

@@ -15,6 +15,8 @@ from experiment_programs import experiment_named
 
 from mmtokedu import samples
 
+pytestmark = pytest.mark.trains
+
 pytest.importorskip("tqdm", reason="the experiments show their progress with tqdm")
 pytest.importorskip("soundfile", reason="the speech is FLAC")
 

@@ -15,6 +15,8 @@ from PIL import Image, features
 
 from mmtokedu import measured, samples
 
+pytestmark = pytest.mark.apart
+
 ROOT = Path(__file__).parents[2]
 SIZES = [7, 8, 9, 10, 11, 12]
 needs_scikit_image = pytest.mark.skipif(importlib.util.find_spec("skimage") is None, reason="scikit-image is missing")

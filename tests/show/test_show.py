@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.apart
+
 pytest.importorskip("matplotlib")
 from PIL import Image
 

@@ -15,6 +15,8 @@ from PIL import Image
 
 from mmtokedu import samples
 
+pytestmark = pytest.mark.trains
+
 pytest.importorskip("tqdm", reason="the experiments show their progress with tqdm")
 pytest.importorskip("skimage", reason="the photos lie in scikit-image")
 

@@ -16,6 +16,8 @@ from PIL import Image
 from mmtokedu import samples
 from mmtokedu.patches import patchify
 
+pytestmark = pytest.mark.trains
+
 torch = pytest.importorskip("torch")
 pytest.importorskip("tqdm", reason="the experiments show their progress with tqdm")
 

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.trains
+
 torch = pytest.importorskip("torch")
 
 from mmtokedu.nn.prior import Block, CausalPrior
