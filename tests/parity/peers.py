@@ -275,12 +275,13 @@ def peer_tokens(model):
         return PEERS[model][1]()
 
 
-def ask(tokens, height, width):
-    """(count, None), or (None, the refusal's first line) when the call fails in whatever way."""
+def ask(peer, *arguments):
+    """(answer, None), or (None, the refusal's first line) when the call fails in whatever way. A count is an int."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return tokens(height, width), None
+            answer = peer(*arguments)
+            return int(answer) if np.ndim(answer) == 0 else answer, None
     except Exception as error:  # a peer may fail in any way; each is a refusal
         return None, f"{type(error).__name__}: {error}".splitlines()[0]
 

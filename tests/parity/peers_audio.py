@@ -13,7 +13,7 @@ import warnings
 from importlib.metadata import version
 
 import numpy as np
-from peers import GOLDEN, hf, load, processor
+from peers import GOLDEN, ask, hf, load, processor
 
 RATE = 16_000
 
@@ -244,16 +244,6 @@ def peer_codec(codec):
             return int(encode(torch.zeros(1, 1, samples)).shape[-1])
 
     return config, frames
-
-
-def ask(count, samples):
-    """(count, None), or (None, the refusal's first line) when the call fails in whatever way."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return int(count(samples)), None
-    except Exception as error:  # a peer may fail in any way; each is a refusal
-        return None, f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def write_golden(count=70):

@@ -13,7 +13,6 @@ from peers_audio import (
     AGAIN,
     CODECS,
     LISTENERS,
-    ask,
     codec_lengths,
     drawn_samples,
     peer_codec,
@@ -25,32 +24,6 @@ from mmtokedu.catalog import codecs
 from mmtokedu.catalog.listeners import listener_tokens
 
 LENGTHS = drawn_samples(60, seed=2)
-
-
-@pytest.fixture
-def compare(capsys):
-    """Ask both sides about every length, print the three counts under a name, fail on a disagreement."""
-
-    def check(name, ours, theirs, lengths):
-        agreed, refused, disagreed = 0, 0, []
-        for samples in lengths:
-            given, said = ask(theirs, samples)
-            try:
-                mine = ours(samples)
-            except ValueError as error:
-                mine, said = None, f"ours: {error}; peer's: {said}"
-            if mine != given:
-                disagreed.append((samples, mine, given, said))
-            elif given is None:
-                refused += 1
-            else:
-                agreed += 1
-        with capsys.disabled():
-            print(f"\n  {name:42} {agreed:5} agreed {refused:5} both refused {len(disagreed):5} disagreed", end="")
-        assert not disagreed, f"{name}: (samples, ours, peer's, refusal) {disagreed[:4]}"
-        assert agreed > len(lengths) // 2  # a peer that refuses everything proves nothing
-
-    return check
 
 
 @pytest.mark.parametrize("model", LISTENERS)

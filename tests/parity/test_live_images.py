@@ -8,7 +8,7 @@ import types
 
 import numpy as np
 import pytest
-from peers import PEERS, ask, drawn_sizes, hf, inert_torchvision, load, needs, peer_tokens
+from peers import PEERS, drawn_sizes, hf, inert_torchvision, load, needs, peer_tokens
 
 from mmtokedu.catalog import images as catalog
 from mmtokedu.catalog.images import image_plan
@@ -21,32 +21,6 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 def qwen_vl_utils():
     with inert_torchvision():
         return load("qwen_vl_utils.vision_process")
-
-
-@pytest.fixture
-def compare(capsys):
-    """Ask both sides about every size, print the three counts under a name, fail on a disagreement."""
-
-    def check(name, ours, theirs, sizes):
-        agreed, refused, disagreed = 0, 0, []
-        for size in sizes:
-            given, said = ask(theirs, *size)
-            try:
-                mine = ours(*size)
-            except ValueError as error:
-                mine, said = None, f"ours: {error}; peer's: {said}"
-            if mine != given:
-                disagreed.append((size, mine, given, said))
-            elif given is None:
-                refused += 1
-            else:
-                agreed += 1
-        with capsys.disabled():
-            print(f"\n  {name:42} {agreed:5} agreed {refused:5} both refused {len(disagreed):5} disagreed", end="")
-        assert not disagreed, f"{name}: (size, ours, peer's, refusal) {disagreed[:4]}"
-        assert agreed > len(sizes) // 2  # a peer that refuses everything proves nothing
-
-    return check
 
 
 @pytest.mark.parametrize("model", PEERS)
