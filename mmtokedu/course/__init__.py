@@ -156,7 +156,7 @@ class Exercise:
         return *self.mistakes, *filter(None, (_both(*two) for two in combinations(self.mistakes, 2)))
 
     def _named(self, function):
-        got = [outcome(function, case) for case in self.cases]
+        got = [attempt(function, case).result for case in self.cases]
 
         def gives(answer):
             made = (outcome(answer, case) for case in self.cases)

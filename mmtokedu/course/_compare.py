@@ -40,8 +40,12 @@ def attempt(function, case):
 
 
 def outcome(function, case):
-    """What a function makes of a case: its result, or the exception that it raised. The case stays as it was."""
-    return attempt(function, case).result
+    """What a function makes of a case: its result, or the exception that it raised. The case stays as it was.
+
+    An exception that is returned counts as raised, for so does one who asks another process hand it on; `attempt` tells.
+    """
+    result = attempt(function, case).result
+    return result.error if isinstance(result, Returned) else result
 
 
 def _alike(was, now):
