@@ -13,5 +13,6 @@ def said(result):
     frame = sys._getframe(2)
     after = [i.opname for i in dis.get_instructions(frame.f_code) if i.offset > frame.f_lasti]
     if after[:1] == ["POP_TOP"]:  # the next thing that the calling line does is to throw the value away
-        print(result)
+        coding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        print(str(result).encode(coding, "replace").decode(coding))  # a console that has no ✓ shows a ?
     return result

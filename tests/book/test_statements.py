@@ -72,6 +72,12 @@ def test_the_sound_chapter_says_how_long_its_primer_takes():
     assert told_minutes("see [sound](../book/primer/sound.ipynb), done in ten minutes.") == [("sound", "ten")]
 
 
+def test_the_primer_says_how_long_its_pages_take():
+    *most, last = re.findall(r"^\| \[.*?\]\(([\w-]+)\.ipynb\)", prose(ROOT / "book/primer/index.md"), re.M)
+    assert "ten minutes each, the last one fifteen to twenty" in prose(ROOT / "book/primer/index.md")
+    assert [own_minutes(page) for page in most] == ["ten"] * 4 and own_minutes(last) == "fifteen to twenty"
+
+
 def test_the_codecs_that_do_not_multiply_out_are_counted():
     unlike = {
         name: row

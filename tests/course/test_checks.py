@@ -320,6 +320,15 @@ def test_a_script_hears_what_the_check_says_and_once():
     )
 
 
+def test_a_console_that_has_no_tick_hears_the_check_too(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    said = run_script("""
+        from mmtokedu.course import patches as check
+        check.round_side(lambda side, factor: max(factor, round(side / factor) * factor))
+    """)
+    assert said == "? round a side to whole patches: all 7 cases agree\n"
+
+
 def test_at_the_prompt_nothing_is_said_twice(capsys):
     """A line at the prompt, as the last one of a notebook's cell, is shown by the prompt."""
     exec(compile("exercise(lambda x: x)", "prompt", "single"), {"exercise": Exercise("same", lambda x: x, ((1,),))})
