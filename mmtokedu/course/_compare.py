@@ -100,7 +100,9 @@ def kind_of_it(got, expected):
             return next((f"item {number} of {len(expected)}: {said}" for number, said in found if said), None)
         return
     asked, made = _array(expected), _array(got)
-    if asked is None or made is None or made.dtype.kind in FITS.get(asked.dtype.kind, made.dtype.kind):
+    if asked is None or made is None or asked.shape != made.shape:  # the shape is to be said first
+        return
+    if made.dtype.kind in FITS.get(asked.dtype.kind, made.dtype.kind):
         return
     if made.dtype.kind == "c":
         return "complex numbers were returned; the answer has no imaginary part"
