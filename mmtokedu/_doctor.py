@@ -6,6 +6,7 @@ import platform
 import sys
 from pathlib import Path
 
+from mmtokedu._say import said
 from mmtokedu._version import __version__
 
 PACKAGES = ("numpy", "pillow", "scikit-image", "matplotlib", "ipywidgets", "torch", "triton", "av", "soundfile")
@@ -14,8 +15,8 @@ PACKAGES = ("numpy", "pillow", "scikit-image", "matplotlib", "ipywidgets", "torc
 def doctor():
     """Report on this machine: Python, package versions, the GPU and its dtypes, the path of each call.
 
-    Returns a `Report`; printed (or shown by a notebook) it is a page of text, and its fields are there
-    for a program: `python`, `packages` (name -> version or None), `gpu`, `dtypes`, `paths` (call -> path).
+    Returns a `Report`, a page of text; alone on a line of a script, it is printed. Its fields are there for a
+    program: `python`, `packages` (name -> version or None), `gpu`, `dtypes`, `paths` (call -> path).
     Never raises for something that is missing: it says how to get it. Source: the packages' own metadata
     and `torch.cuda`.
 
@@ -24,7 +25,7 @@ def doctor():
     """
     packages = {name: _version(name) for name in PACKAGES}
     gpu, dtypes = _gpu() if packages["torch"] else (None, ())
-    return Report(platform.python_version(), packages, gpu, dtypes, _paths(packages, gpu))
+    return said(Report(platform.python_version(), packages, gpu, dtypes, _paths(packages, gpu)))
 
 
 class Report:

@@ -1,7 +1,6 @@
 """Exercises that answer back: expected, got, and the likely cause by name."""
 
 import base64
-import copy
 import hashlib
 import json
 import sys
@@ -9,14 +8,29 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 
+from mmtokedu._say import said
 from mmtokedu._version import __version__
+from mmtokedu.course._compare import (
+    attempt,
+    brief,
+    call,
+    changed_in_it,
+    first_difference,
+    kind_of_it,
+    nan_in_it,
+    outcome,
+    plainly_wrong,
+    same,
+    shape_of_it,
+    size,
+)
 from mmtokedu.course._wire import from_json, to_json
 
-WHOLE = 30  # the most numbers of an array that are printed one by one
-RAGGED = "ragged"
+__all__ = ["Exercise", "Mistake", "Part", "Question", "Verdict", "load_checks", "outcome", "same", "slip"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,33 @@ class Mistake:
 
     answer: Callable
     says: str
+
+
+def slip(function, says, **ways):
+    """A mistake that is one way to go wrong in `function`, a solution with switches; `ways` sets them.
+
+    Two slips of one function that set different switches can be made at once, and a check knows the two together.
+
+    >>> def area(height, width, count=lambda side: side, unit=1):
+    ...     return count(height) * count(width) * unit
+    >>> rounded, doubled = slip(area, "sides rounded", count=round), slip(area, "twice as much", unit=2)
+    >>> Exercise("area", area, ((1.6, 2.0),), (rounded, doubled)).judge(lambda h, w: 2 * round(h) * round(w)).cause
+    'two mistakes at once: (1) sides rounded; (2) twice as much'
+    """
+    return Mistake(partial(function, **ways), says)
+
+
+def _both(one, two):
+    """Two mistakes made at once, or None where they do not compose."""
+    a, b = one.answer, two.answer
+    if not (isinstance(a, partial) and isinstance(b, partial) and (a.func, a.args) == (b.func, b.args)):
+        return
+    ways = {**a.keywords, **b.keywords}
+    if any(ways[k] is not v for k, v in a.keywords.items()) or ways.keys() in (a.keywords.keys(), b.keywords.keys()):
+        return
+    return Mistake(
+        partial(a.func, *a.args, **ways), f"two mistakes at once: (1) {one.says.rstrip('.')}; (2) {two.says}"
+    )
 
 
 @dataclass(frozen=True)
@@ -56,7 +97,8 @@ class Exercise:
     `answer` is a right solution, `cases` the argument tuples tried in order, `mistakes` the wrong answers it
     knows by name, `section` where the book explains it. Where `answer` raises, the given function must raise the
     same. A mistake is named when the given function agrees with it on every case; so a diagnosis is never a guess
-    from one lucky number. `needs="cuda"`: arrays arrive as CUDA tensors, and without a card nothing is judged.
+    from one lucky number. Two `slip`s at once are known too. `needs="cuda"`: arrays arrive as CUDA tensors, and without
+    a card nothing is judged. `visible`: how many of the cases, the first ones, a student sees (0: all).
     """
 
     name: str
@@ -66,81 +108,64 @@ class Exercise:
     section: str = ""
     link: str = ""
     needs: str = ""
+    visible: int = 0
 
     def __call__(self, function):
+        return said(self.judge(function))
+
+    def judge(self, function):
+        """The `Verdict` on a function, and nothing printed."""
         if self.needs == "cuda":
             if not _has_cuda():
                 return Verdict(self.name, "ungraded", "not graded here: it needs a CUDA device")
             function = on_cuda(function)
         for number, case in enumerate(self.cases, 1):
-            expected, got = outcome(self.answer, case), outcome(function, case)
-            if same(got, expected):
-                continue
-            if isinstance(got, NotImplementedError):
-                return Verdict(self.name, "not attempted", "not attempted yet", case=number)
-            if isinstance(got, TimeoutError):
-                return Verdict(self.name, "timeout", f"{_call(case)}: {got}", case=number)
-            cause = self._named(function)
-            if isinstance(got, Exception) and not isinstance(expected, Exception) and not cause:
-                said = f"your function stopped on {_call(case)} with {_brief(got)}"
-                return Verdict(self.name, "crash", said, case=number)
-            cause = cause or _shape_of_it(got, expected)
-            lines = [
-                f"case {number} of {len(self.cases)}, {_call(case)}",
-                f"expected: {_brief(expected)}",
-                f"got:      {_brief(got)}",
-                *_first_difference(got, expected),
-                f"likely cause: {cause}",
-            ]
-            if self.section:
-                lines.append(f"see: {self.section}" + (f" ({self.link})" if self.link else ""))
-            return Verdict(self.name, "fail", "\n    ".join(lines), cause, number)
+            expected, tried = outcome(self.answer, case), attempt(function, case)
+            if tried.changed or not same(tried.result, expected):
+                return self._verdict(function, number, case, expected, tried)
         return Verdict(self.name, "pass", f"all {len(self.cases)} cases agree")
 
+    def _verdict(self, function, number, case, expected, tried):
+        """What to say of the first case that does not agree."""
+        got = tried.result
+        if isinstance(got, NotImplementedError):
+            return Verdict(self.name, "not attempted", "not attempted yet", case=number)
+        if isinstance(got, TimeoutError):
+            return Verdict(self.name, "timeout", f"{call(case)}: {got}", case=number)
+        named = self._named(function)
+        if isinstance(got, Exception) and not isinstance(expected, Exception) and not named:
+            stopped = f"your function stopped on {call(case)} with {brief(got)}"
+            return Verdict(self.name, "crash", stopped, case=number)
+        remarks = [changed_in_it(tried.changed), kind_of_it(got, expected), nan_in_it(got, expected)]
+        causes = [c for c in (named or plainly_wrong(got, expected), *remarks) if c]
+        cause, *others = causes or [shape_of_it(got, expected)]
+        lines = [
+            f"case {number} of {self.visible or len(self.cases)}, {call(case)}",
+            f"expected: {brief(expected)}",
+            f"got:      {brief(got)}",
+            *first_difference(got, expected),
+            f"likely cause: {cause}",
+            *(f"also: {other}" for other in others),
+        ]
+        if self.section:
+            lines.append(f"see: {self.section}" + (f" ({self.link})" if self.link else ""))
+        return Verdict(self.name, "fail", "\n    ".join(lines), cause, number)
+
+    def known(self):
+        """The mistakes that it names: each alone, then each two that can be made at once."""
+        return *self.mistakes, *filter(None, (_both(*two) for two in combinations(self.mistakes, 2)))
+
     def _named(self, function):
-        for mistake in self.mistakes:
-            made = [outcome(mistake.answer, case) for case in self.cases]
-            if all(isinstance(m, Exception) for m in made):  # everything that is broken would agree with it
-                continue
-            if all(same(outcome(function, case), m, equal_nan=True) for case, m in zip(self.cases, made)):
-                return mistake.says
+        got = [attempt(function, case).result for case in self.cases]
 
+        def gives(answer):
+            made = (outcome(answer, case) for case in self.cases)
+            return all(same(g, m, equal_nan=True, values_alone=True) for g, m in zip(got, made))
 
-def _shape_of_it(got, expected):
-    if got is None:
-        return "the function returned nothing; is a `return` missing?"
-    if isinstance(expected, Exception):
-        return f"this input must be refused with a {type(expected).__name__}"
-    if _shape(expected) == RAGGED:
-        if not isinstance(got, (tuple, list)):
-            return f"you returned one {type(got).__name__}, it should be a {type(expected).__name__} of {len(expected)}"
-        if len(got) != len(expected):
-            items = "1 item" if len(got) == 1 else f"{len(got)} items"
-            return f"you returned {items}, there {'is' if len(expected) == 1 else 'are'} {len(expected)}"
-        for number, (g, e) in enumerate(zip(got, expected), 1):
-            if not same(g, e):
-                return f"item {number} of {len(expected)}: {_shape_of_it(g, e)}"
-    if _shape(expected) != _shape(got):
-        return f"the shape is {_shape(got)}, it should be {_shape(expected)}"
-    return "none of the usual ones; work the smallest failing case by hand"
-
-
-def _first_difference(got, expected):
-    """Where two arrays that are too large to compare at a glance first differ: a line, or none."""
-    if not isinstance(expected, np.ndarray) or expected.size <= 12 or _shape(got) != expected.shape:
-        return
-    got = np.asarray(got)
-    for place in np.ndindex(expected.shape):
-        if not same(got[place], expected[place]):
-            yield f"first difference at {list(place)}: {_brief(expected[place])} expected, {_brief(got[place])} got"
+        if gives(self.answer) or all(isinstance(g, Exception) for g in got):  # right; or broken, as anything can be
             return
-
-
-def _shape(value):
-    try:
-        return np.shape(value)
-    except ValueError:
-        return RAGGED
+        with np.errstate(all="ignore"):  # a mistake may divide by 0 as often as it likes
+            return next((mistake.says for mistake in self.known() if gives(mistake.answer)), None)
 
 
 @dataclass(frozen=True)
@@ -169,8 +194,9 @@ class Question(Exercise):
     def points(self):
         return sum(part.points for part in self.parts)
 
-    def __call__(self, function):
-        return self.under(next(iter(self.rules), ""))(function)
+    def judge(self, function):
+        """The `Verdict` on a function under the first rule."""
+        return self.under(next(iter(self.rules), "")).judge(function)
 
     def under(self, rule, drawn=()):
         """The exercise under one rule: the visible cases, smallest first, then `drawn`. Other rules are mistakes of it."""
@@ -183,7 +209,7 @@ class Question(Exercise):
             if other != rule:
                 says = f"that is the rule of another version of this assignment (“{other}”); yours asks: “{rule}”"
                 mistakes.append(Mistake(bound(self.answer, other), says))
-        cases = (*sorted(self.cases, key=_size), *drawn)
+        cases = (*sorted(self.cases, key=size), *drawn)
         return Exercise(self.name, bound(self.answer), cases, tuple(mistakes), self.section, self.link, self.needs)
 
     def drawn(self, seed):
@@ -207,7 +233,7 @@ def recorded(exercise):
         "name": exercise.name,
         "cases": [to_json(list(case)) for case in exercise.cases],
         "right": results(exercise.answer),
-        "mistakes": [[m.says, results(m.answer)] for m in exercise.mistakes],
+        "mistakes": [[m.says, results(m.answer)] for m in exercise.known()],
         "section": exercise.section,
         "link": exercise.link,
         "needs": exercise.needs,
@@ -245,8 +271,9 @@ class Checks(dict):
             self[function] = partial(self._judge, function, replayed(record))
 
     def _judge(self, name, exercise, function):
-        self.said[name] = exercise(function)
-        return self.said[name]
+        self.said.pop(name, None)  # a check that is interrupted has said nothing
+        self.said[name] = exercise.judge(function)
+        return said(self.said[name])
 
     def receipt(self):
         """Print what each check said last, and the versions it ran on."""
@@ -267,36 +294,6 @@ def load_checks(packed):
     return Checks(json.loads(zlib.decompress(base64.b85decode("".join(packed.split())))))
 
 
-def outcome(function, case):
-    """What a function makes of a case: its result, or the exception that it raised. The case stays as it was."""
-    try:
-        return function(*_copies(case))
-    except Exception as error:
-        return error
-
-
-def same(got, expected, tolerance=1e-5, equal_nan=False):
-    """Whether a result is right: integers and text exactly, floats within `tolerance`, the same shape, nothing missing.
-
-    A tuple, and a list of arrays of different shapes, is compared one by one; an exception is right when it is of the
-    same kind. A NaN equals nothing, or with `equal_nan` another NaN.
-    """
-    if isinstance(got, Exception) or isinstance(expected, Exception):
-        return isinstance(expected, Exception) and type(got).__name__ == type(expected).__name__
-    try:
-        if (isinstance(expected, tuple) or _shape(expected) == RAGGED) and not np.isscalar(got):
-            pairs = zip(got, expected)
-            return len(got) == len(expected) and all(same(g, e, tolerance, equal_nan) for g, e in pairs)
-        got, expected = np.asarray(got), np.asarray(expected)
-        if got.shape != expected.shape or got.dtype == object:
-            return False
-        if expected.dtype.kind in "biuU":
-            return bool((got == expected).all())
-        return bool(np.allclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=equal_nan))
-    except (TypeError, ValueError):
-        return False
-
-
 def on_cuda(function):
     """The function, handed CUDA tensors for arrays; its tensors come back as arrays."""
     import torch
@@ -308,7 +305,15 @@ def on_cuda(function):
             return value.cpu().numpy()
         return type(value)(map(across, value)) if type(value) in (tuple, list) else value
 
-    return lambda *case: across(function(*map(across, case)))
+    def called(*case):
+        given = [across(value) for value in case]
+        result = across(function(*given))
+        for value, tensor in zip(case, given):  # so that what it changed in place is seen
+            if isinstance(value, np.ndarray):
+                value[...] = across(tensor)
+        return result
+
+    return called
 
 
 def _has_cuda():
@@ -317,30 +322,3 @@ def _has_cuda():
     except ImportError:
         return False
     return torch.cuda.is_available()
-
-
-def _size(case):
-    """How much there is to read in a case: all numbers of its arrays, and one for anything else."""
-    if type(case) in (tuple, list):
-        return sum(map(_size, case))
-    return case.size if isinstance(case, np.ndarray) else 1
-
-
-def _copies(case):
-    return copy.deepcopy(list(case))
-
-
-def _call(case):
-    return "f(" + ", ".join(_brief(a) for a in case) + ")"
-
-
-def _brief(value):
-    if isinstance(value, Exception):
-        said = str(value)
-        return f"{type(value).__name__}: {said}" if said else type(value).__name__
-    if isinstance(value, np.ndarray) and value.size > WHOLE:
-        return f"array {value.shape} of {value.dtype}, first {value.ravel()[:6].tolist()} ..."
-    if type(value) in (tuple, list) and any(isinstance(v, np.ndarray) for v in value):
-        return type(value).__name__ + " of " + ", ".join(map(_brief, value))
-    text = repr(value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value)
-    return text if len(text) <= 900 else text[:900] + " ..."

@@ -1,13 +1,18 @@
 """A check passes the right answer and names every wrong answer it claims to name."""
 
+import copy
 import importlib
+import math
 import pkgutil
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
 
 from mmtokedu import course
-from mmtokedu.course import Exercise, Mistake, same
+from mmtokedu.course import Exercise, Mistake, outcome, same, slip
 
 TOPICS = [m.name for m in pkgutil.iter_modules(course.__path__) if not m.name.startswith("_")]
 EXERCISES = [
@@ -51,6 +56,135 @@ def test_an_unknown_mistake_is_not_given_a_name():
     assert "not doubled" in exercise(lambda x: x).message
 
 
+PAIRS = [
+    pytest.param(e, pair, id=f"{p.id}: {pair.says[23:60]}, {pair.says.split('(2)')[1][:37]}")
+    for p in EXERCISES
+    for e in p.values
+    for pair in e.known()[len(e.mistakes) :]
+]
+
+
+def named(name):
+    """The exercise with a word in its name."""
+    return next(p.values[0] for p in EXERCISES if name in p.values[0].name)
+
+
+@pytest.mark.parametrize("exercise, pair", PAIRS)
+def test_two_mistakes_at_once_are_named_where_the_cases_can_tell(exercise, pair):
+    verdict = exercise(pair.answer)
+    if verdict.cause == pair.says:
+        return
+    # two that undo each other are right (20 log10 of a root); one that hides the other is named alone
+    made = [outcome(pair.answer, case) for case in exercise.cases]
+    others = [exercise.answer] if verdict else [m.answer for m in exercise.mistakes if m.says == verdict.cause]
+    assert len(others) == 1
+    for case, result in zip(exercise.cases, made):
+        assert same(outcome(others[0], case), result, equal_nan=True, values_alone=True)
+
+
+def test_most_pairs_are_told_apart():
+    assert len(PAIRS) > 150
+    assert sum(p.values[0](p.values[1].answer).cause == p.values[1].says for p in PAIRS) > 0.9 * len(PAIRS)
+
+
+def codes_in_a_loop(codebook_of):
+    def follow(sums, usage, vectors, codes, decay):
+        total, count = np.zeros_like(sums), np.zeros_like(usage)
+        total[codes] += vectors
+        count[codes] += 1
+        return codebook_of(decay * sums + (1 - decay) * total, decay * usage + (1 - decay) * count)
+
+    return follow
+
+
+def without_two_and_mean(vectors, codebook, upstream, beta):
+    return upstream + beta * (vectors - codebook[((vectors[:, None] - codebook) ** 2).sum(-1).argmin(1)])
+
+
+def floored_and_unbroken(height, width):
+    ratio = max(height, width, 1024) / 1024
+    return round(height / ratio) // 16 * (round(width / ratio) // 16)
+
+
+def with_numpys_mean(sums, usage, vectors, codes, decay):
+    with np.errstate(all="ignore"):
+        return np.array([vectors[codes == k].sum(axis=0) / (codes == k).sum() for k in range(len(usage))])
+
+
+@np.errstate(all="ignore")
+def with_every_share(codes, K):
+    shares = np.bincount(codes, minlength=K) / len(codes)
+    return np.exp(-(shares * np.log(shares)).sum())
+
+
+@pytest.mark.parametrize(
+    "name, function, says",
+    [  # what was typed -> what the check must say of it, each of them
+        ("round a side", lambda s, f: int(s / f + 0.5) * f, ["halves rounded up", "thin sides become 0"]),
+        ("round a side", lambda s, f: max(f, int(s / f + 0.5) * f), ["halves rounded up"]),
+        ("Pixtral", floored_and_unbroken, ["only begun was dropped", "the breaks themselves are tokens"]),
+        ("gradient", without_two_and_mean, ["2 of the square's derivative", "summed, not averaged"]),
+        ("follow", codes_in_a_loop(lambda s, n: s / n[:, None]), ["`total[codes] += vectors` adds once", "`count[codes] += 1`"]),
+        ("follow", with_numpys_mean, ["nan at [2, 0]", "mean of nothing"]),
+        ("perplexity", with_every_share, ["0 times log 0"]),
+        ("perplexity", lambda c, K: math.exp(-sum(p * math.log(p) for p in np.bincount(c, minlength=K) / len(c))), ["math.log(0)"]),
+        ("normalise", lambda i, m, s: i - np.array(m), ["divide by 255", "standard deviation forgotten"]),
+    ],
+)  # fmt: skip
+def test_what_is_typed_is_named(name, function, says):
+    verdict = named(name)(function)
+    assert verdict.state == "fail" and all(words in verdict.cause for words in says), verdict
+
+
+def test_slips_of_different_functions_or_of_one_switch_do_not_compose():
+    def area(height, width, unit=1):
+        return height * width * unit
+
+    def other(height, width, unit=1, start=0):
+        return start + height * width * unit
+
+    mistakes = slip(area, "twice", unit=2), slip(area, "thrice", unit=3), slip(other, "one more", start=1)
+    exercise = Exercise("area", area, ((1, 2), (3, 4)), mistakes)
+    assert exercise.known() == mistakes
+    assert "none of the usual" in exercise(lambda h, w: 6 * h * w).message
+
+
+# ---------------------------------------------------------------- arguments changed in place
+
+
+def spoiling(answer):
+    """The answer of a function that leaves its arguments changed."""
+
+    def function(*case):
+        try:
+            return copy.deepcopy(answer(*case))
+        finally:
+            for value in case:
+                if isinstance(value, np.ndarray):
+                    value += 1
+                elif isinstance(value, list):
+                    value.append(value[0])
+
+    return function
+
+
+CHANGEABLE = [p for p in EXERCISES if any(isinstance(v, (np.ndarray, list)) for v in p.values[0].cases[0])]
+
+
+@pytest.mark.parametrize("exercise", CHANGEABLE)
+def test_an_argument_changed_in_place_is_seen_beside_every_mistake(exercise):
+    verdict = exercise(spoiling(exercise.answer))
+    assert (
+        verdict.state == "fail"
+        and "Do not change the input" in verdict.cause
+        and verdict.cause.startswith("argument 1")
+    )
+    for mistake in exercise.mistakes:
+        verdict = exercise(spoiling(mistake.answer))
+        assert verdict.cause == mistake.says and "also: argument 1" in verdict.message
+    assert exercise(exercise.answer)  # the cases themselves are as they were
+
+
 def test_a_student_cannot_spoil_the_cases():
     def destroy(array):
         array[:] = 0
@@ -59,6 +193,168 @@ def test_a_student_cannot_spoil_the_cases():
     exercise = Exercise("copy", lambda a: a.copy(), ((np.array([1, 2]),),))
     assert exercise(destroy).state == "fail"
     assert exercise(lambda a: a).state == "pass"
+
+
+def test_which_argument_was_changed_is_said():
+    def sorts(a, b):
+        b.sort()
+        return a + b[0]
+
+    exercise = Exercise("least", lambda a, b: a + min(b), ((1, [3, 2]),))
+    assert exercise(sorts).cause.startswith("argument 2 was changed in place")
+    nan = Exercise("first", lambda a: a[0], ((np.array([1.0, np.nan]),),))
+    assert nan(lambda a: a[0])  # a nan is not a change
+
+
+# ---------------------------------------------------------------- the kind of a result, and nan
+
+
+def whole(exercise):
+    right = [np.asarray(outcome(exercise.answer, case)) for case in exercise.cases]
+    return all(r.dtype.kind in "iu" for r in right)
+
+
+@pytest.mark.parametrize("exercise", [p for p in EXERCISES if whole(p.values[0])])
+def test_floats_and_complex_numbers_are_no_counts_and_no_codes(exercise):
+    def made_of(answer, kind):
+        return lambda *case: np.asarray(answer(*case)).astype(kind)[()]
+
+    for kind, words in ((float, "int"), (complex, "complex")):
+        verdict = exercise(made_of(exercise.answer, kind))
+        assert verdict.state == "fail" and words in verdict.cause, verdict
+    assert exercise(made_of(exercise.answer, np.int32))
+    for mistake in exercise.mistakes:
+        if all(np.asarray(mistake.answer(*case)).dtype.kind in "iu" for case in exercise.cases):
+            verdict = exercise(made_of(mistake.answer, float))
+            assert verdict.cause == mistake.says
+            case = exercise.cases[verdict.case - 1]  # of another shape, the shape is what counts
+            alike = np.shape(mistake.answer(*case)) == np.shape(exercise.answer(*case))
+            assert ("also: " in verdict.message) == alike
+
+
+def test_a_count_is_an_int():
+    assert "a count is an int" in named("count visual tokens")(lambda h, w, p, m: h / (p * m) * (w / (p * m))).cause
+    assert "a count is an int" in named("listener")(lambda s, window, n: np.ceil(s / window) * n).cause
+
+
+def refuses(x):
+    if x < 0:
+        raise ValueError("below 0")
+    return x, np.arange(x)
+
+
+@pytest.mark.parametrize(
+    "function, cause",
+    [
+        (lambda x: [x, np.arange(x)], "you returned one list, it should be a tuple of 2"),
+        (lambda x: ValueError("below 0") if x < 0 else refuses(x), "the exception was returned; `raise` it"),
+        (lambda x: x if x < 0 else refuses(x), "this input must be refused with a ValueError"),
+        (lambda x: (x, np.ma.masked_equal(np.arange(x), 1)), "item 2 of 2: a masked array"),
+        (lambda x: (x, np.arange(x) + 0j), "item 2 of 2: complex numbers"),
+        (lambda x: (float(x), np.arange(x)), "item 1 of 2: a float was returned; a count is an int"),
+        (lambda x: (x, np.where(np.arange(x) == 1, np.nan, np.arange(x))), "item 2 of 2: float64 numbers"),
+    ],
+)
+def test_the_kind_of_a_result_is_part_of_it(function, cause):
+    exercise = Exercise("list", refuses, ((3,), (2,), (-1,)))
+    assert exercise(refuses)
+    verdict = exercise(function)
+    assert verdict.state == "fail" and verdict.cause.startswith(cause), verdict
+
+
+def test_nan_is_named_wherever_it_stands():
+    exercise = Exercise("two", lambda x: (x, np.array([x, 1.0])), ((1.0,), (2.0,)))
+    assert exercise(lambda x: (x, np.array([x, np.nan]))).cause.startswith("nan at [1]: 0 / 0")
+    assert exercise(lambda x: (np.nan, np.array([x, 1.0]))).cause.startswith("nan")
+    ragged = Exercise("ragged", lambda x: [np.ones(2), np.ones(3)], ((1.0,),))
+    assert ragged(lambda x: [np.ones(2), np.array([1, 1, np.nan])]).cause.startswith("nan at [2]")
+    unlike = Exercise("shape", lambda x: np.ones(2), ((1.0,),))
+    assert unlike(lambda x: np.array([np.nan])).cause.startswith("nan at [0]")  # whatever else is wrong
+
+
+def test_a_tensor_with_a_gradient_is_told_to_let_go_of_it():
+    torch = pytest.importorskip("torch")
+    exercise = Exercise("double", lambda x: 2 * x, ((np.ones(2),),))
+    assert exercise(lambda x: torch.tensor(2 * x))
+    assert ".detach()" in exercise(lambda x: torch.tensor(2 * x, requires_grad=True)).cause
+    pair = Exercise("both", lambda x: (x, 2 * x), ((np.ones(2),),))
+    assert "item 2 of 2: a tensor" in pair(lambda x: (x, torch.tensor(2 * x, requires_grad=True))).cause
+    ragged = Exercise("list", lambda x: [x, x[:1]], ((np.ones(2),),))
+    assert ".detach()" in ragged(lambda x: [x, torch.tensor(x[:1], requires_grad=True)]).cause
+
+
+def test_what_a_function_on_a_card_changes_is_seen(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(course, "_has_cuda", lambda: True)
+    monkeypatch.setattr(torch.Tensor, "cuda", torch.Tensor.clone)
+    exercise = Exercise("double", lambda x: 2 * x, ((np.ones(2),),), needs="cuda")
+    assert exercise(lambda x: 2 * x)
+    assert "Do not change the input" in exercise(lambda x: x.mul_(2)).cause
+
+
+# ---------------------------------------------------------------- what a check says, and where
+
+
+def test_a_case_is_counted_among_those_that_can_be_seen():
+    exercise = Exercise("double", lambda x: 2 * x, ((1,), (2,), (3,)), visible=2)
+    assert "case 1 of 2" in exercise(lambda x: x).message
+
+
+def run_script(text):
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(text)], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_a_script_hears_what_the_check_says_and_once():
+    said = run_script("""
+        from mmtokedu.course import patches as check, load_checks, pack_checks, recorded
+        check.round_side(lambda side, factor: round(side / factor) * factor)
+        verdict = check.round_side(lambda side, factor: side)
+        print(check.round_side(lambda side, factor: side // factor * factor))
+        assert not check.round_side(lambda side, factor: side)
+        packed = load_checks(pack_checks({"side": recorded(check.round_side)}))
+        packed["side"](lambda side, factor: max(factor, round(side / factor) * factor))
+    """)
+    assert said.count("round a side") == 3
+    assert (
+        said.index("thin sides become 0 pixels")
+        < said.index("floor instead of round")
+        < said.index("all 7 cases agree")
+    )
+
+
+def test_a_console_that_has_no_tick_hears_the_check_too(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    said = run_script("""
+        from mmtokedu.course import patches as check
+        check.round_side(lambda side, factor: max(factor, round(side / factor) * factor))
+    """)
+    assert said == "? round a side to whole patches: all 7 cases agree\n"
+
+
+def test_at_the_prompt_nothing_is_said_twice(capsys):
+    """A line at the prompt, as the last one of a notebook's cell, is shown by the prompt."""
+    exec(compile("exercise(lambda x: x)", "prompt", "single"), {"exercise": Exercise("same", lambda x: x, ((1,),))})
+    assert capsys.readouterr().out.count("all 1 cases agree") == 1
+
+
+def test_a_check_that_is_interrupted_leaves_no_old_word_in_the_receipt(capsys):
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    record = course.recorded(Exercise("double", lambda x: 2 * x, ((1,),)))
+    check = course.load_checks(course.pack_checks({"f": record}))
+    assert check["f"](lambda x: 2 * x)
+    with pytest.raises(KeyboardInterrupt):
+        check["f"](interrupted)
+    check.receipt()
+    assert capsys.readouterr().out.split()[:3] == ["f", "not", "run"]
+
+
+def test_pairs_are_known_to_the_packed_checks():
+    exercise = named("Pixtral")
+    check = course.load_checks(course.pack_checks({"f": course.recorded(exercise)}))["f"]
+    assert check(lambda h, w: exercise.known()[-1].answer(h, w)).cause == exercise.known()[-1].says
 
 
 @pytest.mark.parametrize("got", [None, "x", [1, 2, 3], np.array([1.0, np.nan]), [[1], [1, 2]], object()])

@@ -1,4 +1,5 @@
 import builtins
+import subprocess
 import sys
 
 import pytest
@@ -50,3 +51,18 @@ def test_dtypes_follow_the_capability(monkeypatch, capability, dtypes):
     assert set(report.dtypes) == dtypes and "a card, 16 GiB" in report.gpu
     assert report.paths["patches.normalize_patchify"] == "CUDA tensors: Triton kernel"
     assert report.paths["patches.patchify"] == "CUDA tensors: torch"
+
+
+@pytest.mark.parametrize(
+    "line", ["mmtokedu.doctor()", "print(mmtokedu.doctor())", "report = mmtokedu.doctor(); print(report)"]
+)
+def test_a_script_hears_the_doctor_once(line):
+    done = subprocess.run(
+        [sys.executable, "-c", f"import mmtokedu\n{line}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("GPU:") == 1
+
+
+def test_a_program_that_keeps_the_report_hears_nothing(capsys):
+    report = mmtokedu.doctor()
+    assert report and capsys.readouterr().out == ""

@@ -17,7 +17,7 @@ LABS = re.findall(r"file: notebooks/lab/(\w+)", (ROOT / "_toc.yml").read_text())
 ORDER = ["patches", "vq", "rvq", "video", "interleave", "mrope", "compress", "budget", "cache"]
 # The rooms, from the ground up. Whoever stands in one may use what is in its own room and in those below.
 FLOORS = [
-    ["_dispatch", "_version"],
+    ["_dispatch", "_say", "_version"],
     ["arguments"],
     ["media", "catalog", "measured"],
     *([stem] for stem in ORDER),

@@ -12,7 +12,8 @@ BY_HAND = {  # exercise -> what each of its cases must give
     "nearest": [[0, 2, 1, 3, 0], [0, 0], [3, 1, 2, 0, 2]],
     "perplexity": [2, 4 / 3**0.75, 8],  # shares 3/4 and 1/4: (4/3)^(3/4) * 4^(1/4)
     # (1, 1) from (0, 0): 2 * (1, 1) / 4 beside (0.1, 0.2); (1, 2) from (0, 3): 2 * (1, -1) / 4 beside (-0.3, 0)
-    "gradient": [[[0.5 + 0.25, -0.5]], [[0.6, 0.7], [0.2, -0.5]]],
+    # (1, 0, -2) from the origin: 0.75 * 2 / 3 of it
+    "gradient": [[[0.5 + 0.25, -0.5]], [[0.6, 0.7], [0.2, -0.5]], [[0.3 + 0.5, 0, -1]]],
     # code 0: half of (8, 0) and half of (10, 4) over half of 4 and half of 2
     "follow": [[[9 / 3, 2 / 3], [2, 2.5], [3, 3]], [[2, 0], [1, 2], [27 / 9.1, 27.8 / 9.1]]],
     "restart": [  # the average usage is 14.1 / 3 = 4.7, then 9 / 3 = 3
