@@ -132,7 +132,7 @@ def test_what_is_no_image(tmp_path):
     page.write_bytes(b"<!DOCTYPE html><p>404")
     with pytest.raises(ValueError, match=r"cat\.jpg' begins with b'<!DOCTYPE html>.*none of PNG, JPEG"):
         load_image(page)
-    with pytest.raises(ValueError, match="none of PNG"):  # Pillow would start Ghostscript on it
+    with pytest.raises(ValueError, match="is PostScript; read are PNG"):  # Pillow would start Ghostscript on it
         load_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
     for size in ((0, 5), (5, 0)):
         with pytest.raises(ValueError, match="has 0; 1 to max_pixels"):
