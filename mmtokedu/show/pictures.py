@@ -98,8 +98,8 @@ def _pixels(array):
     array = np.asarray(array)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ValueError(f"a picture has shape {array.shape}; pass (H, W), (H, W, 1) or (H, W, 3)")
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or not array.size:
+        raise ValueError(f"a picture has shape {array.shape}; pass (H, W), (H, W, 1) or (H, W, 3), no side 0")
     if np.issubdtype(array.dtype, np.floating):
         return _levels(array)
     if array.dtype != np.uint8:
@@ -109,7 +109,7 @@ def _pixels(array):
 
 def _levels(array):
     """Floats in [0, 1] as uint8: level 0 is 0 and level 255 is 1."""
-    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 1.0)
+    low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"a picture has {np.count_nonzero(~np.isfinite(array))} floats that are not finite")
     if not -HALF_A_LEVEL < low <= high < 1 + HALF_A_LEVEL:
