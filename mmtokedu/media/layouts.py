@@ -11,7 +11,7 @@ from PIL import Image
 # TIFF tags
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANES = 256, 257, 258, 259, 262, 277, 284
 STRIPS, ROWS, STRIP_BYTES, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES = 273, 278, 279, 322, 323, 324, 325
-KIND, COLORMAP, FORMAT, SUBSAMPLING, DNG = 254, 320, 339, 530, 50706
+KIND, COLORMAP, FORMAT, DNG = 254, 320, 339, 50706
 RGB, CMYK, YCBCR = 2, 5, 6  # of PHOTOMETRIC
 SHORT = "it is cut short, and the rest would be black or grey (fetch it again)"
 AS_PNG = "(save it as PNG with the program that wrote it)"
@@ -20,9 +20,9 @@ AS_PNG = "(save it as PNG with the program that wrote it)"
 def misread(image):
     """What Pillow would get wrong of an opened image that is not decoded yet, as text; None where nothing is known.
 
-    TIFF: separate planes other than 8-bit colour, big-endian signed or float samples under a compression, YCbCr that
-    is subsampled and not compressed, strips or tiles that are missing or short. BMP: more bits than its grey palette
-    needs. Pillow 10.3 to 13 read all of these as noise or black. Source: TIFF 6.0.
+    TIFF: separate planes other than 8-bit colour, big-endian signed or float samples under a compression, YCbCr without
+    one, strips or tiles that are missing or short. BMP: more bits than its grey palette needs. Pillow 10.4, 11.3 and 13
+    read these as noise or black (13 has mended YCbCr that is not subsampled). Source: TIFF 6.0.
     """
     if image.format == "TIFF":
         tags = image.tag_v2
@@ -46,8 +46,8 @@ def _misread_samples(tags):
         return f"its {samples} samples of {bits[0]} bits lie in separate planes {AS_PNG}"
     if tags.prefix == b"MM" and compressed and max(bits) > 8 and set(tags.get(FORMAT, (1,))) & {2, 3}:
         return f"its signed or float samples of {bits[0]} bits are big-endian and compressed {AS_PNG}"
-    if photometric == YCBCR and not compressed and tags.get(SUBSAMPLING, (2, 2)) != (1, 1):
-        return f"its colour is subsampled by {tags.get(SUBSAMPLING, (2, 2))} and not compressed {AS_PNG}"
+    if photometric == YCBCR and not compressed:
+        return f"its colour is YCbCr, not compressed {AS_PNG}"
     return None
 
 

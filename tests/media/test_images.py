@@ -5,6 +5,7 @@ import struct
 import zlib
 
 import numpy as np
+import PIL
 import pytest
 from image_bytes import bmp, png
 from image_bytes import tiff as tiff_of
@@ -586,7 +587,13 @@ def test_grey_that_is_premultiplied():
     assert load_image(Image.new("La", (1, 1), (10, 128))).tolist() == [[[137] * 3]]
     assert load_image(Image.new("RGBa", (1, 1), (10, 20, 30, 128))).tolist() == [[[137, 147, 157]]]
     data = tiff_of([bytes([10, 128])], {256: 1, 257: 1, 258: [8, 8], 262: 1, 277: 2, 278: 1, 338: 1})
-    assert load_image(data).tolist() == [[[137] * 3]]
+    try:
+        loaded = load_image(data)
+    except ValueError as error:  # before 12, Pillow has no such mode for a file
+        assert "is a TIFF that is damaged or holds samples that Pillow does not know" in str(error)
+        assert int(PIL.__version__.split(".")[0]) < 12
+    else:
+        assert loaded.tolist() == [[[137] * 3]]
 
 
 def test_sixteen_bits_with_alpha():
@@ -694,13 +701,12 @@ def test_big_endian_samples_under_a_compression(bits, kind):
                 load_image(packed)
 
 
-def test_colour_that_is_subsampled_and_not_compressed():
+def test_luma_and_colour_without_a_compression():
+    """Pillow 11.3 takes four bytes for a pixel; none knows that two may share their colour."""
     tags = {256: 2, 257: 2, 258: [8] * 3, 262: 6, 277: 3, 278: 2}
-    full = bytes([100, 128, 128] * 4)
-    assert (load_image(tiff_of([full], tags | {530: [1, 1]})) == 100).all()
-    for said in ({}, {530: [2, 2]}, {530: [2, 1]}):
-        with pytest.raises(ValueError, match=r"its colour is subsampled by \(2, .\) and not compressed"):
-            load_image(tiff_of([full], tags | said))
+    for said in ({}, {530: [1, 1]}, {530: [2, 2]}):
+        with pytest.raises(ValueError, match="its colour is YCbCr, not compressed .save it as PNG"):
+            load_image(tiff_of([bytes([100, 128, 128] * 4)], tags | said))
 
 
 def test_a_palette_of_bytes_where_words_belong():

@@ -350,7 +350,13 @@ def test_tags_around_the_sound_do_not_matter(rng, format, subtype):
     data = saved(noise(rng), format, subtype)
     whole = load_sound(data)
     before = b"ID3\4\0\0\0\0\1\2" + bytes(130)
-    for tagged in (data + b"TAG" + bytes(125), data + bytes(1000), before + data, before * 2 + data):
+    behind = [data + b"TAG" + bytes(125), data + bytes(1000)]
+    if format == "OGG" and soundfile.__libsndfile_version__ < "1.2.2":  # what follows hides its length from libsndfile
+        for tagged in behind:
+            with pytest.raises(ValueError, match="does not say how long it is"):
+                load_sound(tagged)
+        behind = []
+    for tagged in (*behind, before + data, before * 2 + data):
         np.testing.assert_array_equal(load_sound(tagged), whole)
 
 
