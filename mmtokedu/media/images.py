@@ -24,16 +24,24 @@ def load_image(source, *, max_pixels=178_956_970, background=(255, 255, 255)):
     """Read an image as people have them, and give it as RGB: what `patchify` expects.
 
     source: a path, the file's bytes, a binary file (read from its start, left open) or a PIL.Image; the content
-    counts, not the name. Returns (H, W, 3) uint8. The EXIF orientation is applied; transparency is laid over
-    `background`; grey, 1-bit and palette images become RGB. Grey of b bits above 8 is v*255/(2^b - 1), rounded, with
-    b as a TIFF declares it, else 16; float grey runs from 0 to 1; colour of 16 bits keeps its upper byte. CMYK and
-    YCCK become RGB as (1-C)(1-K); ICC profiles are not applied. A file with several frames is refused, for nobody
-    said which one: open it with Pillow, seek(k), pass the image. A phone's MPO gives its photo.
+    counts, not the name. Returns (H, W, 3) uint8. The EXIF orientation is applied; grey, 1-bit and palette images
+    become RGB. Grey of b bits above 8 is v*255/(2^b - 1), rounded, with b as a TIFF declares it, else 16; signed grey
+    runs from 0 to its largest level, float grey from 0 to 1; colour of 16 bits, and grey with alpha in a PNG, keep
+    their upper byte. CMYK and YCCK become RGB as (1-C)(1-K); ICC profiles are not applied.
 
-    Raises FileNotFoundError; TypeError for another kind of source; ValueError for a file that is empty, cut short,
-    not an image or of several frames, for grey outside its range or not finite, and for more than max_pixels. These
-    are counted in the header, before anything is decoded; PIL.Image.MAX_IMAGE_PIXELS is left as it is and holds too.
-    Source: Exif 2.32 (tag 0x0112), TIFF 6.0 (tags 258, 262, 339); the decoders are Pillow's.
+    Transparency is laid over `background`: alpha (premultiplied or not; in a BMP that is 0 all over it is none), a
+    palette's, and the one level or colour that a PNG calls transparent, compared at the file's own depth. Of a
+    PIL.Image that is decoded already, Pillow has forgotten that depth: pass the file.
+
+    A file with several frames is refused, for nobody said which one: open it with Pillow, seek(k), pass the image. A
+    phone's MPO gives its photo. Refused by name are what is not read (HEIC, JPEG XL, SVG, PDF, a camera's RAW, ...) and
+    what Pillow would read as noise or black: see `media.layouts`.
+
+    Raises FileNotFoundError; TypeError for another kind of source; ValueError for a file that is empty, cut short
+    (also where it ends properly: a PNG or JPEG without its last rows, a TIFF without its last strips), not an image or
+    of several frames, for grey outside its range or not finite, and for more than max_pixels. These are counted in the
+    header, before anything is decoded; PIL.Image.MAX_IMAGE_PIXELS is left as it is and holds too.
+    Source: Exif 2.32 (tag 0x0112), TIFF 6.0, PNG (third edition); the decoders are Pillow's.
 
     >>> load_image(Image.new("LA", (2, 1), (0, 51))).tolist()  # black, a fifth of it, over white
     [[[204, 204, 204], [204, 204, 204]]]
@@ -41,7 +49,7 @@ def load_image(source, *, max_pixels=178_956_970, background=(255, 255, 255)):
     levels = np.asarray(background)
     if levels.shape != (3,) or levels.dtype.kind not in "iu" or not ((levels >= 0) & (levels <= 255)).all():
         raise ValueError(f"background is {background!r}; expected three whole numbers in 0 ... 255, as (255, 255, 255)")
-    if not isinstance(max_pixels, (int, np.integer)):
+    if isinstance(max_pixels, bool) or not isinstance(max_pixels, (int, np.integer)):
         raise TypeError(f"max_pixels is {max_pixels!r}; expected a whole number, as 178_956_970")
     limits = max_pixels, tuple(levels.tolist())
     if isinstance(source, Image.Image):
@@ -89,7 +97,7 @@ def _refusing(what):
         raise ValueError(f"{error} Nothing was decoded (if you trust it, raise max_pixels and {limit})") from error
     except Exception as error:
         raise ValueError(
-            f"{what}: {error or type(error).__name__} (fetch it again, or open it with Pillow and pass the image)"
+            f"{what}: {str(error) or type(error).__name__} (fetch it again, or open it with Pillow and pass the image)"
         ) from error
 
 

@@ -21,12 +21,15 @@ def misread(image):
     """What Pillow would get wrong of an opened image that is not decoded yet, as text; None where nothing is known.
 
     TIFF: separate planes other than 8-bit colour, big-endian signed or float samples under a compression, YCbCr without
-    one, strips or tiles that are missing or short. BMP: more bits than its grey palette needs. Pillow 10.4, 11.3 and 13
-    read these as noise or black (13 has mended YCbCr that is not subsampled). Source: TIFF 6.0.
+    one, strips or tiles that are missing or short. PNG: no palette. BMP: more bits than its grey palette needs.
+    Pillow 10.4, 11.3 and 13 read these as noise or black (13 has mended YCbCr that is not subsampled).
+    Source: TIFF 6.0.
     """
     if image.format == "TIFF":
         tags = image.tag_v2
         return _misread_samples(tags) or _missing_strips(tags)
+    if image.format == "PNG" and image.mode == "P" and image.palette is None:
+        return "its palette is missing (fetch it again)"
     return _misread_bmp(image) if image.format == "BMP" else None
 
 
@@ -101,12 +104,12 @@ def eight_bit_palette(image):
 
 
 def rows_missing(image, file):
-    """Whether a decoded PNG, JPEG or GIF file ends before its picture does. Their decoders say nothing then.
+    """Whether a decoded PNG or JPEG file ends, properly, before its picture does. Their decoders say nothing then.
 
-    A PNG or JPEG is looked at again only where the last pixel is as a decoder leaves it (0 and 128), which is rare.
-    A progressive JPEG that lacks only its last, finest scans counts as complete.
+    The file is looked at again only where the last pixel is as a decoder leaves it (0 and 128), which is rare. Of a
+    JPEG whose end is followed by another image's, and of a progressive one that lacks its finest scans, nobody can say.
     """
-    ask = {"PNG": _png_rows_missing, "JPEG": _jpeg_rows_missing, "GIF": _gif_rows_missing}.get(image.format)
+    ask = {"PNG": _png_rows_missing, "JPEG": _jpeg_rows_missing}.get(image.format)
     return ask is not None and ask(image, file)
 
 
@@ -153,30 +156,3 @@ def _jpeg_rows_missing(image, file):
     noise = bytes(np.random.default_rng(0).integers(0, 255, 4096, dtype=np.uint8))
     again = Image.open(io.BytesIO(data[:end] + noise + data[end:]), formats=["JPEG"])
     return again.tobytes() != image.tobytes()
-
-
-def _gif_rows_missing(image, file):
-    """Without the empty block that ends it, an image that lacks pixels is cut short in the decoder's eyes too."""
-    data = _read(file)
-    end = _end_of_gif_pixels(data)
-    try:
-        Image.open(io.BytesIO(data[:end]), formats=["GIF"]).load()
-    except Exception:
-        return True
-    return False
-
-
-def _end_of_gif_pixels(data):
-    """Where the empty block after a GIF's first image stands."""
-    at = 13 + (3 * 2 << (data[10] & 7) if data[10] & 128 else 0)
-    while True:
-        image = data[at : at + 1] == b","
-        if image:
-            at += 10 + (3 * 2 << (data[at + 9] & 7) if data[at + 9] & 128 else 0) + 1
-        else:
-            at += 2  # an extension and its label
-        while data[at]:
-            at += 1 + data[at]
-        if image:
-            return at
-        at += 1
