@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from mmtokedu._dispatch import has_cuda_twin
-from mmtokedu.arguments.common import check_codes, check_finite, positive
+from mmtokedu.arguments.common import check_codes, check_finite, check_number, check_samples, positive
 from mmtokedu.arguments.rvq import (
     check_columns,
     check_delays,
@@ -14,7 +14,6 @@ from mmtokedu.arguments.rvq import (
     check_frames,
     check_hop,
     check_loudness,
-    check_number,
     check_pad,
     check_residual,
     check_row_of_ids,
@@ -159,8 +158,8 @@ def audio_tokens(model, seconds):
 
     model: a name of `mmtokedu/catalog/listeners.toml` (places, with the padding that the model itself adds, without
     start and end markers) or of codecs.toml (codes of all codebooks that its own tools use, the last frame filled up).
-    Raises ValueError for an unknown name, which it answers with all names, for less than one sample and for what the
-    model refuses; TypeError for seconds that are no number.
+    Raises ValueError for an unknown name, which it answers with all names, for less than one sample, for more than
+    10**9 seconds and for what the model refuses; TypeError for seconds that are no number.
     Source: the model's row.
 
     >>> audio_tokens("whisper", 3), audio_tokens("qwen2-audio", 3), audio_tokens("mimi", 3)
@@ -168,9 +167,7 @@ def audio_tokens(model, seconds):
     """
     if model in list(codecs.rows()):
         row = codecs.row(model)
-        samples = round(check_number(seconds, "seconds", "seconds") * row.sample_rate)
-        if samples < 1:
-            raise ValueError(f"seconds is {seconds}; expected at least one sample at {row.sample_rate} Hz")
+        samples = check_samples(seconds, row.sample_rate)
         frames = sum(count * codecs.frames_of(row, length) for length, count in codecs.pieces_of(row, samples))
         return sum(frames // stride for stride in row.strides or (1,) * row.default)
     if model not in list(listeners.rows()):

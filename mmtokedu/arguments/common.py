@@ -1,5 +1,6 @@
 """What topics share: arrays, whole numbers, sizes, vectors and codes. NumPy functions and torch twins ask alike."""
 
+import math
 import operator
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from mmtokedu._dispatch import is_tensor
 
 MAX_SIDE = 2**31 - 1  # pixels: the largest side that a PNG can state
+MAX_SECONDS = 10**9  # 32 years; at 768 kHz its samples are still counted exactly by a float
 
 
 def check_array(x, name):
@@ -34,6 +36,42 @@ def positive(value, name):
     if value < 1:
         raise ValueError(f"{name} is {value}; it must be at least 1")
     return value
+
+
+def check_number(value, name, unit):
+    """`value` as a float, or an error unless it is one real number, finite and above 0.
+
+    Python's numbers, Fraction, Decimal, NumPy's scalars and arrays of no axes will do; a truth value, a text, a complex
+    number and a date are TypeErrors.
+    """
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    try:
+        if isinstance(value, (str, bytes, bytearray, bool)) or kind not in "iuf":
+            raise TypeError
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several numbers, or a complex one
+        raise TypeError(f"{name} is {value!r}; expected a number of {unit}, as 2.5") from None
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} is {number:g}; expected a finite number of {unit} above 0")
+    return number
+
+
+def check_seconds(value, name):
+    """`value` as a float of seconds, or an error unless it is a number above 0, at most MAX_SECONDS."""
+    number = check_number(value, name, "seconds")
+    if number > MAX_SECONDS:
+        raise ValueError(f"{name} is {number:g}; at most {MAX_SECONDS} seconds (32 years) are counted")
+    return number
+
+
+def check_samples(seconds, rate):
+    """How many samples a sound of so many seconds has at `rate` Hz, or an error where that is none."""
+    samples = round(check_seconds(seconds, "seconds") * rate)
+    if samples < 1:
+        raise ValueError(f"seconds is {float(seconds):g}; expected at least one sample at {rate} Hz")
+    return samples
 
 
 def check_size(height, width):

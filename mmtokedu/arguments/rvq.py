@@ -1,7 +1,5 @@
 """What `mmtokedu.rvq` refuses, shared by the NumPy functions and their torch twins."""
 
-import math
-
 import numpy as np
 
 from mmtokedu.arguments.common import (
@@ -120,15 +118,6 @@ def check_draws(draws, Q, low, high):
     if not (0 <= low and high < 1):
         raise ValueError(f"draws reach from {low} to {high}; expected numbers in [0, 1)")
     return Q
-
-
-def check_number(value, name, unit):
-    """value as a float, or an error unless it is a finite number above 0."""
-    if isinstance(value, (str, bytes, bool)) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} is {value!r}; expected a number of {unit}, as 2.5")
-    if not 0 < float(value) < math.inf:
-        raise ValueError(f"{name} is {value}; expected a finite number of {unit} above 0")
-    return float(value)
 
 
 # Sounds

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mmtokedu import catalog
+from mmtokedu.arguments.common import check_samples
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,14 @@ def listener_plan(model, seconds):
 
     seconds: of sound, before padding; becomes round(seconds * sample_rate) samples.
     Returns ListenerPlan(model, samples, heard, windows, tokens).
-    Raises ValueError for an unknown model, for less than a sample and for what the model refuses; TypeError for seconds
-    that are no number. Source: the model's row in `mmtokedu/catalog/listeners.toml`.
+    Raises ValueError for an unknown model, for less than a sample, for more than 10**9 seconds and for what the model
+    refuses; TypeError for seconds that are no number. Source: the model's row in `mmtokedu/catalog/listeners.toml`.
 
     >>> listener_plan("qwen2-audio", 61)
     ListenerPlan(model='qwen2-audio', samples=976000, heard=480000, windows=1, tokens=750)
     """
     listener = row(model)
-    if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__") or isinstance(seconds, bool):
-        raise TypeError(f"seconds is {seconds!r}; expected a number, as 2.5")
-    samples = round(float(seconds) * listener.sample_rate) if math.isfinite(seconds) else 0
-    if samples < 1:
-        least = f"at least one sample at {listener.sample_rate} Hz"
-        raise ValueError(f"seconds is {seconds}; expected a finite number, {least}")
+    samples = check_samples(seconds, listener.sample_rate)
     return ListenerPlan(model, samples, *RULES[listener.rule](samples, **listener.parameters))
 
 

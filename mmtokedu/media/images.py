@@ -1,13 +1,16 @@
 """Any picture a user has, as the array the book begins with: (H, W, 3) uint8, RGB, upright."""
 
 import contextlib
-import io
-import os
 import warnings
 
 import numpy as np
 from PIL import Image, ImageFile
 from PIL.Image import Transpose
+
+from mmtokedu.media.depths import eight_bits, is_deep, over, transparent_pixels
+from mmtokedu.media.kinds import unread_kind
+from mmtokedu.media.layouts import SHORT, eight_bit_palette, misread, preview, rows_missing
+from mmtokedu.media.sources import opened
 
 # Left out on purpose: what starts other programs (EPS, WMF) or holds a picture inside a picture (ICO, PSD).
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")  # AVIF from Pillow 11.3 on
@@ -21,16 +24,24 @@ def load_image(source, *, max_pixels=178_956_970, background=(255, 255, 255)):
     """Read an image as people have them, and give it as RGB: what `patchify` expects.
 
     source: a path, the file's bytes, a binary file (read from its start, left open) or a PIL.Image; the content
-    counts, not the name. Returns (H, W, 3) uint8. The EXIF orientation is applied; transparency is laid over
-    `background`; grey, 1-bit and palette images become RGB. Grey of b bits above 8 is v*255/(2^b - 1), rounded, with
-    b as a TIFF declares it, else 16; float grey runs from 0 to 1; colour of 16 bits keeps its upper byte. CMYK and
-    YCCK become RGB as (1-C)(1-K); ICC profiles are not applied. A file with several frames is refused, for nobody
-    said which one: open it with Pillow, seek(k), pass the image. A phone's MPO gives its photo.
+    counts, not the name. Returns (H, W, 3) uint8. The EXIF orientation is applied; grey, 1-bit and palette images
+    become RGB. Grey of b bits above 8 is v*255/(2^b - 1), rounded, with b as a TIFF declares it, else 16; signed grey
+    runs from 0 to its largest level, float grey from 0 to 1; colour of 16 bits, and grey with alpha in a PNG, keep
+    their upper byte. CMYK and YCCK become RGB as (1-C)(1-K); ICC profiles are not applied.
 
-    Raises FileNotFoundError; TypeError for another kind of source; ValueError for a file that is empty, cut short,
-    not an image or of several frames, for grey outside its range or not finite, and for more than max_pixels. These
-    are counted in the header, before anything is decoded; PIL.Image.MAX_IMAGE_PIXELS is left as it is and holds too.
-    Source: Exif 2.32 (tag 0x0112), TIFF 6.0 (tags 258, 262, 339); the decoders are Pillow's.
+    Transparency is laid over `background`: alpha (premultiplied or not; in a BMP that is 0 all over it is none), a
+    palette's, and the one level or colour that a PNG calls transparent, compared at the file's own depth. Of a
+    PIL.Image that is decoded already, Pillow has forgotten that depth: pass the file.
+
+    A file with several frames is refused, for nobody said which one: open it with Pillow, seek(k), pass the image. A
+    phone's MPO gives its photo. Refused by name are what is not read (HEIC, JPEG XL, SVG, PDF, a camera's RAW, ...) and
+    what Pillow would read as noise or black: see `media.layouts`.
+
+    Raises FileNotFoundError; TypeError for another kind of source; ValueError for a file that is empty, cut short
+    (also where it ends properly: a PNG or JPEG without its last rows, a TIFF without its last strips), not an image or
+    of several frames, for grey outside its range or not finite, and for more than max_pixels. These are counted in the
+    header, before anything is decoded; PIL.Image.MAX_IMAGE_PIXELS is left as it is and holds too.
+    Source: Exif 2.32 (tag 0x0112), TIFF 6.0, PNG (third edition); the decoders are Pillow's.
 
     >>> load_image(Image.new("LA", (2, 1), (0, 51))).tolist()  # black, a fifth of it, over white
     [[[204, 204, 204], [204, 204, 204]]]
@@ -38,45 +49,42 @@ def load_image(source, *, max_pixels=178_956_970, background=(255, 255, 255)):
     levels = np.asarray(background)
     if levels.shape != (3,) or levels.dtype.kind not in "iu" or not ((levels >= 0) & (levels <= 255)).all():
         raise ValueError(f"background is {background!r}; expected three whole numbers in 0 ... 255, as (255, 255, 255)")
-    if not isinstance(max_pixels, (int, np.integer)):
+    if isinstance(max_pixels, bool) or not isinstance(max_pixels, (int, np.integer)):
         raise TypeError(f"max_pixels is {max_pixels!r}; expected a whole number, as 178_956_970")
     limits = max_pixels, tuple(levels.tolist())
     if isinstance(source, Image.Image):
         return _pixels(source, "the image", *limits)
-    if isinstance(source, (str, os.PathLike)):
-        name = repr(os.fspath(source)[:200])
-        if not os.path.exists(source):
-            raise FileNotFoundError(f"no file {name} (a URL is not fetched: download it, or pass the bytes)")
-        if not os.path.isfile(source):
-            raise ValueError(f"{name} is not a file; load_image reads one image (of a folder: each file in turn)")
-        with open(source, "rb") as file:
-            return _decode(file, name, *limits)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        source = io.BytesIO(source)
-    if isinstance(source, io.TextIOBase) or not callable(getattr(source, "read", None)):
-        raise TypeError(f"source is {type(source).__name__}; expected a path, bytes, a file opened 'rb' or a PIL.Image")
-    return _decode(source, "the image", *limits)
+    expected = "a path, bytes, a file opened 'rb' or a PIL.Image"
+    with opened(source, "image", loader="load_image", expected=expected) as (file, name, start):
+        return _decode(file, name, start, *limits)
 
 
-def _decode(file, name, max_pixels, background):
+def _decode(file, name, start, max_pixels, background):
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise ValueError("PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True: what a file lacks would be grey. Set it False")
-    try:
-        file.seek(0)
-    except (AttributeError, OSError):  # a pipe, a response
-        file = io.BytesIO(file.read())
-    start = file.read(16)
-    if not start:
-        raise ValueError(f"{name} is empty: 0 bytes (fetch it again)")
+    unread = unread_kind(start)
+    if unread:
+        raise ValueError(f"{name} is {unread}; read are {', '.join(FORMATS)} (export it as PNG or JPEG)")
     Image.init()
-    with _refusing(f"{name} begins with {start!r}: damaged, or none of {', '.join(FORMATS)}"):
+    what = f"begins with {start[:16]!r}: damaged, or none of {', '.join(FORMATS)}"
+    if start[:4] in (b"II*\0", b"MM\0*"):
+        what = "is a TIFF that is damaged or holds samples that Pillow does not know, as 16-bit grey with alpha"
+    with _refusing(f"{name} {what}"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is max_pixels
             image = Image.open(file, formats=[known for known in FORMATS if known in Image.OPEN])
         frames = image.n_frames if image.format != "MPO" and getattr(image, "is_animated", False) else 1
+        copy_of = preview(image)
+    if copy_of:
+        raise ValueError(f"{name} is {copy_of}, which is not read (develop it, and export it as PNG or JPEG)")
     if frames > 1:
         raise ValueError(f"{name} holds {frames} frames; open it with Pillow, seek(k), and pass the image")
-    return _pixels(image, name, max_pixels, background)
+    pixels = _pixels(image, name, max_pixels, background)
+    with _refusing(f"{name}, {image.format} of {image.height}x{image.width} pixels, cannot be decoded"):
+        missing = rows_missing(image, file)
+    if missing:
+        raise ValueError(f"{name}, {image.format} of {image.height}x{image.width} pixels, lacks some: {SHORT}")
+    return pixels
 
 
 @contextlib.contextmanager
@@ -88,7 +96,9 @@ def _refusing(what):
         limit = f"PIL.Image.MAX_IMAGE_PIXELS={Image.MAX_IMAGE_PIXELS}"
         raise ValueError(f"{error} Nothing was decoded (if you trust it, raise max_pixels and {limit})") from error
     except Exception as error:
-        raise ValueError(f"{what}: {error} (fetch it again, or open it with Pillow and pass the image)") from error
+        raise ValueError(
+            f"{what}: {str(error) or type(error).__name__} (fetch it again, or open it with Pillow and pass the image)"
+        ) from error
 
 
 def _pixels(image, name, max_pixels, background):
@@ -99,30 +109,19 @@ def _pixels(image, name, max_pixels, background):
             f"{name} has {image.height * image.width}; 1 to max_pixels={max_pixels} are read "
             "(raise it if you trust the file, or shrink the image first)"
         )
-    with _refusing(f"{name}, mode {image.mode}, cannot be decoded"):
-        image.load()
-        turn = TURNS.get(image.getexif().get(0x0112))  # ImageOps.exif_transpose fails when another tag is damaged
-    if image.mode[0] in "IF":
-        image = _eight_bits(image, name)
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        image = Image.new("RGB", image.size, background)
-        image.paste(layer, mask=layer.getchannel("A"))
-    image = image.convert("RGB")
-    return np.array(image if turn is None else image.transpose(turn))
-
-
-def _eight_bits(image, name):
-    """Grey of more than 8 bits, modes I, I;16 and F -> mode L, or LA where one level stands for transparent."""
-    values, tags = np.asarray(image), getattr(image, "tag_v2", {})
-    bits, signed = tags.get(258, (16,))[0], tags.get(339, (1,))[0] == 2  # BitsPerSample, SampleFormat
-    top = 1 if image.mode == "F" else 2 ** (bits - signed) - 1
-    values = values.view(np.uint32) if top == 2**32 - 1 else values  # Pillow's mode I is signed
-    if not ((values >= 0) & (values <= top)).all():  # false for NaN too
-        span = f"grey from {values.min()} to {values.max()}, mode {image.mode}"
-        raise ValueError(f"{name} has {span}; it must be finite, 0 to {top} (scale it to 0 ... 255, as uint8)")
-    values = top - values if tags.get(262) == 0 else values  # PhotometricInterpretation: 0 is white
-    grey = Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8))
-    if "transparency" in image.info:
-        grey.putalpha(Image.fromarray(np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)))
-    return grey
+    failure = f"{name}, mode {image.mode}, cannot be decoded"
+    with _refusing(failure):
+        wrong = misread(image) if getattr(image, "tile", None) else None
+        clear = transparent_pixels(image)
+        if not wrong:
+            image.load()
+            turn = TURNS.get(image.getexif().get(0x0112))  # ImageOps.exif_transpose fails when another tag is damaged
+            clear = clear and clear(image)
+            deep = is_deep(image)
+    if wrong:
+        raise ValueError(f"{name}: {wrong}")
+    if deep:
+        image = eight_bits(image, name)
+    with _refusing(failure):
+        image = over(eight_bit_palette(image), clear, background)
+        return np.array(image if turn is None else image.transpose(turn))

@@ -3,10 +3,13 @@
 import contextlib
 import io
 import os
-import struct
 from typing import NamedTuple
 
 import numpy as np
+
+from mmtokedu.arguments.common import check_seconds
+from mmtokedu.media.containers import AGAIN, refuse_joined_chunks, refuse_joined_streams, whole, without_tag
+from mmtokedu.media.sources import opened
 
 FORMATS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3", "AIFF")  # Ogg holds Vorbis or Opus
 SLOWEST, FASTEST = 1_000, 768_000  # Hz
@@ -26,20 +29,29 @@ class Levels(NamedTuple):
 def sound_levels(sound):
     """Peak, rms, clipped share and silence of a sound (T,) in -1 ... 1: Levels(peak, rms, clipped, silent).
 
-    Raises ValueError for an empty sound and for one that is not finite. Source: AES17, but for the sine: its 0 dBFS is
-    the rms of a full-scale sine, here it is 1.
+    sound: floats, as `load_sound` gives them. Whole numbers are refused, for their type does not say their full scale:
+    24 bits come as int32, and 16 bits often as int64.
+
+    Raises TypeError for numbers that are no floats; ValueError for an empty sound, for one that is not finite or goes
+    beyond 10 times full scale (16-bit numbers as floats). Source: AES17, but for the sine: its 0 dBFS is the rms of a
+    full-scale sine, here it is 1.
 
     >>> sound_levels(np.array([0.5, -0.5, 1.0, 0.0]))
     Levels(peak=1.0, rms=0.6123724356957945, clipped=0.25, silent=False)
     """
-    size = np.abs(np.asarray(sound, dtype=np.float64))
+    sound = np.asarray(sound)
+    if sound.dtype.kind != "f":
+        how = "16 bits: x / 32768; 8 bits of a WAV: (x - 128) / 128"
+        raise TypeError(f"sound is {sound.dtype}; expected floats, full scale being 1 ({how})")
+    size = np.abs(sound, dtype=np.float64)
     if size.ndim != 1 or not size.size or not np.isfinite(size).all():
         raise ValueError(f"sound has shape {size.shape}; expected (T,) with T > 0, all of it finite (see load_sound)")
+    _checked(size, "sound")
     rms = float(np.sqrt(np.mean(size**2)))
     return Levels(float(size.max()), rms, float(np.mean(size >= 0.99)), rms < 1e-4)
 
 
-def load_sound(source, rate=16_000, *, max_seconds=600):
+def load_sound(source, rate=16_000, *, max_seconds=600, keep_truncated=False):
     """Read a recording as people have them, and give it as one channel at one rate.
 
     source: a path, the file's bytes or a binary file (read from its start, left open); the content counts, not the
@@ -48,12 +60,17 @@ def load_sound(source, rate=16_000, *, max_seconds=600):
     are refused, for nobody said where the microphones stood. Another rate is resampled by soxr (quality HQ) to
     T = round(frames * rate / file's rate). Silence and clipping are no errors: `sound_levels` tells them.
 
+    A file that holds less sound than its header says is refused; with keep_truncated=True what is there is read, also
+    where a recorder died before it wrote the length (0). Programs that write into a pipe put the largest number: then
+    the end is the end. An MP3 cut short gives what it still holds in any case, and so does an Ogg from libsndfile
+    1.2.2 on: both are made for it. Several recordings joined end to end are refused with the byte where the second
+    begins, for decoders stop before it; tags and chunks around the sound do not matter.
+
     Raises FileNotFoundError; TypeError for another kind of source; ModuleNotFoundError without soundfile or soxr;
-    ValueError for a file that is empty, cut short, no sound, not finite, of more than two channels, longer than
-    max_seconds (by its header, before anything is decoded, and while decoding), and for float beyond 10 times full
-    scale (whole numbers stored as float). An MP3 cut short gives what it still holds, and so does an Ogg from
-    libsndfile 1.2.2 on: both are made for it.
-    Source: RIFF (Microsoft and IBM 1991), EBU Tech 3285; the decoders are libsndfile's.
+    ValueError for a file that is empty, cut short, joined, no sound, not finite, of more than two channels, longer
+    than max_seconds (a number up to 10**9; by the header, before anything is decoded, and while decoding), and for
+    float beyond 10 times full scale (whole numbers stored as float).
+    Source: RIFF (Microsoft and IBM 1991), EBU Tech 3285, Ogg (RFC 3533), ID3v2.4; the decoders are libsndfile's.
 
     >>> file, stereo = io.BytesIO(), np.int16([[0, 0], [8192, 16384], [0, 0]])
     >>> _soundfile().write(file, stereo, 16_000, format="WAV")
@@ -62,46 +79,32 @@ def load_sound(source, rate=16_000, *, max_seconds=600):
     """
     if not isinstance(rate, (int, np.integer)) or not SLOWEST <= rate <= FASTEST:
         raise ValueError(f"rate is {rate!r}; expected a whole number of Hz, {SLOWEST} to {FASTEST}, as 16_000")
-    if isinstance(source, (str, os.PathLike)):
-        name = repr(os.fspath(source)[:200])
-        if not os.path.exists(source):
-            raise FileNotFoundError(f"no file {name} (a URL is not fetched: download it, or pass the bytes)")
-        if not os.path.isfile(source):
-            raise ValueError(f"{name} is not a file; load_sound reads one recording (of a folder: each file in turn)")
-        with open(source, "rb") as file:
-            return _decode(file, name, int(rate), max_seconds)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        source = io.BytesIO(source)
-    if isinstance(source, io.TextIOBase) or not callable(getattr(source, "read", None)):
-        raise TypeError(
-            f"source is {type(source).__name__}; expected a path, bytes or a file opened 'rb' "
-            "(samples in an array need no loading, only their rate: soxr.resample)"
-        )
-    return _decode(source, "the recording", int(rate), max_seconds)
+    max_seconds = check_seconds(max_seconds, "max_seconds")
+    expected = "a path, bytes or a file opened 'rb' (samples in an array need only their rate: soxr.resample)"
+    with opened(source, "recording", loader="load_sound", expected=expected) as (file, name, start):
+        for mark, what in OTHERS.items():
+            if mark in (start[:4], start[4:8]):
+                raise ValueError(f"{name} is {what}, which is not read {HOW}")
+        if start[:3] == b"ID3":  # libsndfile steps over the tag, and then drops as many bytes at the end of a WAV
+            file = io.BytesIO(without_tag(file.read()))
+        return _decode(file, name, int(rate), max_seconds, keep_truncated)
 
 
-def _decode(file, name, rate, max_seconds):
-    try:
-        file.seek(0)
-    except (AttributeError, OSError):  # a pipe, a response
-        file = io.BytesIO(file.read())
+def _decode(file, name, rate, max_seconds, keep_truncated):
+    file = whole(file, name, keep_truncated)
+    refuse_joined_chunks(file, name)
+    file.seek(0)
     start = file.read(12)
-    if not start:
-        raise ValueError(f"{name} is empty: 0 bytes (record it again)")
-    for mark, what in OTHERS.items():
-        if mark in (start[:4], start[4:8]):
-            raise ValueError(f"{name} is {what}, which is not read {HOW}")
-    missing = _missing_bytes(file)
-    if missing:
-        raise ValueError(f"{name} is cut short: {missing} bytes of its sound are missing (copy or record it again)")
     file.seek(0)
     with _refusing(f"{name} begins with {start!r}: damaged, or none of WAV, FLAC, Ogg, MP3, AIFF"):
         recording = _soundfile().SoundFile(_Nameless(file, name))
     with recording:
-        return _mono(recording, name, rate, max_seconds)
+        sound = _mono(recording, name, rate, max_seconds, keep_truncated)
+    refuse_joined_streams(file, recording.format, name)
+    return sound
 
 
-def _mono(recording, name, rate, max_seconds):
+def _mono(recording, name, rate, max_seconds, keep_truncated):
     """An open SoundFile, of which only the header has been read -> (T,) float32 at the rate."""
     file_rate, channels, frames = recording.samplerate, recording.channels, recording.frames
     if recording.format not in FORMATS:
@@ -120,19 +123,32 @@ def _mono(recording, name, rate, max_seconds):
     blocks, count = [], 0
     if frames <= longest or not exact:
         with _refusing(f"{name} of {channels} channels at {file_rate} Hz cannot be decoded"):
-            while count <= longest and len(block := recording.read(65_536, dtype="float32", always_2d=True)):
+            for block in _blocks(recording, keep_truncated):
                 blocks.append(block.mean(axis=1))
                 count += len(block)
+                if count > longest:
+                    break
     if (frames > longest and exact) or count > longest:
         raise ValueError(
-            f"{name} is {max(frames, count) / file_rate:.1f} s or more; max_seconds={max_seconds} are read "
+            f"{name} is {max(frames, count) / file_rate:.1f} s or more; max_seconds={max_seconds:g} are read "
             "(raise it, or cut the recording)"
         )
     if not count:
         raise ValueError(f"{name} holds no sound: 0 frames at {file_rate} Hz (record it again)")
-    if count < frames and exact:
-        raise ValueError(f"{name} is cut short: {count} of {frames} frames are there (copy or record it again)")
+    if count < frames and exact and not keep_truncated:
+        raise ValueError(f"{name} is cut short: {count} of {frames} frames are there {AGAIN}")
     return _checked(_resampled(np.concatenate(blocks), file_rate, rate, name), name)
+
+
+def _blocks(recording, keep_truncated):
+    """What a decoder gives, block after block (frames, channels); where it fails, an error or the end."""
+    size = 4096 if keep_truncated else 65_536  # a block is lost whole
+    try:
+        while len(block := recording.read(size, dtype="float32", always_2d=True)):
+            yield block
+    except RuntimeError:
+        if not keep_truncated:
+            raise
 
 
 def _resampled(sound, file_rate, rate, name):
@@ -155,23 +171,6 @@ def _checked(sound, name):
             f"{name} reaches {peak:.6g}; full scale is 1 (were 16-bit numbers stored as float? divide by 32768)"
         )
     return sound
-
-
-def _missing_bytes(file):
-    """Of a WAV or AIFF: how many bytes of its sound its header promises and the file lacks. 0 for other formats.
-
-    Programs that write into a pipe cannot know the size and put the largest number: then the end is the end.
-    """
-    end = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    kind, _, form = struct.unpack("4s4s4s", file.read(12).ljust(12, b"\0"))
-    order = {(b"RIFF", b"WAVE"): "<", (b"FORM", b"AIFF"): ">", (b"FORM", b"AIFC"): ">"}.get((kind, form))
-    while order and len(head := file.read(8)) == 8:
-        chunk, size = struct.unpack(order + "4sI", head)
-        if chunk in (b"data", b"SSND"):
-            return 0 if size >= 0x7FFF_0000 else max(file.tell() + size - end, 0)
-        file.seek(size + size % 2, os.SEEK_CUR)
-    return 0
 
 
 class _Nameless:

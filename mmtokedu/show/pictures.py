@@ -9,6 +9,7 @@ from PIL import Image
 
 from mmtokedu.show.markup import alt_text, caption_tag, output
 
+HALF_A_LEVEL = 0.5 / 255
 _FEW_COLORS = 4096  # a chart with its soft edges has fewer, a photo more
 
 
@@ -18,13 +19,15 @@ def images(arrays, *, titles=None, alt, caption=None, columns=None, grid=None):
     `arrays` is one picture or a list: (H, W), (H, W, 1) or (H, W, 3), uint8 or float in [0, 1]. `grid` draws the
     patch grid over every picture: its side in pixels (one number, or one a picture; None for no grid).
 
-    Raises ValueError for another shape or type, and for a number of titles or grids other than that of the pictures.
+    Raises ValueError for another shape or type, for floats that are not finite or outside [0, 1] by half a level of
+    255 or more (less is what rounding does, and rounds to 0 or 1), and for a number of titles or grids other than that
+    of the pictures.
 
     >>> images(np.zeros((28, 28), np.uint8), grid=14, alt="A black square cut into four.")
     [figure: A black square cut into four.]
     """
     alt = alt_text(alt)
-    arrays = [arrays] if isinstance(arrays, np.ndarray) and arrays.ndim <= 3 else list(arrays)
+    arrays = [arrays] if 0 < getattr(arrays, "ndim", 4) <= 3 else list(arrays)  # a tensor has ndim as an array has
     grids = [grid] * len(arrays) if grid is None or np.ndim(grid) == 0 else list(grid)
     for name, values in (("titles", titles), ("grid", grids)):
         if values is not None and len(values) != len(arrays):
@@ -54,7 +57,7 @@ def frame_slider(frames, captions, *, label="frame", alt, caption=None):
 
     `frames` are pictures as in `images`, `captions` one line for each.
 
-    Raises ValueError when the two differ in number.
+    Raises ValueError when the two differ in number, and for frames that `images` would refuse.
 
     >>> frame_slider(np.zeros((2, 8, 8), np.uint8), ["0 s", "0.5 s"], alt="Two black frames.")
     [frames: Two black frames.]
@@ -95,13 +98,24 @@ def _pixels(array):
     array = np.asarray(array)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ValueError(f"a picture has shape {array.shape}; pass (H, W), (H, W, 1) or (H, W, 3)")
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or not array.size:
+        raise ValueError(f"a picture has shape {array.shape}; pass (H, W), (H, W, 1) or (H, W, 3), no side 0")
     if np.issubdtype(array.dtype, np.floating):
-        return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
+        return _levels(array)
     if array.dtype != np.uint8:
         raise ValueError(f"a picture has dtype {array.dtype}; pass uint8, or float in [0, 1]")
     return array
+
+
+def _levels(array):
+    """Floats in [0, 1] as uint8: level 0 is 0 and level 255 is 1."""
+    low, high = float(array.min()), float(array.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"a picture has {np.count_nonzero(~np.isfinite(array))} floats that are not finite")
+    if not -HALF_A_LEVEL < low <= high < 1 + HALF_A_LEVEL:
+        how = "x / 255" if low >= 0 and high > 2 else "np.clip(x, 0, 1), or (x - x.min()) / (x.max() - x.min())"
+        raise ValueError(f"a picture has floats from {low:.6g} to {high:.6g}; pass them in [0, 1] ({how})")
+    return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
 
 
 def _grid_svg(height, width, side):

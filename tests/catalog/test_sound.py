@@ -5,6 +5,8 @@ import datetime
 import inspect
 import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from mmtokedu.catalog import codecs, listeners
 from mmtokedu.catalog.listeners import RULES, listener_plan, listener_tokens
+from mmtokedu.rvq import audio_tokens
 
 pytestmark = pytest.mark.apart
 
@@ -195,21 +198,55 @@ def test_more_sound_never_costs_less(model, lengths):
     assert listener_tokens(model, short) <= listener_tokens(model, long)
 
 
-@pytest.mark.parametrize("length", [0, -1, 1e-6, math.nan, math.inf, -math.inf])
-def test_a_sound_without_samples_is_refused(length):
-    for model in LISTENERS:
-        with pytest.raises(ValueError, match="expected a finite number, at least one sample at 16000 Hz"):
-            listener_tokens(model, length)
-
-
-@pytest.mark.parametrize("length", ["3", None, [3], True, b"3"])
-def test_seconds_are_a_number(length):
-    with pytest.raises(TypeError, match="seconds is .*expected a number, as 2.5"):
-        listener_tokens("whisper", length)
-    assert listener_tokens("gemini", np.float32(1)) == listener_tokens("gemini", np.int64(1)) == 32
-
-
 # Both.
+
+EVERYONE = [*CODECS, *LISTENERS]
+
+
+@pytest.mark.parametrize(
+    "length, message",
+    [
+        (0, "seconds is 0; expected a finite number of seconds above 0"),
+        (-1, "seconds is -1; expected a finite number"),
+        (math.nan, "seconds is nan; expected a finite number"),
+        (math.inf, "seconds is inf; expected a finite number"),
+        (-math.inf, "seconds is -inf; expected a finite number"),
+        (Decimal("NaN"), "seconds is nan; expected a finite number"),
+        (10**400, "seconds is inf; expected a finite number"),
+        (1e-6, r"seconds is 1e-06; expected at least one sample at \d+ Hz"),
+        (1e305, r"seconds is 1e\+305; at most 1000000000 seconds \(32 years\) are counted"),
+        (10**9 + 1, "at most 1000000000 seconds"),
+    ],
+)
+def test_a_length_that_no_sound_has_is_refused_by_every_model(length, message):
+    for model in EVERYONE:
+        with pytest.raises(ValueError, match=message):
+            audio_tokens(model, length)
+
+
+def test_the_longest_sound_is_counted_exactly():
+    for model in EVERYONE:
+        longest = audio_tokens(model, 10**9)
+        assert type(longest) is int and longest >= audio_tokens(model, 10**9 - 1) > 0
+    assert audio_tokens("mimi", 10**9) == 8 * 12_500_000_000 and audio_tokens("gemini", 10**9) == 32 * 10**9
+    assert audio_tokens("qwen3-omni", 10**9) == 13 * 10**9  # blocks of a second
+
+
+@pytest.mark.parametrize(
+    "length",
+    ["3", None, [3], True, b"3", np.bool_(True), 3 + 0j, np.complex64(3), np.array([3.0]), np.array([3.0, 4.0]),
+     np.timedelta64(3, "s")],
+)  # fmt: skip
+def test_seconds_are_a_number(length):
+    for model in EVERYONE:
+        with pytest.raises(TypeError, match="seconds is .*expected a number of seconds, as 2.5"):
+            audio_tokens(model, length)
+
+
+@pytest.mark.parametrize("kind", [int, float, np.float16, np.float32, np.int64, np.uint8, np.array, Decimal, Fraction])
+def test_every_kind_of_real_number_will_do(kind):
+    for model in EVERYONE:
+        assert audio_tokens(model, kind(3)) == audio_tokens(model, 3.0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,10 @@ import struct
 import zlib
 
 import numpy as np
+import PIL
 import pytest
+from image_bytes import bmp, png
+from image_bytes import tiff as tiff_of
 from PIL import Image, ImageFile, ImageOps
 
 from mmtokedu.media.images import FORMATS, load_image
@@ -134,7 +137,7 @@ def test_what_is_no_image(tmp_path):
     page.write_bytes(b"<!DOCTYPE html><p>404")
     with pytest.raises(ValueError, match=r"cat\.jpg' begins with b'<!DOCTYPE html>.*none of PNG, JPEG"):
         load_image(page)
-    with pytest.raises(ValueError, match="none of PNG"):  # Pillow would start Ghostscript on it
+    with pytest.raises(ValueError, match="is PostScript; read are PNG"):  # Pillow would start Ghostscript on it
         load_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
     for size in ((0, 5), (5, 0)):
         with pytest.raises(ValueError, match="has 0; 1 to max_pixels"):
@@ -150,6 +153,7 @@ def test_what_is_no_image(tmp_path):
         ({"background": (0.5, 0.5, 0.5)}, ValueError, "three whole numbers"),
         ({"max_pixels": 1e6}, TypeError, "max_pixels is 1000000.0"),
         ({"max_pixels": None}, TypeError, "max_pixels is None"),
+        ({"max_pixels": True}, TypeError, "max_pixels is True"),
     ],
 )
 def test_wrong_options_are_refused(options, error, message):
@@ -429,22 +433,454 @@ def test_pillow_s_switch_for_truncated_files_is_refused(rng, monkeypatch):
         load_image(data[: len(data) // 2])
 
 
-def test_damage_is_a_value_error(rng):
-    """Bytes changed anywhere: a picture, right or wrong, or a ValueError; nothing else comes out of a decoder."""
+DAMAGED = [
+    ("PNG", "RGB", {}), ("PNG", "RGB", {"transparency": (1, 2, 3)}), ("PNG", "L", {"transparency": 5}), ("PNG", "P", {}),
+    ("PNG", "1", {}), ("PNG", "RGBA", {}), ("PNG", "I;16", {}), ("JPEG", "RGB", {}), ("JPEG", "CMYK", {}),
+    ("JPEG", "L", {"progressive": True}), ("MPO", "RGB", {}), ("WEBP", "RGB", {}), ("WEBP", "RGBA", {"lossless": True}),
+    ("GIF", "P", {}), ("TIFF", "RGB", {}), ("TIFF", "RGB", {"compression": "tiff_lzw"}), ("TIFF", "I;16", {}),
+    ("TIFF", "L", {"compression": "tiff_adobe_deflate"}), ("TIFF", "1", {"compression": "group4"}), ("TIFF", "P", {}),
+    ("TIFF", "RGB", {"compression": "jpeg"}), ("BMP", "RGB", {}), ("BMP", "RGBA", {}), ("BMP", "P", {}), ("PPM", "RGB", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("format, mode, options", DAMAGED)
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of some damage
+def test_damage_is_a_value_error(rng, format, mode, options):
+    """One byte changed, anywhere, or the rest cut off: a picture, right or wrong, or a ValueError; nothing else."""
+    image = (
+        Image.fromarray(noise(rng, (5, 6, 3)))
+        if mode != "I;16"
+        else Image.fromarray(noise(rng, (5, 6)) * np.uint16(99))
+    )
+    data = saved(image.convert(mode) if mode != "I;16" else image, format, **options)
+    load_image(data)
     refused = 0
-    for format in ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"):
-        data = saved(Image.fromarray(noise(rng)), format)
-        for _ in range(60):
-            damaged = bytearray(data)
-            for at in rng.integers(0, min(len(data), 200), 3):
-                damaged[at] = rng.integers(0, 256)
+    for at in (*rng.integers(0, len(data), 100), *rng.integers(0, min(len(data), 100), 100)):
+        damaged = bytearray(data)
+        damaged[at] = rng.integers(0, 256)
+        for source in (bytes(damaged), data[:at]):
             try:
-                loaded = load_image(bytes(damaged), max_pixels=10**6)
+                loaded = load_image(source, max_pixels=10**6)
             except ValueError:
                 refused += 1
             else:
                 assert loaded.dtype == np.uint8 and loaded.ndim == 3 and loaded.shape[2] == 3
     assert refused > 100
+
+
+# Keys: a level or a colour that stands for transparent, at the file's own depth.
+
+
+@pytest.mark.parametrize(
+    "depth, row, key, expected",
+    [
+        (1, 0b0101_0000, 1, [0, 99, 0, 99]),
+        (1, 0b0101_0000, 0, [99, 255, 99, 255]),
+        (2, 0b00_01_10_11, 0, [99, 85, 170, 255]),
+        (2, 0b00_01_10_11, 1, [0, 99, 170, 255]),
+        (2, 0b00_01_10_11, 3, [0, 85, 170, 99]),
+        (4, 0x012F, 2, [0, 17, 99, 255]),
+        (4, 0x012F, 15, [0, 17, 34, 99]),
+        (8, 0x000102FF, 2, [0, 1, 99, 255]),
+        (8, 0x000102FF, 255, [0, 1, 2, 99]),
+        (8, 0x000102FF, 0x0102, [0, 1, 99, 255]),  # of a key only the bits of the depth count
+        (16, 0x0000_00FF_0100_FFFF, 0x00FF, [0, 99, 1, 255]),
+        (16, 0x0000_00FF_0100_FFFF, 0x0000, [99, 1, 1, 255]),
+        (16, 0x0000_00FF_0100_FFFF, 0x01FF, [0, 1, 1, 255]),
+    ],
+)
+@pytest.mark.parametrize("interlaced", [0, 1])
+def test_a_level_of_grey_that_stands_for_transparent(depth, row, key, expected, interlaced):
+    row = row.to_bytes(-(-4 * depth // 8), "big")
+    if interlaced:  # two rows, so that the last of seven passes is the second
+        data = interlaced_png(4, 2, depth, 0, [row, row], (b"tRNS", struct.pack(">H", key)))
+        expected = [expected, expected]
+    else:
+        data, expected = png(4, 1, depth, 0, [row], (b"tRNS", struct.pack(">H", key))), [expected]
+    for source in (data, Image.open(io.BytesIO(data))):
+        assert load_image(source, background=(99, 99, 99))[..., 0].tolist() == expected
+
+
+def interlaced_png(width, height, depth, colour, rows, *chunks):
+    """Adam7, of rows whose pixels are cut out bit by bit."""
+    bits = depth * {0: 1, 2: 3}[colour]
+    pixels = [f"{int.from_bytes(row, 'big'):0{8 * len(row)}b}" for row in rows]
+    passes = []
+    for left, top, across, down in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        for y in range(top, height, down):
+            text = "".join(pixels[y][x * bits : (x + 1) * bits] for x in range(left, width, across))
+            if text:
+                passes.append(int(text.ljust(-(-len(text) // 8) * 8, "0"), 2).to_bytes(-(-len(text) // 8), "big"))
+    return png(width, height, depth, colour, passes, *chunks, interlaced=1)
+
+
+@pytest.mark.parametrize(
+    "depth, key, expected",
+    [
+        (8, (1, 2, 3), [[9, 9, 9], [4, 5, 6]]),
+        (8, (0x0101, 2, 3), [[9, 9, 9], [4, 5, 6]]),
+        (8, (1, 2, 4), [[1, 2, 3], [4, 5, 6]]),
+        (16, (0, 0, 0), [[0, 0, 0], [9, 9, 9]]),  # 0x00FF is not 0x0000, though the upper bytes are alike
+        (16, (255, 255, 255), [[9, 9, 9], [0, 0, 0]]),
+        (16, (255, 255, 0), [[0, 0, 0], [0, 0, 0]]),
+    ],
+)
+def test_a_colour_that_stands_for_transparent(depth, key, expected):
+    row = bytes([1, 2, 3, 4, 5, 6]) if depth == 8 else struct.pack(">6H", 255, 255, 255, 0, 0, 0)
+    key = b"tRNS", struct.pack(">3H", *key)
+    for data, shape in ((png(2, 1, depth, 2, [row], key), 1), (interlaced_png(2, 2, depth, 2, [row, row], key), 2)):
+        for source in (data, Image.open(io.BytesIO(data))):
+            assert load_image(source, background=(9, 9, 9)).tolist() == [expected] * shape
+
+
+def test_a_palette_png_without_its_palette():
+    with pytest.raises(ValueError, match="of 1x4 pixels: its palette is missing"):
+        load_image(png(4, 1, 8, 3, [bytes(4)]))
+    short = png(4, 1, 8, 3, [bytes([0, 1, 2, 200])], (b"PLTE", bytes([9, 9, 9, 8, 8, 8])))
+    assert load_image(short)[0, :, 0].tolist() == [9, 8, 0, 0]  # as browsers show it
+
+
+@pytest.mark.parametrize("depth, row", [(1, 0b0100_0000), (2, 0b00_01_00_00), (4, 0x0100), (8, 0x00010000)])
+def test_a_palette_with_alphas(depth, row):
+    """The table may be shorter than the palette: the colours without an entry are opaque."""
+    chunks = (b"PLTE", bytes([10, 20, 30, 40, 50, 60])), (b"tRNS", bytes([51]))
+    data = png(2, 1, depth, 3, [row.to_bytes(-(-4 * depth // 8), "big")[: -(-2 * depth // 8)]], *chunks)
+    assert load_image(data, background=(0, 0, 0)).tolist() == [[[2, 4, 6], [40, 50, 60]]]
+
+
+def test_a_key_of_an_image_that_no_file_stands_behind_is_of_8_bits():
+    image = Image.fromarray(np.array([[7, 8]], np.uint8))
+    image.info["transparency"] = 8
+    assert load_image(image)[0, :, 0].tolist() == [7, 255] and image.info == {"transparency": 8}
+
+
+# Alpha.
+
+
+@pytest.mark.parametrize("header", [56, 108, 124])
+@pytest.mark.parametrize(
+    "alphas, expected",
+    [
+        ((0, 0), [[30, 20, 10], [30, 20, 10]]),  # the byte is not used
+        ((0, 255), [[255, 255, 255], [30, 20, 10]]),
+        ((51, 51), [[210, 208, 206], [210, 208, 206]]),
+    ],
+)
+def test_a_bmp_whose_alpha_is_nothing_everywhere_is_opaque(header, alphas, expected):
+    rows = b"".join(bytes([10, 20, 30, alpha]) for alpha in alphas)
+    data = bmp(2, 1, 32, rows, masks=(0xFF0000, 0xFF00, 0xFF, 0xFF000000), header=header)
+    assert load_image(data).tolist() == [expected]
+    assert load_image(bmp(2, 1, 32, rows)).tolist() == [[[30, 20, 10]] * 2]  # without masks there is no alpha
+
+
+def test_a_picture_that_is_clear_everywhere_is_background():
+    for format in ("PNG", "WEBP", "TIFF"):
+        data = saved(
+            Image.new("RGBA", (2, 2), (10, 20, 30, 0)), format, **({"lossless": True} if format == "WEBP" else {})
+        )
+        assert (load_image(data, background=(1, 2, 3)) == [1, 2, 3]).all()
+
+
+def test_sixteen_bit_bmps():
+    two = struct.pack("<2H", 0x7C00, 0xFC1F)
+    assert load_image(bmp(2, 1, 16, two)).tolist() == [[RED, [255, 0, 255]]]
+    with_alpha = bmp(2, 1, 16, two, masks=(0x7C00, 0x3E0, 0x1F, 0x8000), header=56)
+    assert load_image(with_alpha).tolist() == [[RED, [255, 0, 255]]]  # one bit of alpha is not read
+    with pytest.raises(ValueError, match="Unsupported BMP bitfields"):
+        load_image(bmp(2, 1, 16, two, masks=(0xF00, 0xF0, 0xF, 0xF000), header=56))
+
+
+@pytest.mark.parametrize("extra, expected", [(1, [129, 131, 255]), (2, [128, 129, 191]), (0, [2, 4, 128])])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("order", "<>")
+def test_alpha_of_a_tiff_is_multiplied_or_not(extra, expected, bits, order):
+    """ExtraSamples 1: (2, 4, 128) with alpha 128 of 255 is (4, 8, 255) half over white; 2: as it stands; 0: no alpha."""
+    pixel = np.array([2, 4, 128, 128]) * (257 if bits == 16 else 1)
+    pixel = pixel.astype(np.dtype(f"u{bits // 8}").newbyteorder(order)).tobytes()
+    data = tiff_of([pixel], {256: 1, 257: 1, 258: [bits] * 4, 262: 2, 277: 4, 278: 1, 338: extra}, order)
+    np.testing.assert_allclose(load_image(data)[0, 0], expected, atol=1)
+
+
+def test_grey_that_is_premultiplied():
+    """10 of an alpha of 128 is grey 20, half over white: 10 + 127."""
+    assert load_image(Image.new("La", (1, 1), (10, 128))).tolist() == [[[137] * 3]]
+    assert load_image(Image.new("RGBa", (1, 1), (10, 20, 30, 128))).tolist() == [[[137, 147, 157]]]
+    data = tiff_of([bytes([10, 128])], {256: 1, 257: 1, 258: [8, 8], 262: 1, 277: 2, 278: 1, 338: 1})
+    try:
+        loaded = load_image(data)
+    except ValueError as error:  # before 12, Pillow has no such mode for a file
+        assert "is a TIFF that is damaged or holds samples that Pillow does not know" in str(error)
+        assert int(PIL.__version__.split(".")[0]) < 12
+    else:
+        assert loaded.tolist() == [[[137] * 3]]
+
+
+def test_sixteen_bits_with_alpha():
+    pixels = [struct.pack(">4H", 0x80FF, 0xFFFF, 0x80FF, 0)]
+    assert load_image(png(2, 1, 16, 4, pixels)).tolist() == [[[128] * 3, WHITE]]
+    assert load_image(png(1, 1, 16, 6, [struct.pack(">4H", 0x80FF, 0x1000, 0x20FF, 0xFFFF)])).tolist() == [
+        [[128, 16, 32]]
+    ]
+    grey = tiff_of([bytes(4)], {256: 1, 257: 1, 258: [16, 16], 262: 1, 277: 2, 278: 1, 338: 2})
+    with pytest.raises(
+        ValueError, match="is a TIFF that .* holds samples that Pillow does not know, as 16-bit grey with alpha"
+    ):
+        load_image(grey)
+
+
+# Layouts that Pillow would read as noise or black, without a word.
+
+
+def grey_tiff(strips, width, height, order="<", **tags):
+    return tiff_of(
+        strips,
+        {256: width, 257: height, 258: 8, 262: 1, 277: 1, 278: 1} | {int(k[1:]): v for k, v in tags.items()},
+        order,
+    )
+
+
+def test_signed_bytes():
+    data = lambda *levels: grey_tiff([bytes(levels)], len(levels), 1, t339=2)
+    assert load_image(data(0, 64, 127))[0, :, 0].tolist() == [0, 129, 255]
+    with pytest.raises(ValueError, match="grey from -1 to 5, mode L; it must be finite, 0 to 127"):
+        load_image(data(5, 255))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("tags", [{262: 0}, {}], ids=["said", "left out"])
+def test_white_is_zero(bits, tags):
+    """Where a writer left out which end is white, Pillow takes zero for it; 16 bits and 8 go the same way."""
+    data = tiff_of([bytes(2)], {256: 1, 257: 1, 258: bits, 277: 1, 278: 1} | tags)
+    assert load_image(data).tolist() == [[WHITE]]
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+@pytest.mark.parametrize("compression", [1, 8])
+def test_a_tiff_that_lists_fewer_strips_than_it_needs(kept, compression):
+    strips = [bytes([9] * 4)] * 4 if compression == 1 else [zlib.compress(bytes([9] * 4))] * 4
+    assert (load_image(grey_tiff(strips, 4, 4, t259=compression)) == 9).all()
+    with pytest.raises(ValueError, match=f"lists {kept} of its 4 strips; it is cut short"):
+        load_image(grey_tiff(strips[:kept], 4, 4, t259=compression))
+
+
+@pytest.mark.parametrize("compression", [1, 8])
+def test_a_tiff_that_lists_fewer_tiles_than_it_needs(compression):
+    tile = bytes([9] * 256) if compression == 1 else zlib.compress(bytes([9] * 256))
+    tags = {"t322": 16, "t323": 16, "t259": compression}
+    assert (load_image(grey_tiff([tile] * 4, 20, 30, **tags)) == 9).all()
+    with pytest.raises(ValueError, match="lists 3 of its 4 tiles; it is cut short"):
+        load_image(grey_tiff([tile] * 3, 20, 30, **tags))
+    if compression == 1:
+        with pytest.raises(ValueError, match="number 2 of its 4 tiles holds 0 of 256 bytes; it is cut short"):
+            load_image(grey_tiff([tile] * 4, 20, 30, **tags, t325=[256, 0, 256, 256]))  # a hole, as in maps
+
+
+def test_a_strip_that_holds_too_little():
+    """Pillow would go on into whatever stands behind it in the file."""
+    with pytest.raises(ValueError, match="number 2 of its 4 strips holds 3 of 4 bytes; it is cut short"):
+        load_image(grey_tiff([bytes(4), bytes(3), bytes(4), bytes(4)], 4, 4))
+    assert load_image(grey_tiff([bytes(8), bytes(4)], 4, 3, t278=2)).shape == (3, 4, 3)  # the last strip is shorter
+    with pytest.raises(ValueError, match="number 2 of its 2 strips holds 3 of 4 bytes"):
+        load_image(grey_tiff([bytes(8), bytes(3)], 4, 3, t278=2))
+
+
+def test_a_size_that_only_a_list_of_strips_would_fill_is_refused_at_once():
+    with pytest.raises(ValueError, match="lists 1 of its 178956970 strips"):
+        load_image(grey_tiff([b"\0"], 1, 178_956_970))
+
+
+def test_planes():
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)  # (channel, row, column)
+    tags = {256: 2, 257: 2, 258: [8] * 3, 262: 2, 277: 3, 278: 2, 284: 2}
+    loaded = load_image(tiff_of([plane.tobytes() for plane in pixels], tags))
+    np.testing.assert_array_equal(loaded, pixels.transpose(1, 2, 0))
+    with pytest.raises(ValueError, match="lists 2 of its 3 strips"):
+        load_image(tiff_of([plane.tobytes() for plane in pixels[:2]], tags))
+    deep = [plane.astype(np.uint16).tobytes() for plane in pixels]
+    with pytest.raises(ValueError, match="its 3 samples of 16 bits lie in separate planes"):
+        load_image(tiff_of(deep, tags | {258: [16] * 3}))
+    with pytest.raises(ValueError, match="its 2 samples of 8 bits lie in separate planes"):
+        load_image(tiff_of([zlib.compress(bytes(4))] * 2, tags | {258: [8] * 2, 262: 1, 277: 2, 338: 2, 259: 8}))
+
+
+@pytest.mark.parametrize("bits, kind", [(16, 2), (32, 2), (32, 3)])
+def test_big_endian_samples_under_a_compression(bits, kind):
+    """Pillow swaps their bytes twice: of 32-bit grey the picture is black."""
+    value = np.array([[0.5 if kind == 3 else 2 ** (bits - 2)]], np.dtype(f"{'if'[kind - 2]}{bits // 8}"))
+    for order in "<>":
+        data = value.astype(value.dtype.newbyteorder(order)).tobytes()
+        assert load_image(grey_tiff([data], 1, 1, order, t258=bits, t339=kind)).tolist() == [[[128] * 3]]
+        packed = grey_tiff([zlib.compress(data)], 1, 1, order, t258=bits, t339=kind, t259=8)
+        if order == "<":
+            assert load_image(packed).tolist() == [[[128] * 3]]
+        else:
+            with pytest.raises(
+                ValueError, match=f"signed or float samples of {bits} bits are big-endian and compressed"
+            ):
+                load_image(packed)
+
+
+def test_luma_and_colour_without_a_compression():
+    """Pillow 11.3 takes four bytes for a pixel; none knows that two may share their colour."""
+    tags = {256: 2, 257: 2, 258: [8] * 3, 262: 6, 277: 3, 278: 2}
+    for said in ({}, {530: [1, 1]}, {530: [2, 2]}):
+        with pytest.raises(ValueError, match="its colour is YCbCr, not compressed .save it as PNG"):
+            load_image(tiff_of([bytes([100, 128, 128] * 4)], tags | said))
+
+
+def test_a_palette_of_bytes_where_words_belong():
+    levels = [10, 20, 30, 40] + [0] * 252
+    for scale in (1, 256, 257):
+        data = grey_tiff([bytes([0, 3])], 2, 1, t262=3, t320=[scale * level for level in levels] + [0] * 512)
+        assert load_image(data).tolist() == [[[10, 0, 0], [40, 0, 0]]]
+
+
+def test_previews_are_not_the_photo():
+    """A camera's RAW is often a TIFF whose first image is a thumbnail."""
+    with pytest.raises(ValueError, match=r"is a camera's RAW \(DNG\).*develop it"):
+        load_image(grey_tiff([bytes(4)], 4, 1, t50706=1))
+    with pytest.raises(ValueError, match="first image is a small copy of another one"):
+        load_image(grey_tiff([bytes(4)], 4, 1, t254=1))
+    assert load_image(grey_tiff([bytes(4)], 4, 1, t254=0)).shape == (1, 4, 3)
+
+
+BLACK_WHITE = bytes([0, 0, 0, 0, 255, 255, 255, 0])
+
+
+@pytest.mark.parametrize("bits, row", [(4, 0x01010000), (8, 0x00010001)])
+def test_a_bmp_with_more_bits_than_its_grey_palette_needs(bits, row):
+    with pytest.raises(ValueError, match=f"it has {bits} bits a pixel and a grey palette"):
+        load_image(bmp(4, 1, bits, row.to_bytes(4, "big"), palette=BLACK_WHITE, colours=2))
+
+
+def test_bmps_with_palettes():
+    assert load_image(bmp(4, 1, 1, b"\x50\0\0\0", palette=BLACK_WHITE, colours=2))[0, :, 0].tolist() == [0, 255, 0, 255]
+    red = bytes([0, 0, 0, 0, 0, 0, 255, 0])
+    for bits, row in ((1, 0x50000000), (4, 0x01010000), (8, 0x00010001)):
+        loaded = load_image(bmp(4, 1, bits, row.to_bytes(4, "big"), palette=red, colours=2))
+        assert loaded.tolist() == [[BLACK, RED, BLACK, RED]]
+
+
+# Files that end properly, and too early.
+
+
+@pytest.mark.parametrize("make", [png, interlaced_png])
+@pytest.mark.parametrize(
+    "depth, colour, row", [(8, 0, bytes([9] * 4)), (8, 2, bytes([9] * 12)), (16, 2, bytes([9] * 24)), (1, 0, b"\xf0")]
+)
+def test_a_png_with_fewer_rows_than_its_height(make, depth, colour, row):
+    whole = make(4, 4, depth, colour, [row] * 4)
+    assert load_image(whole).shape == (4, 4, 3)
+    short = bytearray(make(4, 4, depth, colour, [row] * 4) if make is png else whole)
+    short[16:24] = struct.pack(">II", 4, 6)  # the height, in a header with a new checksum
+    short[29:33] = struct.pack(">I", zlib.crc32(short[12:29]))
+    with pytest.raises(ValueError, match=r"PNG of 6x4 pixels, lacks some: it is cut short|truncated|cannot be decoded"):
+        load_image(bytes(short))
+
+
+def test_black_rows_that_are_there_are_read():
+    for make in (png, interlaced_png):
+        assert (load_image(make(4, 4, 8, 0, [bytes(4)] * 4)) == 0).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"quality": 100, "subsampling": 0}, {"restart_marker_blocks": 2}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_that_a_camera_ended_too_early(rng, mode, options):
+    """With its end mark the decoder does not object, and fills the rest with grey."""
+    image = Image.fromarray(noise(rng, (64, 64, 3))).convert(mode)
+    data = saved(image, "JPEG", **options)
+    load_image(data)
+    for share in (0.4, 0.6, 0.8):
+        with pytest.raises(ValueError, match="JPEG of 64x64 pixels, lacks some: it is cut short"):
+            load_image(data[: int(share * len(data))] + b"\xff\xd9")
+
+
+def test_a_grey_jpeg_is_whole():
+    for mode, level in (("L", 128), ("RGB", (128, 128, 128)), ("CMYK", (127,) * 4)):
+        for progressive in (False, True):
+            data = saved(Image.new(mode, (40, 24), level), "JPEG", progressive=progressive)
+            assert load_image(data + b"behind the end").shape == (24, 40, 3)
+
+
+def gif(width, height, codes):
+    """A GIF of four greys from codes of three bits (4 before each two pixels: then they never grow)."""
+    bits = sum(code << 3 * at for at, code in enumerate(codes)).to_bytes(-(-3 * len(codes) // 8), "little")
+    screen = struct.pack("<HHBBB", width, height, 0x81, 0, 0) + bytes(range(0, 36, 3))
+    image = struct.pack("<HHHHB", 0, 0, width, height, 0)
+    return b"GIF89a" + screen + b"," + image + bytes([2, len(bits)]) + bits + b"\0;"
+
+
+def test_a_gif_that_ends_too_early():
+    codes = [4, 1, 2] * 8
+    assert load_image(gif(4, 4, [*codes, 5]))[..., 0].tolist() == [[9, 18, 9, 18]] * 4
+    assert load_image(gif(4, 4, codes)).shape == (4, 4, 3)  # the code for the end is left out, no pixel is
+    for kept in (6, 12, 18):
+        with pytest.raises(ValueError, match="of 4x4 pixels, mode ., cannot be decoded: .*truncated"):
+            load_image(gif(4, 4, codes[:kept]))
+
+
+# What is not read, by name.
+
+
+@pytest.mark.parametrize(
+    "start, what",
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmsf1\0\0\0\0msf1hevc", "HEIC"),
+        (b"\0\0\0\x10ftypheix\0\0\0\0", "HEIC"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "a video"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "a camera's RAW .CR3"),
+        (b"\xff\x0a\xfa\x7f", "JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- made by hand -->\n<svg/>", "SVG"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"8BPS\0\1", "a Photoshop document"),
+        (b"\0\0\1\0\1\0", "an icon"),
+        (b"II*\0\x10\0\0\0CR\2\0", "a camera's RAW .CR2"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (bytes(128) + b"DICM", "DICOM"),
+    ],
+)
+def test_what_is_not_read_is_named(start, what):
+    with pytest.raises(ValueError, match=rf"the image is {what}.*; read are PNG, JPEG.*export it as PNG"):
+        load_image(start + bytes(2000))
+
+
+def test_an_avif_may_call_itself_something_else_first():
+    Image.init()
+    if "AVIF" not in Image.SAVE:
+        pytest.skip("this Pillow writes no AVIF")
+    data = saved(Image.new("RGB", (16, 16), (200, 30, 30)), "AVIF", quality=100)
+    assert data[8:12] == b"avif" and data[16:20] in (b"avif", b"mif1")
+    other = data[:8] + b"mif1" + data[12:16] + b"avif" + data[20:]
+    for source in (data, other):
+        np.testing.assert_allclose(load_image(source)[8, 8], [200, 30, 30], atol=4)
+
+
+def test_a_file_of_text_and_one_whose_seek_says_nothing(rng):
+    class Silent(io.BytesIO):
+        def seek(self, *where):
+            super().seek(*where)
+
+    class Text:
+        read = staticmethod(lambda size=-1: "P2 1 1 255 9")
+
+    pixels = noise(rng)
+    for format in ("PNG", "TIFF", "BMP"):
+        np.testing.assert_array_equal(load_image(Silent(saved(Image.fromarray(pixels), format))), pixels)
+    with pytest.raises(TypeError, match="source is a file of str; expected a path, bytes"):
+        load_image(Text())
 
 
 # Bombs.

@@ -144,10 +144,13 @@ def test_photos_are_small_and_true():
     y, x = np.mgrid[:512, :512] / 512
     photo = np.stack([x, y, 0.5 + 0.5 * np.sin(40 * x * y)], -1) * 0.8
     photo += np.random.default_rng(0).normal(scale=0.05, size=photo.shape)
+    with pytest.raises(ValueError, match=r"floats from -0\.\d+ to \d\.\d+; pass them in \[0, 1\] .np.clip"):
+        show.images(photo, alt="Noise over a gradient.")
+    photo = np.clip(photo, 0, 1)
     output = show.images(photo, alt="Noise over a gradient.")
     assert len(output._repr_html_()) < 250_000
     (seen,) = pictures(output)
-    assert np.abs(seen[..., :3] / 255 - np.clip(photo, 0, 1)).mean() < 0.04
+    assert np.abs(seen[..., :3] / 255 - photo).mean() < 0.04
 
 
 def test_images_are_exact_when_small():
@@ -185,6 +188,8 @@ def test_errors_say_the_numbers():
         show.images([np.zeros((4, 4))] * 2, titles=["a"], alt="x")
     with pytest.raises(ValueError, match=r"shape \(4, 4, 4\)"):
         show.images(np.zeros((4, 4, 4)), alt="x")
+    with pytest.raises(ValueError, match=r"shape \(0, 4\)"):
+        show.images(np.zeros((0, 4)), alt="x")
     with pytest.raises(ValueError, match="dtype int64"):
         show.images(np.zeros((4, 4), np.int64), alt="x")
     with pytest.raises(ValueError, match="'smell'"):
@@ -193,6 +198,45 @@ def test_errors_say_the_numbers():
         show.token_strip([("image", 0, "photo")], alt="x")
     with pytest.raises(ValueError, match="2 frames and 1 captions"):
         show.frame_slider(np.zeros((2, 4, 4)), ["a"], alt="x")
+
+
+@pytest.mark.parametrize(
+    "level, says",
+    [
+        (100, "from 0 to 100; pass them in .0, 1. .x / 255"),
+        (255, "x / 255"),
+        (-1, r"from -1 to 0; .*np.clip\(x, 0, 1\), or"),
+        (1.003, r"from 0 to 1\.00\d+; .*np.clip"),
+        (-0.003, r"from -0\.00\d+ to 0; .*np.clip"),
+        (np.nan, "1 floats that are not finite"),
+        (np.inf, "1 floats that are not finite"),
+        (-np.inf, "1 floats that are not finite"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_outside_their_range_are_refused(level, says, dtype):
+    """Clipped, a photo of 0 to 255 would be a white picture, and one of -1 to 1 would have lost its dark half."""
+    picture = np.array([[level, 0]], dtype)
+    for draw in (
+        lambda: show.images(picture, alt="x"),
+        lambda: show.images([np.zeros((2, 2)), picture], alt="x"),
+        lambda: show.frame_slider([picture], ["0 s"], alt="x"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            draw()
+
+
+def test_floats_that_rounding_moved_out_of_their_range_are_shown():
+    picture = np.array([[-1e-6, 1 + 1e-6, -0.0019, 1.0019, 0.5, 1 / 3]])
+    (seen,) = pictures(show.images(picture, alt="Six greys."))
+    assert seen[0, :, 0].tolist() == [0, 255, 0, 255, 128, 85]
+
+
+def test_a_tensor_of_one_picture_is_one_picture():
+    torch = pytest.importorskip("torch")
+    picture = np.random.default_rng(0).integers(0, 256, (4, 3, 3), dtype=np.uint8)
+    (seen,) = pictures(show.images(torch.from_numpy(picture), alt="Noise."))
+    np.testing.assert_array_equal(seen[..., :3], picture)
 
 
 def test_token_strip_draws_short_spans_whole_and_long_ones_with_a_gap():
