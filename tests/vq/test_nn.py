@@ -166,7 +166,7 @@ def test_an_autoencoder_learns_through_the_quantizer():
     "call, error, says",
     [
         (lambda: VectorQuantizer(8, 3, learn="magic"), ValueError, "magic"),
-        (lambda: VectorQuantizer(8, 3)(torch.zeros(5, 4)), ValueError, r"\(N, 3\)"),
+        (lambda: VectorQuantizer(8, 3)(torch.zeros(5, 4)), ValueError, r"\(5, 4\); expected \(\.\.\., 3\)"),
         (lambda: VectorQuantizer(8, 3)(torch.full((5, 3), float("nan"))), ValueError, "finite"),
         (lambda: VectorQuantizer(8, 3).start_from(torch.zeros(5, 3)), ValueError, "5 vectors cannot have 8 means"),
         (lambda: FiniteScalar([8, 5])(torch.zeros(5, 3)), ValueError, "2 levels"),
