@@ -19,6 +19,7 @@ from mmtokedu.arguments.vq import (
 )
 
 TILE = 1024, 512  # vectors, codes scored at once: their scores stay in cache, and reading the codes is shared
+SUMMED = 2**18  # numbers summed by code at once, as float64: 2 MiB, which stay in cache
 FLOOR = 1e-12  # least usage of a code: a quotient of two numbers that both faded to 0 would be no vector
 
 
@@ -236,12 +237,14 @@ def _sum_by_code(vectors, codes, size):
 
     A sum of millions in float32 would lose a little of each: it stops growing where they are less than its last digit.
     """
-    counts, dtype = np.bincount(codes, minlength=size), np.result_type(vectors, np.float64)
-    sums, used = np.zeros((size, vectors.shape[1]), dtype), np.flatnonzero(counts)
-    if len(used):
-        starts = (np.cumsum(counts) - counts)[used]
-        sums[used] = np.add.reduceat(vectors[codes.argsort(kind="stable")], starts, axis=0, dtype=dtype)
-    return sums, counts
+    dtype, step = np.result_type(vectors, np.float64), max(1, SUMMED // vectors.shape[1])
+    sums = np.zeros((size, vectors.shape[1]), dtype)
+    for start in range(0, len(vectors), step):
+        block = codes[start : start + step]
+        order = block.argsort(kind="stable")
+        found, first = np.unique(block[order], return_index=True)
+        sums[found] += np.add.reduceat(vectors[start : start + step][order], first, axis=0, dtype=dtype)
+    return sums, np.bincount(codes, minlength=size)
 
 
 @has_cuda_twin

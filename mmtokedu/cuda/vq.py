@@ -30,7 +30,6 @@ from mmtokedu.cuda import runs_triton
 from mmtokedu.cuda.eager import eagerly
 
 SCORES = 2**22  # numbers in a tile of scores: 16 MiB of float32
-SUMMED = 2**22  # numbers summed by code at once, each as float64: 32 MiB
 GROUP = 16  # numbers summed at once where there is no float64
 _TOP = 14  # numbers are scaled to 2^13 up to 2^14, where the low half of a split number is no subnormal
 
@@ -239,7 +238,7 @@ def ema_update(state, vectors, codes, decay):
 
 def averaged(state, sums, counts, decay):
     """What `ema_update` does with the sums (K, D) and the numbers (K,) of the vectors that each code was given."""
-    usage = decay * state.usage.to(sums.dtype) + (1 - decay) * counts
+    usage = decay * state.usage.to(sums.dtype) + (1 - decay) * counts.to(sums.dtype)
     total = decay * state.sum.to(sums.dtype) + (1 - decay) * sums
     floor = float(np.float32(vq.FLOOR)) if state.usage.dtype == torch.float32 else vq.FLOOR
     total = torch.where((usage < floor)[:, None], (state.embed * floor).to(sums.dtype), total)
@@ -253,7 +252,7 @@ def sum_by_code(vectors, codes, size):
     has one: no float32 is added to a much larger one.
     """
     if _has_float64(vectors.device):
-        sums, step = _zeros(size, vectors, torch.float64), max(1, SUMMED // vectors.shape[1])
+        sums, step = _zeros(size, vectors, torch.float64), max(1, vq.SUMMED // vectors.shape[1])
         for start in range(0, len(vectors), step):
             sums.index_add_(0, codes[start : start + step], vectors[start : start + step].double())
         return sums, codes.bincount(minlength=size)

@@ -142,12 +142,12 @@ class SpeechCodec(nn.Module):
         if sound.ndim != 2 or not sound.numel():
             shape = tuple(sound.shape)
             raise ValueError(f"sound has shape {shape}; expected (B, T), at least one of each (one sound: sound[None])")
-        frames = torch.stack([mdct(one, self.hop) for one in sound])
+        frames = torch.stack([mdct(one, self.hop) for one in sound]).to(self.loudness.dtype)
         return self.encoder(frames * self.loudness)
 
     def _sound(self, latents, length):
-        frames = self.decoder(latents) / self.loudness.clamp(min=0.1)
-        return torch.stack([imdct(one, length) for one in frames])
+        frames = self.decoder(latents.to(self.loudness.dtype)) / self.loudness.clamp(min=0.1)
+        return torch.stack([imdct(one, length) for one in frames]).to(self.loudness.dtype)
 
     @torch.no_grad()
     def encode(self, sound):
@@ -224,6 +224,7 @@ def rebuilding_loss(rebuilt, sound):
     >>> float(rebuilding_loss(sound, sound)), bool(rebuilding_loss(0 * sound, sound) > 7)
     (0.0, True)
     """
+    rebuilt, sound = widened(rebuilt), widened(sound)
     loss = 10 * F.l1_loss(rebuilt, sound)
     for window in WINDOWS:
         ours, theirs = _spectrum(rebuilt, window), _spectrum(sound, window)
