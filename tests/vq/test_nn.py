@@ -350,16 +350,14 @@ def test_layers_need_no_float64(layer):
 
 COMPILED = """
 import sys, warnings, torch
-from mmtokedu import vq
-from mmtokedu.nn.vq import FiniteScalar, UnitQuantizer, VectorQuantizer
+from mmtokedu.nn.vq import FiniteScalar, VectorQuantizer
 assert "torch._dynamo" not in sys.modules, "the compiler is loaded for nothing"
-for make in (lambda: FiniteScalar([5] * 4), lambda: VectorQuantizer(8, 4, restart_below=0.5),
-             lambda: VectorQuantizer(8, 4, learn="gradient", through=vq.rotation_trick)):
+for make in (lambda: FiniteScalar([5] * 4), lambda: VectorQuantizer(8, 4, restart_below=0.5)):
     found = []
-    for compiled in (False, True):
+    for backend in (None, "eager"):
         torch.manual_seed(0)
         layer, vectors = make(), torch.randn(6, 5, 4, requires_grad=True)
-        call = torch.compile(layer, backend="aot_eager") if compiled else layer
+        call = torch.compile(layer, backend=backend) if backend else layer
         for _ in range(2):
             out = call(vectors)
         (out.quantized.square().sum() + out.loss).backward()
