@@ -19,6 +19,7 @@ from mmtokedu.arguments.vq import (
 )
 
 TILE = 1024, 512  # vectors, codes scored at once: their scores stay in cache, and reading the codes is shared
+SUMMED = 2**18  # numbers summed by code at once, as float64: 2 MiB, which stay in cache
 FLOOR = 1e-12  # least usage of a code: a quotient of two numbers that both faded to 0 would be no vector
 
 
@@ -222,25 +223,28 @@ def ema_update(state, vectors, codes, decay):
     [[2.0], [10.0]]
     """
     vectors, codes, decay = check_ema(state, vectors, codes, decay)
-    size = len(state.usage)
-    sums, counts = _sum_by_code(vectors, codes, size)
-    share = state.usage.dtype.type(1 - decay)
-    usage = decay * state.usage + share * counts
-    total = decay * state.sum + share * sums
-    faded = usage < FLOOR  # with a decay of 0 that is every code that was given nothing
-    total[faded] = state.embed[faded] * state.usage.dtype.type(FLOOR)
-    return EmaState(total, np.maximum(usage, state.usage.dtype.type(FLOOR)))
+    sums, counts = _sum_by_code(vectors, codes, len(state.usage))
+    usage = decay * state.usage + (1 - decay) * counts
+    total = decay * state.sum + (1 - decay) * sums
+    floor = state.usage.dtype.type(FLOOR)
+    faded = usage < floor  # with a decay of 0 that is every code that was given nothing
+    total[faded] = state.embed[faded] * floor
+    return EmaState(total.astype(state.sum.dtype), np.maximum(usage, floor).astype(floor.dtype))
 
 
 def _sum_by_code(vectors, codes, size):
-    """The sum (K, D) and the number (K,) of the vectors of each code."""
-    order = np.argsort(codes, kind="stable")
-    found, start, count = np.unique(codes[order], return_index=True, return_counts=True)
-    sums, counts = np.zeros((size, vectors.shape[1]), vectors.dtype), np.zeros(size, vectors.dtype)
-    if len(found):
-        sums[found] = np.add.reduceat(vectors[order], start, axis=0)
-        counts[found] = count
-    return sums, counts
+    """The sum (K, D) float64 and the number (K,) int64 of the vectors of each code.
+
+    A sum of millions in float32 would lose a little of each: it stops growing where they are less than its last digit.
+    """
+    dtype, step = np.result_type(vectors, np.float64), max(1, SUMMED // vectors.shape[1])
+    sums = np.zeros((size, vectors.shape[1]), dtype)
+    for start in range(0, len(vectors), step):
+        block = codes[start : start + step]
+        order = block.argsort(kind="stable")
+        found, first = np.unique(block[order], return_index=True)
+        sums[found] += np.add.reduceat(vectors[start : start + step][order], first, axis=0, dtype=dtype)
+    return sums, np.bincount(codes, minlength=size)
 
 
 @has_cuda_twin
@@ -325,7 +329,7 @@ def vq_gradients(vectors, codebook, codes, upstream, beta=0.25):
     check_pair(vectors, quantized)
     check_pair(upstream, quantized)
     pull = 2 * (vectors - quantized) / vectors.size
-    return upstream + beta * pull, _sum_by_code(-pull, codes, len(codebook))[0]
+    return upstream + beta * pull, _sum_by_code(-pull, codes, len(codebook))[0].astype(pull.dtype)
 
 
 @has_cuda_twin

@@ -12,7 +12,12 @@ MAX_SECONDS = 10**9  # 32 years; at 768 kHz its samples are still counted exactl
 
 
 def check_array(x, name):
-    """Raise TypeError unless x is an array or a tensor of numbers."""
+    """Raise TypeError unless x is an array or a tensor of numbers. What a mask hides would be computed with."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, {np.ma.count_masked(x)} of {x.size} numbers masked; nothing here heeds a mask: "
+            f"{name}.compressed() leaves them out, {name}.filled(value) puts a number there"
+        )
     if not (isinstance(x, np.ndarray) or is_tensor(x)):
         raise TypeError(
             f"{name} is {type(x).__name__}; expected a NumPy array or a torch tensor "

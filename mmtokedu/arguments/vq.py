@@ -1,4 +1,6 @@
-"""What `mmtokedu.vq` refuses, shared by the NumPy functions and their torch twins."""
+"""What `mmtokedu.vq` refuses, shared by the NumPy functions, their torch twins and the layers."""
+
+import math
 
 import numpy as np
 
@@ -109,11 +111,42 @@ def check_pair(vectors, quantized):
         )
 
 
+def check_layer(K, D, learn, commitment, decay, restart_below):
+    """(K, D) as ints, or an error when there can be no quantizer with such a codebook that learns in this way."""
+    K, D = positive(K, "K"), positive(D, "D")
+    if K * D >= 2**60:
+        raise ValueError(f"a codebook of {K}x{D} has {K * D} numbers; no machine holds 2^60")
+    if learn not in ("ema", "gradient"):
+        raise ValueError(f'learn is {learn!r}; it is "ema" or "gradient"')
+    if not 0 <= commitment < math.inf:
+        raise ValueError(f"commitment is {commitment}; it weighs a loss: a finite number, 0 or more")
+    check_decay(decay)
+    if not 0 <= restart_below <= 1:
+        raise ValueError(f"restart_below is {restart_below}; it is a share of the average usage, 0 to 1")
+    return K, D
+
+
+def check_start(codebook, K, D):
+    """The codebook that a layer starts from, itself, or an error unless it is (K, D) floats."""
+    check_floats(codebook, "codebook")
+    if tuple(codebook.shape) != (K, D):
+        raise ValueError(f"codebook has shape {tuple(codebook.shape)}; a layer of K={K}, D={D} needs ({K}, {D})")
+    return codebook
+
+
+def check_last(vectors, width):
+    """Raise unless vectors are (..., width) floats."""
+    check_floats(vectors, "vectors")
+    if not vectors.shape or vectors.shape[-1] != width:
+        raise ValueError(f"vectors have shape {tuple(vectors.shape)}; expected (..., {width})")
+
+
 def check_levels(vectors, levels):
     """levels as an int64 array, or an error; vectors (..., D), unless None, have one dimension a level."""
-    levels = np.array([whole(level, "a level") for level in levels], np.int64)
-    if not len(levels) or levels.min() < 2 or levels.max() > 1000 or np.prod(levels.astype(float)) >= 2**63:
-        raise ValueError(f"levels are {levels.tolist()}; expected whole numbers from 2 to 1000, product below 2^63")
+    levels = [whole(level, "a level") for level in levels]
+    if not levels or min(levels) < 2 or max(levels) > 1000 or math.prod(levels) >= 2**63:
+        raise ValueError(f"levels are {levels}; expected whole numbers from 2 to 1000, product below 2^63")
+    levels = np.array(levels, np.int64)
     if vectors is not None:
         check_floats(vectors, "vectors")
         if not vectors.shape or vectors.shape[-1] != len(levels):

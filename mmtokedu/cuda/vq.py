@@ -27,8 +27,10 @@ from mmtokedu.arguments.vq import (
     check_usage,
 )
 from mmtokedu.cuda import runs_triton
+from mmtokedu.cuda.eager import eagerly
 
 SCORES = 2**22  # numbers in a tile of scores: 16 MiB of float32
+GROUP = 16  # numbers summed at once where there is no float64
 _TOP = 14  # numbers are scaled to 2^13 up to 2^14, where the low half of a split number is no subnormal
 
 
@@ -194,16 +196,18 @@ def look_up(codes, codebook):
     return codebook[codes]
 
 
+@eagerly
 def codebook_usage(codes, K):
     """See `mmtokedu.vq.codebook_usage`."""
     K = positive(K, "K")
     counts = _codes(codes, K).flatten().bincount(minlength=K)
-    shares = counts[counts > 0].double()
-    shares /= shares.sum()
-    perplexity = float((-(shares * shares.log()).sum()).exp()) if len(shares) else 0.0
+    numbers = counts.numpy(force=True)
+    shares = numbers[numbers > 0] / max(1, numbers.sum())
+    perplexity = float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
     return vq.Usage(counts, len(shares), perplexity)
 
 
+@eagerly
 @torch.no_grad()
 def ema_state(codebook, usage=None):
     """See `mmtokedu.vq.ema_state`."""
@@ -219,6 +223,7 @@ def ema_state(codebook, usage=None):
     return vq.EmaState(codebook * usage[:, None], usage)
 
 
+@eagerly
 @torch.no_grad()
 def ema_update(state, vectors, codes, decay):
     """See `mmtokedu.vq.ema_update`."""
@@ -228,14 +233,55 @@ def ema_update(state, vectors, codes, decay):
     codes = _codes(codes, len(state.usage))
     check_code_each(vectors, codes)
     decay = check_decay(decay)
-    sums = torch.zeros_like(state.sum).index_add_(0, codes, vectors.to(state.sum.dtype))
-    counts = codes.bincount(minlength=len(state.usage)).to(state.usage.dtype)
-    usage = decay * state.usage + (1 - decay) * counts
-    total = decay * state.sum + (1 - decay) * sums
-    total = torch.where((usage < vq.FLOOR)[:, None], state.embed * vq.FLOOR, total)
-    return vq.EmaState(total, usage.clamp(min=vq.FLOOR))
+    return averaged(state, *sum_by_code(vectors, codes, len(state.usage)), decay)
 
 
+def averaged(state, sums, counts, decay):
+    """What `ema_update` does with the sums (K, D) and the numbers (K,) of the vectors that each code was given."""
+    usage = decay * state.usage.to(sums.dtype) + (1 - decay) * counts.to(sums.dtype)
+    total = decay * state.sum.to(sums.dtype) + (1 - decay) * sums
+    floor = float(np.float32(vq.FLOOR)) if state.usage.dtype == torch.float32 else vq.FLOOR
+    total = torch.where((usage < floor)[:, None], (state.embed * floor).to(sums.dtype), total)
+    return vq.EmaState(total.to(state.sum.dtype), usage.clamp(min=floor).to(state.usage.dtype))
+
+
+def sum_by_code(vectors, codes, size):
+    """The sum (K, D) and the number (K,) int64 of the vectors of each code: as exact as float64, which the sum is in.
+
+    Where a device has no float64 (Apple's), sums of at most GROUP vectors are summed in their turn, until each code
+    has one: no float32 is added to a much larger one.
+    """
+    if _has_float64(vectors.device):
+        sums, step = _zeros(size, vectors, torch.float64), max(1, vq.SUMMED // vectors.shape[1])
+        for start in range(0, len(vectors), step):
+            sums.index_add_(0, codes[start : start + step], vectors[start : start + step].double())
+        return sums, codes.bincount(minlength=size)
+    counts, rows, each = codes.bincount(minlength=size), vectors.float(), torch.arange(size, device=codes.device)
+    left = counts
+    while len(rows) and int(left.max()) > 1:
+        order = codes.argsort(stable=True)
+        rows, codes = rows[order], codes[order]
+        groups = (left + GROUP - 1) // GROUP
+        place = torch.arange(len(codes), device=codes.device) - (left.cumsum(0) - left)[codes]  # among its code's own
+        group = (groups.cumsum(0) - groups)[codes] + place // GROUP
+        rows = _zeros(int(groups.sum()), rows, torch.float32).index_add_(0, group, rows)
+        codes, left = each.repeat_interleave(groups), groups
+    return _zeros(size, rows, torch.float32).index_add_(0, codes, rows), counts
+
+
+def _zeros(rows, like, dtype):
+    return torch.zeros(rows, like.shape[1], dtype=dtype, device=like.device)
+
+
+def _has_float64(device):
+    try:
+        torch.empty(0, dtype=torch.float64, device=device)
+    except (TypeError, RuntimeError):
+        return False
+    return True
+
+
+@eagerly
 @torch.no_grad()
 def restart_dead_codes(state, vectors, threshold, draws):
     """See `mmtokedu.vq.restart_dead_codes`."""
@@ -285,21 +331,30 @@ def rotation_trick(vectors, quantized):
 
 def fsq(vectors, levels):
     """See `mmtokedu.vq.fsq`."""
-    levels = check_levels(vectors, levels)
-    bound = fsq_bound(vectors, levels)
+    constants, middle, places = _fsq_tables(vectors, levels)
+    bound = _fsq_bound(vectors, *constants)
     steps = bound.detach().round()
-    middle, places = (torch.from_numpy(x).to(bound.device) for x in (levels // 2, vq._places(levels)))
     codes = ((steps.long() + middle) * places).sum(dim=-1)
     return codes, _carry(bound, steps) / middle
 
 
 def fsq_bound(vectors, levels):
     """See `mmtokedu.vq.fsq_bound`."""
+    return _fsq_bound(vectors, *_fsq_tables(vectors, levels)[0])
+
+
+def _fsq_bound(vectors, half, offset, shift):
+    return torch.tanh(vectors.to(half.dtype) + shift) * half - offset
+
+
+@eagerly
+def _fsq_tables(vectors, levels):
+    """((half, offset, shift), middle, places) of levels that these vectors fit, on their device; all must be finite."""
     levels = check_levels(vectors, levels)
     _largest(vectors=vectors)
-    dtype = _working_dtype(vectors)
-    half, offset, shift = (torch.from_numpy(x).to(vectors.device, dtype) for x in vq.fsq_constants(levels))
-    return torch.tanh(vectors.to(dtype) + shift) * half - offset
+    dtype, there = _working_dtype(vectors), functools.partial(torch.tensor, device=vectors.device)
+    constants = [there(x.tolist(), dtype=dtype) for x in vq.fsq_constants(levels)]
+    return constants, there((levels // 2).tolist()), there(vq._places(levels).tolist())
 
 
 def fsq_look_up(codes, levels):
@@ -308,7 +363,7 @@ def fsq_look_up(codes, levels):
     codes = _codes(codes, math.prod(levels.tolist()))
     levels, places = (torch.from_numpy(x).to(codes.device) for x in (levels, vq._places(levels)))
     steps = codes[..., None] // places % levels - levels // 2
-    return (steps / (levels // 2)).float()
+    return steps.float() / (levels // 2)
 
 
 def lfq(vectors):
@@ -340,10 +395,12 @@ def _array(x):
     return (x if known else x.float()).numpy(force=True)
 
 
+@eagerly
 def _largest(**tensors):
     """The largest magnitude in each tensor (0 when it is empty), in one trip from the card; all must be finite."""
-    zero = torch.zeros((), dtype=torch.float64, device=next(iter(tensors.values())).device)
-    largest = [torch.stack(x.detach().aminmax()).abs().amax().double() if x.numel() else zero for x in tensors.values()]
+    wide, device = _working_dtype(*tensors.values()), next(iter(tensors.values())).device
+    zero = torch.zeros((), dtype=wide, device=device)
+    largest = [torch.stack(x.detach().aminmax()).abs().amax().to(wide) if x.numel() else zero for x in tensors.values()]
     largest = torch.stack(largest).tolist()
     for (name, x), found in zip(tensors.items(), largest):
         if not math.isfinite(found):

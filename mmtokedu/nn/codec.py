@@ -7,7 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mmtokedu.nn.vq import Quantized, VectorQuantizer
+from mmtokedu.arguments.common import check_floats, positive
+from mmtokedu.cuda.eager import eagerly
+from mmtokedu.nn.vq import Quantized, VectorQuantizer, widened
 from mmtokedu.rvq import draw_stages, imdct, mdct, rvq_decode, rvq_encode
 from mmtokedu.samples.items import DATA
 from mmtokedu.vq import look_up, nearest_code, straight_through
@@ -24,9 +26,12 @@ class ResidualQuantizer(nn.Module):
     and all of them reach the vectors: what the stages before chose is a constant. One straight-through leads around all
     stages together. In training every item of the batch keeps, with probability `dropout`, only its first stages,
     a number drawn from 1 to Q; the stages it leaves out have code -1 and learn nothing from it. The loss is the mean
-    over the stages.
+    over the stages. What is left is float32 at least, the quantized vectors have the dtype of the vectors.
 
-    Raises ValueError for a dropout outside [0, 1] or vectors of another shape.
+    Under a process group each process draws its own stages, and the codebooks are the same in all: a process whose
+    items all leave a stage out takes part in its averages and restarts with no vectors.
+
+    Raises ValueError for a dropout outside [0, 1], a Q, K or D below 1, or vectors of another shape.
     Source: SoundStream (arXiv 2107.03312, section III-C); commitment on detached residuals as in audiocraft.
 
     >>> out = ResidualQuantizer(Q=4, K=16, D=8)(torch.randn(2, 5, 8))
@@ -38,6 +43,7 @@ class ResidualQuantizer(nn.Module):
         super().__init__()
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout is {dropout}; it is a probability, 0 to 1")
+        Q = positive(Q, "Q")
         self.Q, self.D, self.dropout = Q, D, dropout
         options = {"commitment": commitment, "decay": decay, "restart_below": restart_below}
         self.stages = nn.ModuleList(VectorQuantizer(K, D, **options) for _ in range(Q))
@@ -48,21 +54,24 @@ class ResidualQuantizer(nn.Module):
         return torch.stack([stage.codebook for stage in self.stages])
 
     def forward(self, vectors):
+        check_floats(vectors, "vectors")
         if vectors.ndim != 3 or vectors.shape[-1] != self.D:
             raise ValueError(f"vectors have shape {tuple(vectors.shape)}; expected (B, N, {self.D})")
         kept = self._draw(len(vectors)).to(vectors.device)
         codes = kept.new_full((*vectors.shape[:2], self.Q), DROPPED)
-        residual, total, loss = vectors, torch.zeros_like(vectors), vectors.new_zeros(())
+        residual = widened(vectors)
+        total, loss = torch.zeros_like(residual), residual.new_zeros(())
         for q, stage in enumerate(self.stages):
             here = kept > q  # (B,)
             out = stage(residual[here])
-            chosen = torch.zeros_like(vectors)
+            chosen = torch.zeros_like(residual)
             chosen[here] = out.quantized.detach()
             residual, total = residual - chosen, total + chosen
             codes[here, :, q] = out.codes
             loss = loss + out.loss * here.sum() / max(1, len(here)) / self.Q
-        return Quantized(straight_through(vectors, total), codes, loss)
+        return Quantized(straight_through(vectors, total).to(vectors.dtype), codes, loss)
 
+    @eagerly
     def _draw(self, items):
         """How many stages each item keeps: (items,) from 1 to Q."""
         kept = torch.full((items,), self.Q)
@@ -133,12 +142,12 @@ class SpeechCodec(nn.Module):
         if sound.ndim != 2 or not sound.numel():
             shape = tuple(sound.shape)
             raise ValueError(f"sound has shape {shape}; expected (B, T), at least one of each (one sound: sound[None])")
-        frames = torch.stack([mdct(one, self.hop) for one in sound])
+        frames = torch.stack([mdct(one, self.hop) for one in sound]).to(self.loudness.dtype)
         return self.encoder(frames * self.loudness)
 
     def _sound(self, latents, length):
-        frames = self.decoder(latents) / self.loudness.clamp(min=0.1)
-        return torch.stack([imdct(one, length) for one in frames])
+        frames = self.decoder(latents.to(self.loudness.dtype)) / self.loudness.clamp(min=0.1)
+        return torch.stack([imdct(one, length) for one in frames]).to(self.loudness.dtype)
 
     @torch.no_grad()
     def encode(self, sound):
@@ -215,6 +224,7 @@ def rebuilding_loss(rebuilt, sound):
     >>> float(rebuilding_loss(sound, sound)), bool(rebuilding_loss(0 * sound, sound) > 7)
     (0.0, True)
     """
+    rebuilt, sound = widened(rebuilt), widened(sound)
     loss = 10 * F.l1_loss(rebuilt, sound)
     for window in WINDOWS:
         ours, theirs = _spectrum(rebuilt, window), _spectrum(sound, window)
