@@ -229,7 +229,7 @@ def test_minutes_are_written_where_a_page_asks_for_them(tmp_path, monkeypatch, c
     )
     (tmp_path / "a.md").write_text(text)
     cells = [
-        markdown("# N\n\n*<!-- minutes -->?<!-- /minutes -->.* " + "word " * 900),
+        markdown("# N\n\n*<!-- minutes -->?<!-- /minutes -->.* " + "word " * 999),
         code("'<!-- minutes -->?<!-- /minutes -->'"),
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
@@ -241,11 +241,11 @@ def test_minutes_are_written_where_a_page_asks_for_them(tmp_path, monkeypatch, c
     reading.main(["--write"])
     assert capsys.readouterr().out == "written again: a, n\n"
     assert (
-        "In <!-- minutes -->2 minutes<!-- /minutes -->; <!-- minutes n -->5 minutes<!-- /minutes -->."
+        "In <!-- minutes -->2 minutes<!-- /minutes -->; <!-- minutes n -->6 minutes<!-- /minutes -->."
         in (tmp_path / "a.md").read_text()
     )
     stored = nbformat.read(tmp_path / "n.ipynb", 4).cells
-    assert stored[0].source.startswith("# N\n\n*<!-- minutes -->5 minutes<!-- /minutes -->.*")
+    assert stored[0].source.startswith("# N\n\n*<!-- minutes -->6 minutes<!-- /minutes -->.*")
     assert stored[1].source == cells[1].source
     reading.main(["--write"])
     assert capsys.readouterr().out == "written again: nothing\n"
