@@ -523,7 +523,28 @@ def main(argv=None):
     print(f"wrote {RESULTS.name} after {result['seconds']} s")
 
 
+def curve(rows):
+    """The clean page with its aspect kept, in the form of `measured.curve`: the share of characters read, per reader.
+
+    >>> rate = {"mean": 0.25, "low": 0.2, "high": 0.3}
+    >>> curve([{"page": "clean", "way": "aspect", "tokens": 54, "template": rate, "whitened": rate}])[0]
+    {'tokens': 54, 'quality': 0.75, 'spread': 0.1, 'instrument': 'template reader'}
+    """
+    kept = [row for row in rows if row["page"] == "clean" and row["way"] == "aspect"]
+    return [
+        {
+            "tokens": row["tokens"],
+            "quality": round(1 - row[reader]["mean"], 4),
+            "spread": round(row[reader]["high"] - row[reader]["low"], 4),
+            "instrument": f"{reader} reader",
+        }
+        for reader in READERS
+        for row in sorted(kept, key=lambda row: row["tokens"])
+    ]
+
+
 def store(result):
+    result = result | {"curve": curve(result["reading"]["rows"])}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(as_text(result), encoding="utf-8")
 

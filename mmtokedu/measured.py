@@ -1,6 +1,7 @@
 """Reads what the book measured: results of experiments, times of benchmarks, each with its device and date."""
 
 import json
+import math
 from pathlib import Path
 
 _DATA = Path(__file__).parent / "data"
@@ -39,3 +40,47 @@ def timings(topic):
         there = ", ".join(sorted({stem for stem, _, _ in named}))
         raise ValueError(f"there are no timings for {topic!r}; there are for {there}")
     return found
+
+
+_POINT = "tokens", "quality", "spread", "instrument"
+
+
+def curve(topic):
+    """What a topic's experiment measured at each number of tokens: points {tokens, quality, spread, instrument}.
+
+    `tokens` is what one thing costs (a page, a second, a clip), rising within an instrument. `quality` is the share of
+    what was asked that the instrument still got right, `spread` the distance between its lowest and its highest run,
+    `instrument` says who read. A curve holds for its instrument alone.
+
+    Raises ValueError for a topic without results, one whose results have no curve, and a curve that breaks its form.
+
+    >>> curve("patches")[0]
+    {'tokens': 54, 'quality': 0.2769, 'spread': 0.0236, 'instrument': 'template reader'}
+    """
+    points = results(topic).get("curve")
+    if not points:
+        raise ValueError(f"the results of {topic!r} have no curve; experiments/{topic}.py stores none")
+    last = {}
+    for number, point in enumerate(points):
+        if fault := _fault(point, last):
+            raise ValueError(f"the curve of {topic!r}, point {number} ({json.dumps(point)}): {fault}")
+        last[point["instrument"]] = point["tokens"]
+    return points
+
+
+def _fault(point, last):
+    """What is wrong with a point of a curve, or "". `last` holds each instrument's tokens so far."""
+    if not isinstance(point, dict) or set(point) != set(_POINT):
+        return f"a point has {', '.join(_POINT)} and nothing else"
+    tokens, quality, spread, instrument = (point[name] for name in _POINT)
+    if not isinstance(instrument, str) or not instrument.strip():
+        return "the instrument has no name"
+    for name in _POINT[:3]:
+        number = isinstance(point[name], int | float) and not isinstance(point[name], bool)
+        if not number or not math.isfinite(point[name]):
+            return f"{name} is no finite number"
+    if tokens <= last.get(instrument, 0):
+        return f"tokens rise within an instrument; {tokens} follows {last.get(instrument, 0)}"
+    if not 0 <= quality <= 1 or spread < 0:
+        return "quality is a share from 0 to 1, spread is not negative"
+    return ""

@@ -6,6 +6,7 @@ Charts need Matplotlib, which is loaded when the first one is drawn; everything 
 import importlib
 
 from mmtokedu.show.markup import PALETTE as PALETTE
+from mmtokedu.show.numbers import approx
 from mmtokedu.show.pictures import frame_slider, images
 from mmtokedu.show.players import sounds
 from mmtokedu.show.quotes import source
@@ -14,8 +15,8 @@ from mmtokedu.show.tables import table
 
 _CHARTS = "COLOR", "DPI", "STYLE", "WIDTH", "draw_grid", "figure", "subplots"
 __all__ = [
-    "COLOR", "DPI", "STYLE", "WIDTH", "draw_grid", "figure", "frame_slider", "images", "sounds", "source", "subplots",
-    "table", "token_strip",
+    "COLOR", "DPI", "STYLE", "WIDTH", "approx", "draw_grid", "figure", "frame_slider", "images", "sounds", "source",
+    "subplots", "table", "token_strip",
 ]  # fmt: skip
 
 

@@ -4,14 +4,16 @@ import html
 import numbers
 
 from mmtokedu.show.markup import output
+from mmtokedu.show.numbers import Approx
 
 
 def table(header, rows, *, caption, mark=(), digits=2):
     """Show a table: numbers to the right, units in the heads, the rows that matter marked.
 
     `header` names the columns, with units. A row is as many cells, the first of which is its name: text, a whole number
-    (shown with commas), a float (shown with `digits` decimals) or None ("not measured yet"). A row that is one string
-    is the title of the rows after it. `mark` are the numbers of the rows to mark, titles not counted, or one number.
+    (shown with commas), a float (shown with `digits` decimals), a number of `show.approx`, or None ("not measured
+    yet"). A row that is one string is the title of the rows after it. `mark` are the numbers of the rows to mark,
+    titles not counted, or one number.
     `caption` says what to see; it is also what a reader hears first.
 
     Raises ValueError for an empty caption, a row of another length, and a marked row that is not there.
@@ -40,9 +42,10 @@ def table_html(header, rows, caption, mark, digits):
         text, kind = str(value), ""
         if value is None:
             text, kind = "not measured yet", ' class="mm-none"'
-        elif _is_number(value):
+        elif _is_number(value) and not isinstance(value, Approx):
             text = f"{value:,.{digits}f}" if isinstance(value, float) else f"{value:,}"
         side = "right" if right[i] else "left"
+        side += ";white-space:nowrap" if isinstance(value, Approx) else ""
         return f'<{tag}{scope}{kind} style="text-align:{side}">{html.escape(text, quote=False)}</{tag}>'
 
     head = "".join(cell(i, name, "th", ' scope="col"') for i, name in enumerate(header))
@@ -64,4 +67,4 @@ def table_html(header, rows, caption, mark, digits):
 
 
 def _is_number(value):
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return isinstance(value, (numbers.Real, Approx)) and not isinstance(value, bool)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from experiment_programs import experiment_named
 
-from mmtokedu import samples
+from mmtokedu import measured, samples
 from mmtokedu.catalog import images as catalog
 from mmtokedu.patches import image_tokens, pack_lengths
 
@@ -79,6 +79,16 @@ def test_file_is_written_the_way_the_program_writes(experiment):
 
 
 # reading: the table
+
+
+def test_the_curve_is_made_from_the_rows_and_reads_as_one(experiment):
+    assert TABLE["curve"] == experiment.curve(READING["rows"]) == measured.curve("patches")
+    for reader in READERS:
+        points = [p for p in TABLE["curve"] if p["instrument"] == f"{reader} reader"]
+        assert [p["tokens"] for p in points] == [
+            cell("clean", "aspect", b)["tokens"] for b in READING["settings"]["budgets"]
+        ]
+        assert points[0]["quality"] < 0.5 and points[-1]["quality"] > 0.999
 
 
 def test_every_cell_of_the_reading_table_is_there(experiment):

@@ -1,0 +1,235 @@
+"""The book's questions: every answer is computed, every known mistake is recognised, a malformed file is named."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from mmtokedu import measured, patches
+from mmtokedu.course import quiz
+
+QUESTIONS = [question for stem in quiz.stems() for question in quiz.load(stem)]
+named = lambda question: f"{question.stem}-{question.id}"
+
+
+def one(stem, name):
+    return next(question for question in quiz.load(stem) if question.id == name)
+
+
+# the questions that stand
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=named)
+def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question):
+    for parameters in quiz.drawings(question):
+        asked = quiz.ask(question, parameters)
+        assert asked.reply(asked.answer)[0]
+        for number, cause in asked.wrong:
+            assert asked.reply(number) == (False, cause)
+        assert not {"{", "}"} & set("".join([asked.text, asked.hint, *map(str, asked.wrong + asked.options)]))
+
+
+@pytest.mark.parametrize(
+    ("stem", "name", "answer", "mistakes"),
+    [  # worked by hand
+        ("patches", "rows", 16 * 16, [16, 224 * 16, 1]),
+        ("patches", "numbers-in-a-row", 32 * 32 * 3, [1024, 96]),
+        ("patches", "pairs", 16, [2, 4, 8]),
+        ("patches", "native-size", 39 * 69, [78 * 138, 38 * 68, 2645]),
+        ("patches", "fixed-square", 24 * 24, [256, 2691]),
+        ("patches", "tiles", (4 * 2 + 1) * 256, [8 * 256, 9 * 1024, 3 * 5 * 256]),
+        ("patches", "padding", 3 * 1024 - 1344, [3072, 1344, 960]),
+        ("attention", "may-attend", 6 + 5 + 4 + 3 + 2 + 1, [36, 15]),
+        ("attention", "table-draws-level", 1536, [3072, 512, 1024]),
+    ],
+)
+def test_the_pages_own_numbers_are_those_worked_by_hand(stem, name, answer, mistakes):
+    asked = quiz.draw(one(stem, name))
+    assert asked.answer == answer
+    assert [number for number, _ in asked.wrong] == mistakes
+
+
+def test_what_a_text_says_of_its_numbers_holds():
+    for size in one("patches", "tiles").given["size"]:
+        assert patches.tile_grid(*size) == (4, 2)
+
+
+def test_the_right_resize_is_the_one_that_was_measured_best():
+    rows = [r for r in measured.results("patches")["reading"]["rows"] if r["budget"] == 576]
+    for page in ("clean", "noisy"):
+        for reader in ("template", "whitened"):
+            errors = {r["way"]: r[reader]["mean"] for r in rows if r["page"] == page}
+            assert errors["square"] < errors["aspect"] < errors["tiles"]
+    assert {r["way"]: r["tokens"] for r in rows} == {"square": 576, "aspect": 560, "tiles": 256}
+    asked = quiz.draw(one("patches", "resize"))
+    assert asked.options[asked.answer][0] == "Stretched to a square."
+
+
+def test_an_answer_that_is_none_of_the_known_ones_gets_the_hint():
+    asked = quiz.draw(one("patches", "rows"))
+    assert asked.reply(257) == (False, asked.hint)
+
+
+def test_shuffled_words_are_shuffled_outputs():
+    rng = np.random.default_rng(0)
+    x, order = rng.normal(size=(6, 4)), rng.permutation(6)
+
+    def attention(x):
+        weights = np.exp(x @ x.T)
+        return weights / weights.sum(axis=1, keepdims=True) @ x
+
+    np.testing.assert_allclose(attention(x[order]), attention(x)[order])
+    asked = quiz.draw(one("attention", "shuffle"))
+    assert "same way" in asked.options[asked.answer][0]
+
+
+# seeds
+
+
+def test_without_a_seed_the_first_values_with_one_the_same_everywhere():
+    question = one("patches", "rows")
+    assert quiz.draw(question) == quiz.ask(question, {"side": 224, "patch": 14})
+    assert [quiz.draw(question, seed).answer for seed in "abcd"] == [1024, 1600, 1024, 1600]
+    choice = one("patches", "resize")
+    assert all(quiz.draw(choice, seed) == quiz.draw(choice, str(seed)) for seed in range(10))
+
+
+def test_every_value_can_be_drawn_and_options_are_shuffled():
+    question = one("patches", "rows")
+    assert {quiz.draw(question, seed).answer for seed in range(40)} == {256, 576, 1024, 1600}
+    choices = [quiz.draw(one("patches", "resize"), seed) for seed in range(40)]
+    assert {asked.answer for asked in choices} == {0, 1, 2}
+    assert len({asked.options[asked.answer] for asked in choices}) == 1
+
+
+def test_sheets_and_keys_are_printed(capsys):
+    quiz.main(["--seed", "May", "patches"])
+    sheets, keys = capsys.readouterr().out.split("-" * 72)
+    assert "patches: questions (seed May)" in sheets and "attention" not in sheets
+    for number, question in enumerate(quiz.load("patches"), 1):
+        asked = quiz.draw(question, "May")
+        assert f"{number}. {asked.text}" in sheets
+        assert all(cause not in sheets and cause in keys for _, cause in asked.wrong)
+        right = f"{'abc'[asked.answer]}) " if asked.kind == "choice" else f"{asked.answer:,} {asked.unit}"
+        assert f"{number}. {right}" in keys
+    quiz.main(["--seed", "June"])
+    assert "attention: questions (seed June)" in capsys.readouterr().out
+
+
+def test_a_page_without_questions_lists_those_that_have():
+    with pytest.raises(SystemExit, match="no questions for 'patchs'; there are for attention, patches"):
+        quiz.main(["--seed", "1", "patchs"])
+
+
+# files that break the form
+
+NUMBER = {
+    "id": '"n"', "at": '"quiz"', "section": '"Cut"', "kind": '"number"', "text": '"{side} and {patch}?"', "hint": '"h"',
+    "given": "{side = [28, 42], patch = 14}", "answer": '"rows"', "unit": '"rows"', "wrong": '[{is = "one_side", cause = "c"}]',
+}  # fmt: skip
+CHOICE = {name: NUMBER[name] for name in ("id", "at", "section", "text", "hint", "given")} | {
+    "kind": '"choice"',
+    "options": '[{text = "a", says = "b"}, {text = "c", says = "d", right = true}]',
+}
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """Questions of the test's own for the page `patches`: `file(NUMBER | {...}, ...)`; None leaves a field out."""
+    monkeypatch.setattr(quiz, "FOLDER", tmp_path)
+
+    def write(*questions, text=""):
+        for fields in questions:
+            lines = (f"{name} = {value}\n" for name, value in fields.items() if value is not None)
+            text += "[[question]]\n" + "".join(lines)
+        (tmp_path / "patches.toml").write_text(text, encoding="utf-8")
+
+    return write
+
+
+def test_the_two_forms_are_read(file):
+    file(NUMBER | {"tolerance": "0.5"}, CHOICE | {"id": '"c"'})
+    number, choice = quiz.load("patches")
+    asked = quiz.draw(number)
+    assert (asked.text, asked.answer, asked.tolerance, asked.wrong) == ("28 and 14?", 4, 0.5, ((2, "c"),))
+    assert asked.reply(4.5) == (True, "") and asked.reply(4.6) == (False, "h") and asked.reply(1.5) == (False, "c")
+    assert quiz.draw(choice).answer == 1 and quiz.draw(choice).reply(0) == (False, "b")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        (NUMBER | {"kind": '"essay"'}, "kind is 'essay'"),
+        (NUMBER | {"hint": None}, r"missing \['hint'\]"),
+        (NUMBER | {"options": "[]"}, r"unknown \['options'\]"),
+        (NUMBER | {"text": '" "'}, "write a text"),
+        (NUMBER | {"text": "3"}, "write a text"),
+        (NUMBER | {"id": '"Rows 1"'}, "lower-case"),
+        (NUMBER | {"at": '"exam"'}, "at is 'exam'"),
+        (NUMBER | {"given": "{side = [], patch = 14}"}, "nothing to draw side from"),
+        (NUMBER | {"given": "{side = 28}", "wrong": "[]"}, r"rows\(\) needs patch"),
+        (NUMBER | {"text": '"{sde}"'}, "'{sde}' cannot be filled"),
+        (NUMBER | {"hint": '"{side[0]}"'}, "cannot be filled"),
+        (NUMBER | {"wrong": '[{is = 1, cause = "{x}"}]'}, "cannot be filled"),
+        (NUMBER | {"answer": '"colums"'}, "'colums' is no function of patches.py"),
+        (NUMBER | {"answer": '"_cut"'}, "no function"),
+        (NUMBER | {"answer": '"math"'}, "no function"),
+        (NUMBER | {"tolerance": "-1"}, "tolerance is -1"),
+        (NUMBER | {"tolerance": "nan"}, "tolerance is nan"),
+        (NUMBER | {"wrong": '[{is = "one_side"}]'}, "has `is` and `cause`"),
+        (NUMBER | {"wrong": '[{is = "one_side", cause = " "}]'}, "has `is` and `cause`"),
+        (NUMBER | {"wrong": '[{is = true, cause = "c"}]'}, "True is no function"),
+        (CHOICE | {"options": '[{text = "a", says = "b", right = true}]'}, "two options or more"),
+        (CHOICE | {"options": '[{text = "a", says = "b"}, {text = "c", says = "d"}]'}, "exactly one is right"),
+        (CHOICE | {"options": '[{text = "a"}, {text = "c", says = "d", right = true}]'}, "an option has"),
+        (
+            CHOICE | {"options": '[{text = "{x}", says = "b"}, {text = "c", says = "d", right = true}]'},
+            "cannot be filled",
+        ),
+    ],
+)
+def test_a_malformed_question_is_refused_with_file_and_name(file, fields, says):
+    file(fields)
+    with pytest.raises(ValueError, match=f"^patches.toml, question .*: .*{says}"):
+        quiz.load("patches")
+
+
+def test_an_id_that_is_there_twice_is_refused(file):
+    file(NUMBER, NUMBER)
+    with pytest.raises(ValueError, match="question 'n': this id is there twice"):
+        quiz.load("patches")
+
+
+@pytest.mark.parametrize("text", ["", "x = 1\n", "[[question]\n", "x = 1\n[[question]]\nid = 'n'\n"])
+def test_a_file_that_is_no_list_of_questions_is_refused(file, text):
+    file(text=text)
+    with pytest.raises(ValueError, match="^patches.toml: "):
+        quiz.load("patches")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ['[{is = 4, cause = "c"}]', '[{is = "one_side", cause = "c"}, {is = 2, cause = "d"}]', '[{is = 4.4, cause = "c"}]'],
+)
+def test_a_wrong_number_that_stands_for_another_is_refused(file, wrong):
+    file(NUMBER | {"wrong": wrong, "tolerance": "0.5"})
+    with pytest.raises(ValueError, match=r"patches.toml, question 'n': with {'side': 28"):
+        quiz.draw(*quiz.load("patches"))
+
+
+def test_an_answer_that_is_no_number_is_refused(file, monkeypatch):
+    from mmtokedu.course.quiz import patches as module
+
+    nan = lambda side: float("nan")
+    nan.__module__ = module.__name__
+    monkeypatch.setattr(module, "rows", nan)
+    file(NUMBER)
+    with pytest.raises(ValueError, match="gave nan for"):
+        quiz.draw(*quiz.load("patches"))
+
+
+def test_the_files_that_ship_are_those_in_the_package(file, tmp_path):
+    with pytest.raises(ValueError, match="no questions for 'patches'"):
+        quiz.load("patches")
+    shutil.copy(quiz.__file__.replace("__init__.py", "patches.toml"), tmp_path)
+    assert len(quiz.load("patches")) == 8
