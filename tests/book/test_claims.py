@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.apart
+
 pytest.importorskip("myst_parser")
 import claims
 import reading

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.apart
+
 pytest.importorskip("myst_parser")
 nbformat = pytest.importorskip("nbformat")
 import reading

@@ -10,6 +10,8 @@ from mmtokedu import rvq
 from mmtokedu.catalog import codecs, images
 from mmtokedu.measured import results, timings
 
+pytestmark = pytest.mark.apart
+
 ROOT = Path(__file__).parents[2]
 CHAPTERS = re.findall(r"file: notebooks/(\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
 WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "a hundred": 100, "an hour": 60}
@@ -49,33 +51,6 @@ def test_the_exercises_take_the_minutes_that_the_page_promises(stem):
 def test_a_wrong_sum_of_minutes_is_noticed():
     text = "**Time**: an hour to read, 50 more for the exercises.\n\n### Cut (easy, 10 minutes)\n\n### Add (hard, 5 minutes)\n"
     assert exercise_minutes(text) == (50, 15)
-
-
-def own_minutes(page):
-    """What a page of the primer says of itself: "ten", "fifteen to twenty"."""
-    return re.search(r"^\*(.+?) minutes\.", prose(ROOT / "book/primer" / f"{page}.ipynb"), re.M)[1].lower()
-
-
-def told_minutes(text):
-    """(page of the primer, minutes) of every link to one that says how long it takes."""
-    return re.findall(r"primer/([\w-]+)\.ipynb\)[^.;\n]*? in ((?:\w+ to )?\w+) minutes", text)
-
-
-@pytest.mark.parametrize("stem", CHAPTERS)
-def test_a_page_of_the_primer_takes_as_long_as_its_links_say(stem):
-    for page, minutes in told_minutes(chapter(stem)):
-        assert minutes == own_minutes(page), page
-
-
-def test_the_sound_chapter_says_how_long_its_primer_takes():
-    assert told_minutes(chapter("rvq")) == [("sound", own_minutes("sound"))]
-    assert told_minutes("see [sound](../book/primer/sound.ipynb), done in ten minutes.") == [("sound", "ten")]
-
-
-def test_the_primer_says_how_long_its_pages_take():
-    *most, last = re.findall(r"^\| \[.*?\]\(([\w-]+)\.ipynb\)", prose(ROOT / "book/primer/index.md"), re.M)
-    assert "ten minutes each, the last one fifteen to twenty" in prose(ROOT / "book/primer/index.md")
-    assert [own_minutes(page) for page in most] == ["ten"] * 4 and own_minutes(last) == "fifteen to twenty"
 
 
 def test_the_codecs_that_do_not_multiply_out_are_counted():

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.apart
+
 pytest.importorskip("myst_parser")
 import reading
 import terms

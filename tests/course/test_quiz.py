@@ -8,6 +8,8 @@ import pytest
 from mmtokedu import measured, patches
 from mmtokedu.course import quiz
 
+pytestmark = pytest.mark.apart
+
 QUESTIONS = [question for stem in quiz.stems() for question in quiz.load(stem)]
 named = lambda question: f"{question.stem}-{question.id}"
 

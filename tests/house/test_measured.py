@@ -6,6 +6,8 @@ import pytest
 
 from mmtokedu import measured
 
+pytestmark = pytest.mark.apart
+
 POINT = {"tokens": 64, "quality": 0.5, "spread": 0.1, "instrument": "eye"}
 
 

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.apart
+
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("nbval")
 pytest.importorskip("ipykernel")
