@@ -200,8 +200,8 @@ def test_a_page_that_cannot_be_opened_is_a_finding_and_the_others_are_judged(tmp
     with checker.serve(folder) as base:
         site = checker.Site(folder, base, checker.axe_source(), None, set())
         found = checker.check_pages(site, ["gone.html", "bad.html"], 2, quiet)
-    (opened,) = [one for one in found if one.page == "gone.html" and one.view.startswith("file")]
-    assert opened.kind == "failed" and opened.detail.startswith("the page could not be opened")
+    details = [one.detail for one in found if one.page == "gone.html" and one.view.startswith("file")]
+    assert any(detail.startswith("the page could not be opened") for detail in details)
     assert {one.kind for one in found if one.page == "bad.html"} == {"alt"}
 
 
