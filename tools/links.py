@@ -56,7 +56,8 @@ def tracked():
 
 
 def notebooks():
-    return [p for p in tracked() if p.suffix == ".ipynb"]
+    """Every notebook that somebody may open from its badge: chapters, labs, primer, masters; a draft has none yet."""
+    return [p for p in tracked() if p.suffix == ".ipynb" and p.parent != ROOT / "notebooks" / "draft"]
 
 
 def _with_links(notebook, url, path):

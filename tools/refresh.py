@@ -2,8 +2,12 @@
 
 The stored outputs are what the book shows and what strict nbval compares with, so this is the only tool that
 writes them: no timestamps, no widget state, no version of the interpreter.
+
+`python tools/refresh.py --front [notebook ...]` runs nothing: it gives stored explorables the front end of today
+(`mmtokedu/explore/*.js`) and leaves all else as it stands, the notebooks' execution counts included.
 """
 
+import argparse
 import os
 import sys
 import time
@@ -17,6 +21,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from mmtokedu.explore import with_current_front  # noqa: E402  (beside the library, installed or not)
+
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -25,9 +32,10 @@ METADATA = {
 }
 
 
-def notebooks():
-    """Every notebook of the book, in the order of the folders."""
-    return sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/**/*.ipynb")])
+def notebooks(*, drafts=False):
+    """Every notebook of the book, chapters before their labs; with `drafts` also those that are not yet in the book."""
+    places = ["notebooks/*.ipynb", "notebooks/lab/*.ipynb", "book/**/*.ipynb"] + ["notebooks/draft/*.ipynb"] * drafts
+    return sorted(path for place in places for path in ROOT.glob(place))
 
 
 def clean(notebook):
@@ -65,9 +73,29 @@ def refresh(path):
     nbformat.write(clean(notebook), path)
 
 
-def main(names):
+def renew_front(notebook):
+    """Give the stored explorables of a notebook the front end of today, in place; whether anything changed."""
+    changed = False
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            text = output.get("data", {}).get("text/html", "")
+            if (renewed := with_current_front(text)) != text:
+                output["data"]["text/html"] = renewed
+                changed = True
+    return changed
+
+
+def refresh_fronts(paths):
+    for path in paths:
+        notebook = nbformat.read(path, 4)
+        if renew_front(notebook):
+            nbformat.write(notebook, path)
+            print(f"{path.relative_to(ROOT)}: front end of today", flush=True)
+
+
+def refresh_all(paths):
     failed = []
-    for path in [Path(n).resolve() for n in names] or notebooks():
+    for path in paths:
         print(f"{path.relative_to(ROOT)} ...", end="", flush=True)
         start = time.perf_counter()
         try:
@@ -78,6 +106,15 @@ def main(names):
             print(f" FAILED; nothing was stored\n{error}", flush=True)
     if failed:
         sys.exit(f"{len(failed)} failed: mend the cell named above and run `make refresh` again")
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebooks", nargs="*", help="default: all of them, drafts too")
+    parser.add_argument("--front", action="store_true", help="renew only the front end of stored explorables")
+    given = parser.parse_args(arguments)
+    paths = [Path(name).resolve() for name in given.notebooks] or notebooks(drafts=True)
+    (refresh_fronts if given.front else refresh_all)(paths)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 Each function below is one change, connected to Sphinx at the end of the file. Nothing here reads the chapters.
 """
 
+import hashlib
 import html
 import pathlib
+import re
 import shutil
 import sys
 
@@ -55,6 +57,30 @@ def mend_markup(app, pagename, templatename, context, doctree):
         context["body"] = context.get("body", "").replace(old, new)
 
 
+FRONT = re.compile(r"<!-- mm:front (\w+) --><script>(.*?)</script><!-- /front -->", re.S)
+
+
+def front_ends_as_files(app, pagename, templatename, context, doctree):
+    """What explorables carry in notebooks, their shared base and their scripts, become files that pages share.
+
+    A page loads each once. A file's name holds a hash of its text, so that no browser keeps an old one.
+    """
+    loaded = set()
+
+    def reference(found):
+        name, text = found.groups()
+        path = f"_static/explore/{name}.{hashlib.sha256(text.encode()).hexdigest()[:10]}.js"
+        if path in loaded:
+            return ""
+        loaded.add(path)
+        file = pathlib.Path(app.outdir, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return f'<script src="{html.escape(context["pathto"](path, True))}"></script>'
+
+    context["body"] = FRONT.sub(reference, context.get("body", ""))
+
+
 def name_sidebar_arrows(app, pagename, templatename, context, doctree):
     """The arrow that unfolds a chapter's sections in the sidebar is a button with no name: give it one."""
     draw = context["generate_toctree_html"]
@@ -94,6 +120,7 @@ def setup(app):
     app.connect("builder-inited", own_assets)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("html-page-context", mend_markup)
+    app.connect("html-page-context", front_ends_as_files)
     app.connect("html-page-context", name_sidebar_arrows, priority=900)
     app.connect("build-finished", drop_source_maps)
     app.connect("build-finished", root_page, priority=900)

@@ -1,22 +1,20 @@
-"""Explorables: one self-contained front-end file a topic, the same in a notebook, on Colab and in the built page.
+"""Explorables: a small front end a topic, on one shared base, the same in a notebook, on Colab and in the built page.
 
-A front-end file defines one custom element, `<mm-explore-TOPIC>`, and asks for nothing: no library, no network. Python
-writes the library's numbers into it, its arguments as attributes, and between the tags a still figure for paper and for
-readers without JavaScript. What the file computes is held to the library by `golden_vectors`.
+A front-end file `TOPIC.js` defines one custom element, `<mm-explore-TOPIC>`, on `base.js`, and asks for nothing: no
+library, no network. Python writes the library's numbers beside it, its arguments as attributes, and between the tags a
+still figure for paper and for readers without JavaScript. What the file computes is held to the library by
+`golden_vectors`.
 """
 
 import hashlib
 import html
 import json
-from importlib import resources
 
 from mmtokedu.explore import _patches, _rvq, _rvq_golden, _vq, _vq_golden
-from mmtokedu.show import markup
+from mmtokedu.explore._front import front
+from mmtokedu.explore._front import with_current_front as with_current_front
 from mmtokedu.show.markup import Html
 
-USED = "ink", "muted", "rule", "paper", "image", "special", "dropped", "accent"
-PALETTE = {name: markup.PALETTE[name] for name in USED}
-SOUND = {"audio": markup.PALETTE["audio"]}  # beside it, where there is sound
 GOLDEN = {"patches": _patches.golden, "vq": _vq_golden.golden, "rvq": _rvq_golden.golden}
 
 
@@ -67,7 +65,7 @@ def rvq(*, stages=2, codec="ours", codebooks=None, context=32768):
     >>> rvq(codec="mimi").alt.split(". ")[1]
     'Mimi with 8 codebooks takes 1.1 kbit/s, 100 tokens a second; 32,768 tokens hold 5 min 27 s.'
     """
-    return _explorable("rvq", *_rvq.parts(stages, codec, codebooks, context), colors=SOUND)
+    return _explorable("rvq", *_rvq.parts(stages, codec, codebooks, context))
 
 
 def golden_vectors(topic):
@@ -98,14 +96,15 @@ def page(topic, **arguments):
     )
 
 
-def _explorable(topic, attributes, data, still, alt, colors=None):
-    """The front-end file of a topic with its data, the palette and more `colors`, attributes and still figure."""
-    front = resources.files(__name__).joinpath(f"{topic}.html").read_text(encoding="utf-8")
-    tag, slot = f"<mm-explore-{topic}>", '"mm:data"'
-    for part in (tag, slot):
-        if front.count(part) != 1:
-            raise ValueError(f"{topic}.html holds {part} {front.count(part)} times; it must hold it once")
+def _explorable(topic, attributes, data, still, alt):
+    """An output: the element with its attributes and still figure, its data, then the front end.
+
+    The key is of everything but the front end: an edit of a script leaves the key of every output as it is.
+    """
     written = "".join(f' {name}="{html.escape(str(value))}"' for name, value in attributes.items())
-    script = json.dumps({**data, "palette": PALETTE | (colors or {})}, ensure_ascii=False, separators=(",", ":"))
-    body = front.replace(slot, script.replace("<", "\\u003c")).replace(tag, f"{tag[:-1]}{written}>{still}").strip()
-    return Html("explore", body, alt, hashlib.sha256(body.encode()).hexdigest()[:12])
+    given = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    body = (
+        f"<mm-explore-{topic}{written}>{still}</mm-explore-{topic}>\n"
+        f"<script>(globalThis.mmData ??= {{}}).{topic} ??= {given};</script>\n"
+    )
+    return Html("explore", body + front(topic), alt, hashlib.sha256(body.encode()).hexdigest()[:12])

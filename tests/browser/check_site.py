@@ -3,8 +3,9 @@
     python tests/browser/check_site.py _build/html [--shots DIR] [--json FILE] [--only 'notebooks/*']
 
 Every page is opened over http in light (on a desktop, then narrowed) and in dark (on a phone, then widened), so each is
-judged light and dark at 1280 and 375 px, and once more from the folder (file://). Folded parts are opened first. A
-finding has a kind, and the exit code is 1 when there is any:
+judged light and dark at 1280 and 375 px, and once more from the folder (file://). Folded parts are opened first. One
+browser opens several tabs at a time, the largest pages first; findings come in order of page, view and kind. A finding
+has a kind, and the exit code is 1 when there is any:
 
     console     an error in the browser's console, or an uncaught exception
     external    a request that leaves the book
@@ -24,7 +25,7 @@ It needs Playwright for Python (requirements.txt), Chromium on the PATH or in $C
 """
 
 import argparse
-import concurrent.futures
+import asyncio
 import contextlib
 import fnmatch
 import functools
@@ -33,7 +34,6 @@ import http.server
 import json
 import os
 import pathlib
-import queue
 import re
 import shutil
 import subprocess
@@ -43,7 +43,8 @@ import time
 import urllib.parse
 from typing import NamedTuple
 
-from playwright.sync_api import Error, TimeoutError, sync_playwright
+from playwright.async_api import Error, async_playwright
+from playwright.sync_api import TimeoutError, sync_playwright
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODES, WIDTHS = ("light", "dark"), (1280, 375)
@@ -123,10 +124,13 @@ def serve(root: pathlib.Path):
         server.server_close()
 
 
+LAUNCH = {"headless": True, "args": CHROMIUM_FLAGS}
+
+
 @contextlib.contextmanager
 def browser():
     with sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(executable_path=chromium(), headless=True, args=CHROMIUM_FLAGS)
+        chrome = playwright.chromium.launch(executable_path=chromium(), **LAUNCH)
         try:
             yield chrome
         finally:
@@ -204,7 +208,7 @@ SETTLE = """async () => {
   const late = new Promise(done => setTimeout(done, 3000));
   const images = [...document.images].map(img => img.complete || new Promise(done => img.onload = img.onerror = done));
   await Promise.race([Promise.all(images), late]);
-  await new Promise(done => requestAnimationFrame(() => setTimeout(done, 60)));
+  for (let frame = 0; frame < 2; frame++) await new Promise(done => requestAnimationFrame(done));
 }"""
 
 # Waits for transitions to end; what moves for ever gets a second.
@@ -317,10 +321,10 @@ def listening(page, inside: str, seen: list[tuple[str, str]]):
             page.remove_listener(event, handler)
 
 
-def run_axe(page, used: set[int]) -> list[str]:
+async def run_axe(page, used: set[int]) -> list[str]:
     """Violations axe finds in the page, less the allowed ones (whose places in ALLOWED are added to `used`)."""
     found = []
-    for rule, markup, message in page.evaluate(AXE):
+    for rule, markup, message in await page.evaluate(AXE):
         allowed = [i for i, (r, pattern, _) in enumerate(ALLOWED) if r == rule and re.search(pattern, markup)]
         used.update(allowed)
         if not allowed:
@@ -334,51 +338,63 @@ def runnable(text: str) -> str:
     return "\n".join(typed) or text
 
 
-def check_copy(page) -> list[str]:
-    """Press the copy button of the first visible code cell and compare the clipboard with the cell."""
+NOTHING = "nothing was copied"
+
+
+async def check_copy(page, clipboard: asyncio.Lock) -> list[str]:
+    """Press the copy button of the first visible code cell and compare the clipboard, one for all tabs, with the cell."""
     cells = page.locator("div.highlight:visible")
-    if not cells.count():
+    if not await cells.count():
         return []
     cell = cells.first
     button = cell.locator("button.copybtn")
-    if not button.count():
+    if not await button.count():
         return ["a code cell has no copy button"]
-    text = runnable(cell.locator("pre").evaluate("pre => pre.textContent"))
-    page.evaluate("navigator.clipboard.writeText('nothing was copied')")
-    cell.hover()
-    button.click()
-    page.wait_for_timeout(50)
-    copied = page.evaluate("navigator.clipboard.readText()")
+    text = runnable(await cell.locator("pre").evaluate("pre => pre.textContent"))
+    async with clipboard:
+        await page.evaluate("text => navigator.clipboard.writeText(text)", NOTHING)
+        await cell.hover()
+        await button.click()
+        copied = await page.evaluate(
+            """async nothing => {
+              for (const until = performance.now() + 2000; performance.now() < until; ) {
+                const text = await navigator.clipboard.readText();
+                if (text !== nothing) return text;
+                await new Promise(done => setTimeout(done, 20));
+              }
+              return nothing;
+            }""",
+            NOTHING,
+        )
     return [] if copied.strip() == text.strip() else [f"cell {text[:60]!r}, clipboard {copied[:60]!r}"]
 
 
-def probe(page) -> list[tuple[str, str]]:
+async def probe(page) -> list[tuple[str, str]]:
     """Run every probe; (kind, detail) pairs."""
-    found = {kind: page.evaluate(f"() => {{ {DEEP} return {code}; }}") for kind, code in PROBES.items()}
+    found = {kind: await page.evaluate(f"() => {{ {DEEP} return {code}; }}") for kind, code in PROBES.items()}
     return [(kind, detail) for kind, details in found.items() for detail in details]
 
 
-def resize(page, width: int) -> None:
+async def resize(page, width: int) -> None:
     """Change the width and wait until sidebars have slid to their place and scripts have answered."""
     if page.viewport_size["width"] != width:
-        page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
-        page.wait_for_timeout(350)  # the theme answers a resize after 300 ms
-        page.evaluate(STILL)
+        await page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+        await page.wait_for_timeout(350)  # the theme answers a resize after 300 ms, and says nothing when it has
+        await page.evaluate(STILL)
 
 
-@contextlib.contextmanager
-def opened(context, address: str, inside: str, findings: list[tuple[str, str]]):
-    """Open an address in a fresh tab and let it settle; what it asks for and complains about goes to `findings`."""
-    page = context.new_page()
+async def examine(context, address: str, inside: str, findings: list[tuple[str, str]], look) -> None:
+    """Open an address in a fresh tab, let it settle and `look(page)`; what it asks for and complains about is found too."""
+    page = await context.new_page()
     try:
         with listening(page, inside, findings):
-            page.goto(address, wait_until="load", timeout=20_000)
-            page.evaluate(SETTLE)
-            yield page
+            await page.goto(address, wait_until="load", timeout=60_000)
+            await page.evaluate(SETTLE)
+            await look(page)
     except Error as error:
         findings.append(("failed", f"the page could not be opened or examined: {str(error).splitlines()[0]}"))
     finally:
-        page.close()
+        await page.close()
 
 
 class Site(NamedTuple):
@@ -391,73 +407,92 @@ class Site(NamedTuple):
     used: set[int]
 
 
-def check_mode(site: Site, context, name: str, mode: str, widths: tuple[int, ...]) -> list[Finding]:
+async def check_mode(site: Site, context, clipboard, name: str, mode: str, widths: tuple[int, ...]) -> list[Finding]:
     """One page in one mode: opened at the first width, then resized to the others."""
     findings, general = [], []
-    with opened(context, site.base + name, site.base, general) as page:
-        theme = page.evaluate("document.documentElement.dataset.theme")
+
+    async def look(page):
+        theme = await page.evaluate("document.documentElement.dataset.theme")
         if theme not in (mode, None):
             general.append(("theme", f"the browser asks for {mode}, the page is {theme}"))
         if widths[0] == WIDTHS[0]:
-            general += [("copy", detail) for detail in check_copy(page)]
+            general.extend([("copy", detail) for detail in await check_copy(page, clipboard)])
         for width in widths if site.shots else ():
-            resize(page, width)
-            page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+            await resize(page, width)
+            await page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
             path = site.shots / f"{name.removesuffix('.html').replace('/', '--')}.{mode}.{width}.png"
-            page.screenshot(path=str(path), full_page=True)
-        page.evaluate(UNFOLD)
-        page.evaluate(STILL)
-        page.evaluate(site.axe)
+            await page.screenshot(path=str(path), full_page=True)
+        await page.evaluate(UNFOLD)
+        await page.evaluate(STILL)
+        await page.evaluate(site.axe)
         for width in widths:
-            resize(page, width)
-            found = probe(page) + [("axe", detail) for detail in run_axe(page, site.used)]
-            findings += [Finding(name, f"http {mode} {width}", *pair) for pair in found]
+            await resize(page, width)
+            found = await probe(page) + [("axe", detail) for detail in await run_axe(page, site.used)]
+            findings.extend([Finding(name, f"http {mode} {width}", *pair) for pair in found])
+
+    await examine(context, site.base + name, site.base, general, look)
     return [Finding(name, f"http {mode} {widths[0]}", *pair) for pair in general] + findings
 
 
-def check_page(site: Site, contexts: dict, name: str) -> list[Finding]:
-    """One page in every mode and width over http, and once from the folder."""
-    findings, in_folder = [], []
-    for mode, widths in (("light", WIDTHS), ("dark", WIDTHS[::-1])):
-        findings += check_mode(site, contexts[mode], name, mode, widths)
-    with opened(contexts["light"], (site.root / name).as_uri(), site.root.as_uri(), in_folder) as page:
-        in_folder += probe(page)
-    return findings + [Finding(name, "file:// light 1280", *pair) for pair in in_folder]
+async def check_in_folder(site: Site, context, name: str) -> list[Finding]:
+    """One page opened from the folder."""
+    found = []
+
+    async def look(page):
+        found.extend(await probe(page))
+
+    await examine(context, (site.root / name).as_uri(), site.root.as_uri(), found, look)
+    return [Finding(name, "file:// light 1280", *pair) for pair in found]
 
 
-def new_contexts(chrome, base: str) -> dict:
+async def new_contexts(chrome, base: str) -> dict:
     """One fresh profile a mode: light starts on a desktop, dark on a phone."""
     contexts = {}
     for mode, width in zip(MODES, WIDTHS, strict=True):
         viewport = {"width": width, "height": HEIGHTS[width]}
-        contexts[mode] = chrome.new_context(viewport=viewport, color_scheme=mode)
-        contexts[mode].grant_permissions(["clipboard-read", "clipboard-write"], origin=base.rstrip("/"))
+        contexts[mode] = await chrome.new_context(viewport=viewport, color_scheme=mode)
+        await contexts[mode].grant_permissions(["clipboard-read", "clipboard-write"], origin=base.rstrip("/"))
     return contexts
 
 
-def check_pages(site: Site, names: list[str], workers: int, progress) -> list[Finding]:
-    """Share the pages among a few browsers."""
-    todo, findings, done = queue.SimpleQueue(), [], []
-    for name in names:
-        todo.put(name)
+async def check_pages_at_once(site: Site, names: list[str], tabs: int, progress) -> list[Finding]:
+    """Every page in every mode and width over http and once from the folder, in `tabs` tabs of one browser."""
+    found = {name: [] for name in names}
+    left, spent = dict.fromkeys(names, 3), dict.fromkeys(names, 0.0)  # views, seconds
+    free, clipboard = asyncio.Semaphore(tabs), asyncio.Lock()
 
-    def work():
-        with browser() as chrome:
-            contexts = new_contexts(chrome, site.base)
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    name, start = todo.get_nowait(), time.perf_counter()
-                    found = check_page(site, contexts, name)
-                    findings.extend(found)
-                    done.append(name)
-                    verdict = f"{len(found)} findings" if found else "ok"
-                    progress(f"[{len(done):2}/{len(names)}] {name} {verdict} {time.perf_counter() - start:.1f} s")
+    async def view(name, check):
+        async with free:
+            start = time.perf_counter()
+            found[name] += await check()
+            spent[name] += time.perf_counter() - start
+        left[name] -= 1
+        if not left[name]:
+            done = sum(not views for views in left.values())
+            verdict = f"{len(found[name])} findings" if found[name] else "ok"
+            progress(f"[{done:2}/{len(names)}] {name} {verdict} {spent[name]:.1f} s")
 
-    workers = min(workers, len(names)) or 1
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for future in [pool.submit(work) for _ in range(workers)]:
-            future.result()
-    return findings
+    async with async_playwright() as playwright:
+        chrome = await playwright.chromium.launch(executable_path=chromium(), **LAUNCH)
+        contexts = await new_contexts(chrome, site.base)
+        size = lambda name: (site.root / name).stat().st_size if (site.root / name).exists() else 0
+        views = []
+        for name in sorted(names, key=size, reverse=True):  # so that no large page is left for the end
+            for mode, widths in (("light", WIDTHS), ("dark", WIDTHS[::-1])):
+                views.append(
+                    view(name, functools.partial(check_mode, site, contexts[mode], clipboard, name, mode, widths))
+                )
+            views.append(view(name, functools.partial(check_in_folder, site, contexts["light"], name)))
+        try:
+            await asyncio.gather(*views)
+        finally:
+            await chrome.close()
+    return [finding for name in names for finding in found[name]]
+
+
+def check_pages(site: Site, names: list[str], tabs: int, progress) -> list[Finding]:
+    """Share the pages among a few tabs."""
+    return asyncio.run(check_pages_at_once(site, names, tabs, progress))
 
 
 # --- the whole site: theme switch and search --------------------------------------------------------------------------
@@ -526,9 +561,9 @@ def check_search(site: Site, chrome, parsed: dict[str, PageParser]) -> list[Find
         except TimeoutError:
             findings.append(report("http", "search", f"searching for {word!r} does not find {wanted}"))
         page.goto((site.root / "search.html").as_uri() + "?q=" + word, wait_until="load")
-        page.wait_for_timeout(200)
-        text = page.locator("body").inner_text()
-        if not re.search("needs a server", text, re.IGNORECASE):
+        try:
+            page.get_by_text(re.compile("needs a server", re.IGNORECASE)).first.wait_for(timeout=3000)
+        except TimeoutError:
             findings.append(report("file://", "search", "does not say that search needs a server"))
         return findings
     finally:
@@ -554,7 +589,7 @@ def stale_allowances(used: set[int]) -> list[Finding]:
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 
-def check_site(root, *, only="*", shots=None, workers=2, progress=print) -> list[Finding]:
+def check_site(root, *, only="*", shots=None, tabs=3, progress=print) -> list[Finding]:
     """All findings of a built book, in order of page, view and kind.
 
     `only` restricts the pages that are opened (links are always checked); `shots` is a folder for full-page pictures.
@@ -568,7 +603,7 @@ def check_site(root, *, only="*", shots=None, workers=2, progress=print) -> list
         pathlib.Path(shots).mkdir(parents=True, exist_ok=True)
     with serve(root) as base:
         site = Site(root, base, axe_source(), shots and pathlib.Path(shots), set())
-        findings = check_links(root, parsed) + check_pages(site, names, workers, progress)
+        findings = check_links(root, parsed) + check_pages(site, names, tabs, progress)
         if only == "*":
             findings += check_behaviour(site, [n for n in names if n != "search.html"], parsed)
             findings += stale_allowances(site.used)
@@ -595,11 +630,11 @@ def main() -> int:
     parser.add_argument("--shots", help="save a full-page picture of every page in every view to this folder")
     parser.add_argument("--json", help="write the findings to this file")
     parser.add_argument("--only", default="*", help="open only the pages that match, such as 'notebooks/*'")
-    parser.add_argument("--workers", type=int, default=2, help="browsers at a time (default 2)")
+    parser.add_argument("--tabs", type=int, default=3, help="pages open at a time (default 3)")
     args = parser.parse_args()
     start = time.perf_counter()
     findings = check_site(
-        args.root, only=args.only, shots=args.shots, workers=args.workers, progress=functools.partial(print, flush=True)
+        args.root, only=args.only, shots=args.shots, tabs=args.tabs, progress=functools.partial(print, flush=True)
     )
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps([f._asdict() for f in findings], indent=1) + "\n")

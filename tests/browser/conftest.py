@@ -1,5 +1,6 @@
 """What the tests of explorables share: a Chromium, and pages opened over file:// in which nothing may go wrong."""
 
+import functools
 import re
 import shutil
 
@@ -22,19 +23,25 @@ def browser():
         launched.close()
 
 
-@pytest.fixture(scope="module")
-def folder(request, tmp_path_factory):
-    """Two pages on disk of the module's TOPIC: as in a notebook, and as in the book, where the fragment holds the state."""
-    path = tmp_path_factory.mktemp("pages")
-    page = explore.page(request.module.TOPIC)
-    (path / "notebook.html").write_text(page, encoding="utf-8")
-    (path / "book.html").write_text(page.replace("<html ", IN_BOOK, 1), encoding="utf-8")
-    return path
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory):
+    """topic -> a folder with two pages: as in a notebook, and as in the book, where the fragment holds the state."""
+
+    @functools.cache
+    def folder(topic):
+        path, page = tmp_path_factory.mktemp(topic), explore.page(topic)
+        (path / "notebook.html").write_text(page, encoding="utf-8")
+        (path / "book.html").write_text(page.replace("<html ", IN_BOOK, 1), encoding="utf-8")
+        return path
+
+    return folder
 
 
 @pytest.fixture
-def visit(browser, folder):
-    """Open a page over file://; at the end nothing may have failed and nothing may have been asked of a network."""
+def visit(request, browser, pages):
+    """Open a page over file://, of the test's topic or of its module's; at the end nothing may have failed and nothing
+    may have been asked of a network."""
+    topic = request.getfixturevalue("topic") if "topic" in request.fixturenames else request.module.TOPIC
     trouble, contexts = [], []
 
     def visit(name="notebook.html", **options):
@@ -46,7 +53,7 @@ def visit(browser, folder):
         )
         page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else trouble.append(r.url))
-        page.goto((folder / name.split("#")[0]).as_uri() + "".join(re.findall("#.*", name)))
+        page.goto((pages(topic) / name.split("#")[0]).as_uri() + "".join(re.findall("#.*", name)))
         return page
 
     yield visit

@@ -195,6 +195,23 @@ def test_a_broken_site_is_reported_by_its_kind_alone(tmp_path, defect):
     assert behaviour(write_site(tmp_path, pages)) == kinds
 
 
+def test_a_page_that_cannot_be_opened_is_a_finding_and_the_others_are_judged(tmp_path):
+    folder = write_site(tmp_path, {"bad": page("Bad", BROKEN["alt"])})
+    with checker.serve(folder) as base:
+        site = checker.Site(folder, base, checker.axe_source(), None, set())
+        found = checker.check_pages(site, ["gone.html", "bad.html"], 2, quiet)
+    details = [one.detail for one in found if one.page == "gone.html" and one.view.startswith("file")]
+    assert any(detail.startswith("the page could not be opened") for detail in details)
+    assert {one.kind for one in found if one.page == "bad.html"} == {"alt"}
+
+
+def test_findings_come_in_the_same_order_however_many_tabs(tmp_path):
+    names = ["alt", "axe", "image", "explorable"]
+    folder = write_site(tmp_path, {name: page("Broken page", BROKEN[name]) for name in names})
+    one, several = (checker.check_site(folder, only="[aei]*", tabs=tabs, progress=quiet) for tabs in (1, 4))
+    assert one == several == sorted(one) and {found.page for found in one} == {f"{name}.html" for name in names}
+
+
 def run(*arguments):
     command = [sys.executable, str(HERE / "check_site.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)

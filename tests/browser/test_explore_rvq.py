@@ -1,13 +1,14 @@
 """The explorable of sound codes in Chromium: golden vectors replayed, sound, hands and keys, fragments, axe."""
 
+import functools
 import json
-import pathlib
 import re
-import shutil
 
-import check_site
+import harness
 import numpy as np
 import pytest
+from harness import TOPICS, element, press
+from harness import holds_rvq as holds
 
 from mmtokedu import explore, rvq
 from mmtokedu.catalog import codecs
@@ -15,33 +16,9 @@ from mmtokedu.explore import _rvq
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 TOPIC = "rvq"
-ELEMENT = "document.querySelector('mm-explore-rvq')"
-FIRST = {"stages": 2, "codec": "ours", "codebooks": 2, "context": 32768, "original": False}
-
-
-def state(page):
-    return page.evaluate(f"({ELEMENT}).state")
-
-
-def holds(page):
-    """The large numbers are the library's for the state in the page: the state."""
-    now = state(page)
-    tokens, bits = _rvq.rates(now["codec"], now["codebooks"])
-    shown = [text.split("\n") for text in page.locator(".big p").all_inner_texts()]
-    assert shown == [
-        [f"{bits / 1000:.3g}", "kbit/s"],
-        [_rvq.short(tokens), "tokens a second"],
-        [_rvq.duration(now["context"] / tokens), f"of sound in {now['context']:,} tokens"],
-    ]
-    assert page.locator(".bars [role=slider]").get_attribute("aria-valuenow") == str(now["stages"])
-    assert page.locator("select").nth(0).input_value() == now["codec"]
-    assert page.locator("select").nth(1).input_value() == str(now["codebooks"])
-    return now
-
-
-def press(page, *names):
-    for name in names:
-        page.get_by_role("button", name=name, exact=True).click()
+ELEMENT = element(TOPIC)
+FIRST = TOPICS[TOPIC].first
+state = functools.partial(harness.state, topic=TOPIC)
 
 
 REPLAY = """text => {
@@ -285,47 +262,6 @@ def test_fragment_round_trip(visit):
     assert holds(page) == {**FIRST, "codec": "encodec-24k", "codebooks": 8}
 
 
-def test_a_notebook_keeps_its_address(visit):
-    page = visit("notebook.html#rvq:stages=5")
-    assert state(page)["stages"] == 2
-    press(page, "all 8")
-    page.wait_for_timeout(400)
-    assert page.evaluate("location.hash") == "#rvq:stages=5"
-
-
-HOSTILE = [
-    "codec=<img onerror=alert(1) src=x>", "codec=__proto__", "codec=constructor", "codec=mp3", "stages=0", "stages=9",
-    "stages=1e0", "stages=10", "stages=-1", "stages=", "codebooks=8", "codec=mimi,codebooks=16", "codec=ours,codebooks=2",
-    "codec=mimi,codebooks=8.0", "context=5000", "context=1024.0", "context=9999999", "context=512", "stages=4,", ",", "",
-    "stages=4,x=1", "original=true", "%3Cimg%20src=x%3E", "stages=%34", "stages=4\nstages=4", "stages=" + "4" * 999,
-]  # fmt: skip
-
-
-def test_hostile_fragments_are_harmless(visit):
-    page = visit("book.html#rvq:" + HOSTILE[0])
-    assert holds(page) == FIRST
-    read = "fragment => customElements.get('mm-explore-rvq').core.readFragment(fragment)"
-    for bad in HOSTILE:
-        assert page.evaluate(read, "#rvq:" + bad) is None, bad
-        page.evaluate("hash => location.hash = hash", "#rvq:" + bad)
-    page.wait_for_timeout(50)
-    assert holds(page) == FIRST
-    assert page.evaluate("document.querySelectorAll('img, script').length") == 1  # its own script
-    assert page.evaluate(read, "#rvq:stages=4,codec=mimi,codebooks=8,context=1024") == (
-        {"stages": 4, "codec": "mimi", "codebooks": 8, "context": 1024}
-    )
-
-
-BAD = "stages='9' codec='<b>' codebooks='x' context='5'", "codec='constructor' stages='1.5'", "codebooks='5'", ""
-
-
-@pytest.mark.parametrize("attributes", BAD)
-def test_bad_attributes_fall_back(visit, attributes):
-    page = visit()
-    page.evaluate("html => document.body.insertAdjacentHTML('afterbegin', html)", f"<mm-explore-rvq {attributes}>")
-    assert state(page) == FIRST
-
-
 def test_answers_within_a_tenth_of_a_second(visit):
     page = visit()
     took = page.evaluate(
@@ -338,53 +274,3 @@ def test_answers_within_a_tenth_of_a_second(visit):
           }}).sort((a, b) => a - b)[5]; }}"""
     )
     assert took < 100, took
-
-
-def test_paper_shows_the_still_figure(visit):
-    page = visit()
-    still, app = page.locator("mm-explore-rvq svg[role=img]"), page.locator(".app")
-    assert app.is_visible() and not still.is_visible()
-    page.emulate_media(media="print")
-    assert still.is_visible() and not app.is_visible()
-
-
-def test_no_javascript_shows_the_still_figure(visit):
-    page = visit(java_script_enabled=False)
-    assert page.locator("mm-explore-rvq svg[role=img]").is_visible()
-    assert "It takes 1.6 kbit/s, 200 tokens a second" in page.locator("mm-explore-rvq figcaption").inner_text()
-
-
-def test_theme_follows_the_host_not_the_system(visit):
-    page = visit(color_scheme="dark")
-    app = page.locator(".app")
-    playwright.expect(app).to_have_class("app dark")
-    page.evaluate("document.documentElement.dataset.theme = 'light'")
-    playwright.expect(app).to_have_class("app")
-
-
-@pytest.mark.parametrize("width", [320, 375, 900])
-def test_fits_its_place(visit, width):
-    page = visit(viewport={"width": width, "height": 800})
-    page.locator("summary").click()
-    for name in ("1 codebook", "Mimi, all 32", "EnCodec"):
-        press(page, name)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.locator("select").nth(0).select_option("snac-44k")
-    page.locator("#context").press("End")
-    over = page.evaluate(
-        f"""[...{ELEMENT}.shadowRoot.querySelectorAll('button, input, select, p, b, canvas, .hand')]
-        .filter((e) => e.clientWidth && e.getBoundingClientRect().right > innerWidth + 12).map((e) => e.outerHTML)"""
-    )
-    assert over == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1280])
-def test_axe_finds_nothing(visit, width, scheme):
-    if shutil.which("npm") is None and not (pathlib.Path(check_site.__file__).parent / "node_modules").exists():
-        pytest.skip("npm is missing: axe-core cannot be installed")
-    page = visit(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.locator("summary").click()
-    press(page, "Mimi, all 32", "Original")
-    page.evaluate(check_site.axe_source())
-    assert page.evaluate(check_site.AXE) == []

@@ -4,6 +4,8 @@ import json
 import re
 
 import pytest
+from harness import holds_patches as holds
+from harness import shown_patches as shown
 from PIL import Image
 
 from mmtokedu import explore
@@ -12,19 +14,6 @@ from mmtokedu.patches import image_tokens
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 TOPIC = "patches"
-
-
-def shown(page):
-    """What the reader sees: (model, height, width, the large number)."""
-    model, height, width = (page.locator(f"#{name}").input_value() for name in ("model", "height", "width"))
-    return model, int(height), int(width), page.locator(".big b").inner_text()
-
-
-def holds(page):
-    """The large number is the library's for the model and size that are shown."""
-    model, height, width, number = shown(page)
-    assert number == f"{image_tokens(model, height, width):,}"
-    return model, height, width
 
 
 REPLAY = """text => {
@@ -217,83 +206,12 @@ def test_fragment_round_trip(visit):
     assert holds(page) == ("gemma-3", 500, 400)
 
 
-def test_a_notebook_keeps_its_address(visit):
-    page = visit("notebook.html#patches:h=500,w=400,m=gemma-3")
-    assert holds(page) == ("qwen2.5-vl", 1080, 1920)
-    page.get_by_role("button", name="an icon").click()
-    page.wait_for_timeout(400)
-    assert page.evaluate("location.hash") == "#patches:h=500,w=400,m=gemma-3"
-
-
-HOSTILE = [
-    "h=<img onerror=alert(1) src=x>,w=3", "h=NaN,w=NaN", "h=1e99,w=1e99", "h=-5,w=100", "h=0,w=0", "h=99999,w=10",
-    "m=__proto__", "m=constructor", "m=<script>alert(1)</script>", "p=toString", "p=file", "h=10,", ",", "",
-    "h=1080,w=1920,m=qwen2.5-vl,x=1", "%3Cimg%20src=x%20onerror=alert(1)%3E", "h=%31%30", "h=10\nw=10", "w=" + "9" * 9999,
-]  # fmt: skip
-
-
-def test_hostile_fragments_are_harmless(visit):
-    page = visit("book.html#patches:" + HOSTILE[0])
-    assert holds(page) == ("qwen2.5-vl", 1080, 1920)
-    read = "fragment => customElements.get('mm-explore-patches').core.readFragment(fragment)"
-    for bad in HOSTILE:
-        assert page.evaluate(read, "#patches:" + bad) is None, bad
-        page.evaluate("hash => location.hash = hash", "#patches:" + bad)
-    page.wait_for_timeout(50)
-    assert holds(page) == ("qwen2.5-vl", 1080, 1920)
-    assert page.evaluate("document.querySelectorAll('img, script').length") == 1  # its own script
-    assert page.evaluate(read, "#patches:h=7,w=9,m=pixtral,p=icon") == {
-        "height": 7, "width": 9, "model": "pixtral", "picture": "icon",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("attribute", ["height='<b>' width='-1' model='constructor' picture='__proto__'", ""])
-def test_bad_attributes_fall_back(visit, attribute):
-    page = visit()
-    page.evaluate("html => document.body.insertAdjacentHTML('afterbegin', html)", f"<mm-explore-patches {attribute}>")
-    state = page.evaluate("document.querySelector('mm-explore-patches').state")
-    assert state == {"height": 1080, "width": 1920, "model": "qwen2.5-vl", "picture": "landscape"}
-
-
-def test_paper_shows_the_still_figure(visit):
-    page = visit()
-    still, app = page.locator("mm-explore-patches svg[role=img]"), page.locator(".app")
-    assert app.is_visible() and not still.is_visible()
-    page.emulate_media(media="print")
-    assert still.is_visible() and not app.is_visible()
-
-
-def test_no_javascript_shows_the_still_figure(visit):
-    page = visit(java_script_enabled=False)
-    assert page.locator("mm-explore-patches svg[role=img]").is_visible()
-    assert "39 × 69 cells, 2,691 tokens" in page.locator("mm-explore-patches figcaption").inner_text()
-
-
 def test_two_outputs_put_in_as_a_notebook_does(visit, put_in):
     page = visit()
     for _ in range(2):
         put_in(page, explore.patches(height=336, width=336, model="llava-1.5"))
     assert page.locator("mm-explore-patches").count() == 3
     assert page.locator("mm-explore-patches").nth(2).locator(".big b").inner_text() == "576"
-
-
-@pytest.mark.parametrize(
-    ("set_it", "dark"),
-    [
-        ("document.documentElement.dataset.theme = 'dark'", True),
-        ("document.documentElement.dataset.theme = 'light'", False),
-        ("document.body.dataset.jpThemeLight = 'false'", True),
-        ("document.body.dataset.jpThemeLight = 'true'", False),
-        ("document.documentElement.setAttribute('theme', 'dark')", True),
-        ("document.body.dataset.vscodeThemeKind = 'vscode-dark'", True),
-    ],
-)
-def test_theme_follows_the_host_not_the_system(visit, set_it, dark):
-    page = visit(color_scheme="light" if dark else "dark")
-    app = page.locator(".app")
-    playwright.expect(app).to_have_class("app" if dark else "app dark")
-    page.evaluate(set_it)
-    playwright.expect(app).to_have_class("app dark" if dark else "app")
 
 
 def test_a_file_of_the_readers_own(visit, tmp_path):
@@ -307,20 +225,6 @@ def test_a_file_of_the_readers_own(visit, tmp_path):
     page.locator("input[type=file]").set_input_files(tmp_path / "broken.png")
     playwright.expect(page.locator("[role=status]")).to_contain_text("could not be read")
     assert holds(page) == ("qwen2.5-vl", 45, 123)
-
-
-@pytest.mark.parametrize("width", [320, 375, 900])
-def test_fits_its_place(visit, width):
-    page = visit(viewport={"width": width, "height": 800})
-    page.locator("summary").click()
-    for model in ("openai-patches", "phi-4-multimodal"):
-        page.locator("#model").select_option(model)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    over = page.evaluate(
-        """[...document.querySelector('mm-explore-patches').shadowRoot.querySelectorAll('button, input, select, p, canvas')]
-        .filter((e) => e.clientWidth && e.getBoundingClientRect().right > innerWidth).map((e) => e.outerHTML)"""
-    )
-    assert over == []
 
 
 def test_pointing_names_the_token(visit):

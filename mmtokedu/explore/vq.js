@@ -1,13 +1,7 @@
-<mm-explore-vq></mm-explore-vq>
-<script>
-(() => {
-"use strict";
-if (customElements.get("mm-explore-vq")) return; // a page may hold several copies of this file
-
-// Python writes the presets in here: latents, where codes start, how the data drift; and the palette.
-const DATA = "mm:data";
-if (typeof DATA === "string") return; // this file by itself: `python -m mmtokedu.explore page vq` completes it
-
+// How a codebook learns and its codes die: latents and codes in the plane, to drag, assign, update and restart. The base is
+// explained in base.js; DATA are the presets: latents, where codes start, how the data drift.
+mmExplore.define("vq", (DATA, { Explorable, number, plural, clamp, fragment, element, button, slider, valued, table, tableRow, drag,
+  keys, ALONG, ACROSS, isCalm }) => {
 // ---------------------------------------------------------------- the functions of mmtokedu/vq.py, in the plane
 const FLOOR = 1e-12;
 
@@ -148,49 +142,22 @@ const isCodes = (n) => Number.isInteger(n) && n >= 1 && n <= DATA.max_codes;
 const isDecay = (x) => x >= 0.1 && x <= 0.99;
 const isThreshold = (x) => x >= 0 && x <= 9.9;
 
-// "#vq:preset=drift,codes=12,decay=0.5,do=s20" -> what it asks for, or null for anything that is not exactly of this form
-core.readFragment = (hash) => {
-  const match = /^#vq:([a-z]+=[\w.-]+(?:,[a-z]+=[\w.-]+)*)$/.exec(String(hash).slice(0, 1000));
-  if (!match) return null;
-  const state = {};
-  for (const [key, value] of match[1].split(",").map((pair) => pair.split("="))) {
-    if (key === "preset" && Object.hasOwn(PRESETS, value)) state.preset = value;
-    else if (key === "codes" && /^\d{1,2}$/.test(value) && isCodes(+value)) state.codes = +value;
-    else if (key === "decay" && /^0\.\d{1,2}$/.test(value) && isDecay(+value)) state.decay = +value;
-    else if (key === "threshold" && /^\d(\.\d)?$/.test(value) && isThreshold(+value)) state.threshold = +value;
-    else if (key === "do" && readActs(value)) state.do = readActs(value);
-    else return null;
-  }
-  return state;
-};
+core.readFragment = (hash) => fragment("vq", hash, { // "#vq:preset=drift,codes=12,decay=0.5,do=s20"
+  preset: (preset) => Object.hasOwn(PRESETS, preset) && { preset },
+  codes: (text) => /^\d{1,2}$/.test(text) && isCodes(+text) && { codes: +text },
+  decay: (text) => /^0\.\d{1,2}$/.test(text) && isDecay(+text) && { decay: +text },
+  threshold: (text) => /^\d(\.\d)?$/.test(text) && isThreshold(+text) && { threshold: +text },
+  do: (text) => readActs(text) && { do: readActs(text) },
+});
 core.writeFragment = ({ preset, codes, decay, threshold, do: acts }) => {
   const text = writeActs(acts);
   return `#vq:preset=${preset},codes=${codes},decay=${decay},threshold=${threshold}${text && `,do=${text}`}`;
 };
 
 // ---------------------------------------------------------------- the page around it
-const number = (n) => n.toLocaleString("en-US");
-const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 const signed = (x) => x.toFixed(2).replace("-", "−");
 const list = (some) => some.length < 3 ? some.join(" and ") : `${some.slice(0, -1).join(", ")} and ${some.at(-1)}`;
 const short = (x) => x >= 10 ? x.toFixed(0) : x >= 1 ? x.toFixed(1) : x >= 0.01 ? x.toFixed(2) : x.toExponential(0).replace("-", "−");
-
-function isDark() {
-  const root = document.documentElement, body = document.body;
-  const theme = root.dataset.theme || root.getAttribute("theme"); // the book; Colab
-  if (theme === "dark" || theme === "light") return theme === "dark";
-  if (body?.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false"; // Jupyter
-  if (body?.dataset.vscodeThemeKind) return /dark|high-contrast$/.test(body.dataset.vscodeThemeKind);
-  return matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-// element("p", {class: "x"}, "text", child): strings become text, never markup
-function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 // the part of the plane that is nearest to code k: a square, cut by the line half way to every other code
 function region(k, places, reach) {
@@ -209,91 +176,39 @@ function region(k, places, reach) {
 }
 core.region = region;
 
-const NAMES = ["ink", "muted", "rule", "paper", "image", "dropped", "accent"];
-const STYLE = `
-:host { display: block; container-type: inline-size; margin: 1.5rem 0; font: inherit; text-align: start }
-[hidden] { display: none !important }
-.app { LIGHT color: var(--ink); line-height: 1.45; overflow-wrap: anywhere; display: grid; gap: .9rem 1.6rem;
-  grid-template: "top" "answer" "plane" "acts" "bars" "keys" "set" "strip" "more" / minmax(0, 1fr); border-block: 1px solid var(--rule);
-  padding-block: 1rem; font-variant-numeric: tabular-nums }
-.app.dark { DARK color-scheme: dark }
-.still { display: none }
+return class extends Explorable {
+  static core = core;
+  static observedAttributes = ["preset", "codes", "decay", "threshold", "steps"];
+  static label = "Explore: how codes win latents, and die";
+  static style = `
+.app { gap: .9rem 1.6rem; grid-template: "top" "answer" "plane" "acts" "bars" "keys" "set" "strip" "more" / minmax(0, 1fr) }
 .top { grid-area: top } .answer { grid-area: answer } .plane { grid-area: plane } .acts { grid-area: acts } .bars { grid-area: bars }
 .set { grid-area: set } .keys { grid-area: keys } .strip { grid-area: strip } .more { grid-area: more }
-.row { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center }
-p { margin: 0 } .about { margin-top: .6rem } .quiet { color: var(--muted); font-size: .92rem }
-button, input { font: inherit; color: var(--ink); box-sizing: border-box }
-button { background: var(--paper); border: 1px solid var(--rule); border-radius: 99px; padding: .25rem .8rem; min-height: 2.1rem; cursor: pointer; font-size: .9rem }
-button:hover { border-color: var(--ink) } button[aria-pressed=true] { border-color: var(--image); box-shadow: inset 0 0 0 1px var(--image) }
-button.main { background: var(--image); border-color: var(--image); color: var(--paper); font-weight: 600; padding-inline: 1.1rem }
-button[aria-disabled=true] { color: var(--muted); cursor: default; border-style: dashed } button[aria-disabled=true]:hover { border-color: var(--rule) }
-:focus-visible { outline: 3px solid var(--image); outline-offset: 2px }
-.big { display: flex; gap: 1.8rem; line-height: 1.15 }
-.big b { display: block; font-size: 3.2rem; line-height: 1; white-space: nowrap; font-weight: 700; letter-spacing: -.02em; color: var(--image) }
-.stage { position: relative; aspect-ratio: 1; touch-action: pan-y; overflow: hidden }
-.stage canvas { position: absolute; inset: 0; width: 100%; height: 100% }
+button.main { padding-inline: 1.1rem }
+.big { display: flex; gap: 1.8rem; line-height: 1.15 } .big b { display: block; line-height: 1; white-space: nowrap }
+.stage { aspect-ratio: 1; overflow: hidden }
 .hand { position: absolute; width: 26px; height: 26px; margin: -13px 0 0 -13px; border-radius: 50%; pointer-events: none; outline: none }
 .hand:focus { box-shadow: 0 0 0 2px var(--paper), 0 0 0 4.5px var(--accent) }
-.hint { position: absolute; right: 10px; bottom: 6px; font-size: .8rem; color: var(--muted); pointer-events: none; background: var(--paper); padding: 0 .3em; border-radius: 4px }
+.hint { right: 10px; bottom: 6px; background: var(--paper); padding: 0 .3em; border-radius: 4px }
 .say { min-height: 4.4em; margin-top: .5rem }
 .chart { position: relative; height: 11.5rem } .chart canvas { position: absolute; inset: 0; width: 100%; height: 100% }
 .line { position: absolute; left: 0; right: 0; height: 24px; margin-top: -12px; touch-action: none; cursor: ns-resize; border-radius: 4px }
 .line span { position: absolute; right: 0; top: 50%; width: 56px; transform: translateY(-50%); font-size: .8rem; color: var(--ink); line-height: 1.2 }
 .line::before { content: ""; position: absolute; inset: 50% 68px auto 30px; border-top: 2px dashed var(--accent) }
 .line::after { content: ""; position: absolute; right: 60px; top: calc(50% - 6px); width: 14px; height: 14px; border-radius: 50%; background: var(--accent); border: 2px solid var(--paper); box-sizing: border-box }
-.head { font-weight: 600; line-height: 1.3; margin-bottom: .3rem } .head span { font-weight: 400; color: var(--muted) }
-.set { display: flex; flex-wrap: wrap; gap: .6rem 1.6rem } .set label { flex: 1 1 9rem; font-size: .92rem; color: var(--muted); display: grid }
-.set output { color: var(--ink); font-weight: 600 } input[type=range] { width: 100%; margin: 0; min-height: 1.8rem; accent-color: var(--image); touch-action: pan-y }
-.strip canvas { width: 100%; height: 64px; display: block } .strip .quiet { margin-top: .3rem }
-.keys { list-style: none; margin: 0; align-content: start; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; font-size: .85rem; color: var(--muted) }
-.keys canvas { width: 16px; height: 16px; display: inline-block; vertical-align: -.2em; margin-right: .4em }
-details { border-top: 1px solid var(--rule); padding-top: .6rem } summary { cursor: pointer; padding: .2rem 0 }
-.scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .92rem; margin: .4rem 0 0; width: 100%; max-width: 34rem }
-th, td { text-align: end; padding: .12rem .5rem; border-bottom: 1px solid var(--rule); font-weight: 400 } thead th { color: var(--muted) } th:first-child { text-align: start }
-.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
+.head { margin-bottom: .3rem }
+.set { display: flex; flex-wrap: wrap; gap: .6rem 1.6rem } .set label { flex: 1 1 9rem; font-size: .92rem; gap: 0 }
+.strip canvas { height: 64px }
+.keys { align-content: start } .keys canvas { width: 16px; height: 16px; display: inline-block; vertical-align: -.2em; margin-right: .4em }
+table { max-width: 34rem }
 @container (min-width: 620px) {
   .app { grid-template: "top top" auto "plane answer" auto "plane acts" auto "plane bars" 1fr "keys set" auto "strip strip" auto "more more" auto / minmax(0, 1.22fr) minmax(0, 1fr) }
 }
-@media (pointer: coarse) { button { min-height: 44px } input[type=range] { min-height: 44px } }
-@media print { .app { display: none } .still { display: contents } }
 `;
 
-class Codebook extends HTMLElement {
-  static observedAttributes = ["preset", "codes", "decay", "threshold", "steps"];
-
-  connectedCallback() {
-    if (!this.shadowRoot) this.build();
-    this.first = this.settings();
-    this.inPage = document.querySelector("mm-explore-vq") === this &&
-      (document.documentElement.hasAttribute("data-content_root") || this.hasAttribute("data-fragment"));
-    this.stop = new AbortController();
-    const listen = (target, type, action) => target.addEventListener(type, action, { signal: this.stop.signal });
-    if (!this.start) this.open({}, { write: false });
-    if (this.inPage) {
-      this.followFragment();
-      listen(window, "hashchange", () => this.followFragment());
-    }
-    listen(matchMedia("(prefers-color-scheme: dark)"), "change", () => this.draw());
-    this.themes = new MutationObserver(() => this.draw());
-    for (const node of [document.documentElement, document.body])
-      this.themes.observe(node, { attributeFilter: ["data-theme", "theme", "data-jp-theme-light", "data-vscode-theme-kind"] });
-    this.sizes = new ResizeObserver(() => this.draw());
-    this.sizes.observe(this);
-    this.draw();
-  }
-
   disconnectedCallback() {
-    this.stop.abort();
-    this.themes.disconnect();
-    this.sizes.disconnect();
-    for (const timer of [this.writing, this.speaking, this.running]) clearTimeout(timer);
-    this.writing = this.running = null;
-  }
-
-  attributeChangedCallback() {
-    if (!this.start) return;
-    this.first = this.settings();
-    this.open();
+    super.disconnectedCallback();
+    this.halt();
   }
 
   settings() { // from the attributes, each checked; whatever is not valid is as if it were not there
@@ -308,22 +223,21 @@ class Codebook extends HTMLElement {
     };
   }
 
-  followFragment() {
-    const asked = core.readFragment(location.hash);
-    if (!asked) return;
-    this.open({ do: [], ...asked }, { write: false });
-    this.scrollIntoView({ block: "nearest", behavior: "instant" });
-  }
+  fragment() { return core.writeFragment(this.state); }
+
+  follow(asked) { this.open({ do: [], ...asked }, { write: false }); }
 
   // ------------------------------------------------------------ state: a start, and what was done since
-  open(change = {}, { write = true } = {}) {
+  reset(how) { this.open({}, how); }
+
+  open(change = {}, how) {
     const { do: acts, ...start } = { ...this.first, ...change };
     this.halt();
     this.start = start;
     this.history = [{ token: "", world: begin(start) }];
     for (const token of acts) this.history.push({ token, world: act(this.world, token) });
     this.picked = { c: Math.min(this.picked?.c ?? 0, start.codes - 1), p: this.picked?.p ?? 0 };
-    this.changed({ write });
+    this.changed(how);
   }
 
   get world() { return this.history.at(-1).world; }
@@ -347,7 +261,7 @@ class Codebook extends HTMLElement {
 
   run(times) { // one step a tenth of a second, so that it can be watched; any other act ends it
     this.halt();
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+    if (isCalm()) {
       while (times--) this.do("s");
       return;
     }
@@ -369,55 +283,36 @@ class Codebook extends HTMLElement {
     this.open({ ...this.start, do: [], [name]: value });
   }
 
-  changed({ write = true, say = this.happened() } = {}) {
+  changed({ say = this.happened(), ...how } = {}) {
     this.said = say;
-    this.tell();
-    this.draw();
-    if (write && this.inPage)
-      this.writing ??= setTimeout(() => {
-        this.writing = null;
-        const fragment = core.writeFragment(this.state);
-        try {
-          if (location.hash !== fragment) history.replaceState(history.state, "", location.href.split("#")[0] + fragment);
-        } catch { /* a browser that refuses keeps the old address */ }
-      }, 250);
+    super.changed(how);
   }
 
   // ------------------------------------------------------------ building, once
-  build() {
-    const $ = (this.$ = {});
-    const colors = (mode) => NAMES.map((name) => `--${name}: ${DATA.palette[name][mode]}`).join("; ") + ";";
-    const button = (label, action, attributes = {}) => {
-      const node = element("button", { type: "button", ...attributes }, label);
-      node.addEventListener("click", action);
-      return node;
-    };
-    $.presets = new Map(Object.entries(PRESETS).map(([preset, [label]]) =>
-      [preset, button(label, () => this.open({ ...this.start, ...this.current(), preset, do: [] }))]));
+  build($) {
     $.about = element("p", { class: "about" });
+    const starts = Object.entries(PRESETS).map(([preset, [label]]) => [label, { preset }]);
     const top = element("div", { class: "top" },
-      element("div", { class: "row", role: "group", "aria-label": "Starts worth trying" }, ...$.presets.values(), button("reset", () => this.open())),
-      $.about);
+      this.presets("Starts worth trying", starts, { apply: (start) => this.open({ ...this.start, ...this.current(), ...start, do: [] }) }), $.about);
 
     $.used = element("b");
     $.of = document.createTextNode("");
     $.perplexity = element("b");
     $.quiet = element("p", { class: "quiet" });
-    $.live = element("p", { class: "sr", "aria-live": "polite" });
     const answer = element("div", { class: "answer" },
-      element("div", { class: "big" }, element("p", {}, $.used, $.of), element("p", {}, $.perplexity, "perplexity")), $.live);
+      element("div", { class: "big" }, element("p", {}, $.used, $.of), element("p", {}, $.perplexity, "perplexity")));
 
     $.canvas = element("canvas", { role: "img" });
     const move = "arrows move it, with shift faster; page up and page down choose another";
     $.hands = {
-      c: element("div", { class: "hand", role: "slider", tabindex: "0", "aria-valuemin": 0, "aria-label": `One code: ${move}` }),
-      p: element("div", { class: "hand", role: "slider", tabindex: "0", "aria-valuemin": 0, "aria-label": `One latent: ${move}` }),
+      c: slider({ class: "hand", "aria-valuemin": 0, "aria-label": `One code: ${move}` }),
+      p: slider({ class: "hand", "aria-valuemin": 0, "aria-label": `One latent: ${move}` }),
     };
     $.hint = element("p", { class: "hint" }, "drag a code or a latent");
     $.stage = element("div", { class: "stage" }, $.canvas, $.hint, $.hands.c, $.hands.p);
     $.keys = [["latent", "a latent, with a line to its code"], ["won", "a code that wins latents"], ["unused", "a code that wins none"],
       ["dead", "a dead code"], ["region", "where no latent lies"]].map(([kind, label]) => [kind, element("canvas", { "aria-hidden": "true" }), label]);
-    const plane = element("div", { class: "plane" }, $.stage), keys = element("ul", { class: "keys" }, ...$.keys.map(([, mark, label]) => element("li", {}, mark, label)));
+    const plane = element("div", { class: "plane" }, $.stage), marks = element("ul", { class: "keys" }, ...$.keys.map(([, mark, label]) => element("li", {}, mark, label)));
 
     $.undo = button("Undo", () => this.undo());
     $.restart = button("Restart dead", () => this.do("r"));
@@ -428,42 +323,28 @@ class Codebook extends HTMLElement {
 
     $.chart = element("canvas", { role: "img" });
     $.lineText = element("span");
-    $.line = element("div", { class: "line", role: "slider", tabindex: "0", "aria-valuemin": 0, "aria-valuemax": 9.9, "aria-orientation": "vertical",
-      "aria-label": "A code is dead when its usage is under" }, $.lineText);
+    $.line = slider({ class: "line", "aria-valuemin": 0, "aria-valuemax": 9.9, "aria-orientation": "vertical",
+      "aria-label": "A code is dead when its usage is under" });
+    $.line.append($.lineText);
     $.chartBox = element("div", { class: "chart" }, $.chart, $.line);
     const bars = element("div", { class: "bars" },
       element("p", { class: "head" }, "Usage of each code ", element("span", {}, "in latents a batch: bars on average, dots now")), $.chartBox);
 
-    const range = (name, label, attributes, action) => {
-      $[name] = element("input", { type: "range", id: name, ...attributes });
-      $[`${name}Out`] = element("output", { for: name });
-      $[name].addEventListener("input", () => action($[name].valueAsNumber));
-      return element("label", {}, element("span", {}, `${label} `, $[`${name}Out`]), $[name]);
-    };
     const set = element("div", { class: "set" },
-      range("decay", "decay", { min: 0.1, max: 0.99, step: 0.01 }, (value) => this.change("decay", value)),
-      range("codes", "codes", { min: 1, max: DATA.max_codes, step: 1 }, (codes) => this.open({ ...this.start, ...this.current(), codes, do: [] })));
+      this.range("decay", "decay", { min: 0.1, max: 0.99, step: 0.01 }, (value) => this.change("decay", value)),
+      this.range("codes", "codes", { min: 1, max: DATA.max_codes }, (codes) => this.open({ ...this.start, ...this.current(), codes, do: [] })));
 
     $.stripCanvas = element("canvas", { role: "img" });
     const strip = element("div", { class: "strip" }, $.stripCanvas, $.quiet);
     $.rows = element("tbody");
-    $.more = element("details", { class: "more" }, element("summary", {}, "Every code in numbers"), element("div", { class: "scroll" },
-      element("table", {}, element("thead", {}, element("tr", {}, ...["code", "across", "up", "latents now", "usage", "state"]
-        .map((name) => element("th", { scope: "col" }, name)))), $.rows)));
-    $.more.addEventListener("toggle", () => this.tell());
-
-    $.app = element("div", { class: "app", role: "group", "aria-label": "Explore: how codes win latents, and die" },
-      top, answer, plane, acts, bars, keys, set, strip, $.more);
-    this.attachShadow({ mode: "open" }).append(
-      element("style", {}, STYLE.replace("LIGHT", colors(0)).replace("DARK", colors(1))), $.app, element("div", { class: "still" }, element("slot")));
+    const all = table("Every code in numbers", ["code", "across", "up", "latents now", "usage", "state"], $.rows);
     this.listenToHands();
+    return [top, answer, plane, acts, bars, marks, set, strip, this.more("Every code in numbers", all)];
   }
 
   current() { return { decay: this.world.decay, threshold: this.world.threshold }; }
 
   listenToHands() {
-    this.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves keys alone that are pressed in here
-    this.$.app.addEventListener("keydown", (event) => event.ctrlKey || event.metaKey || event.stopPropagation());
     const { stage, hands, line, chartBox } = this.$;
     const spot = (event) => {
       const box = stage.getBoundingClientRect();
@@ -471,67 +352,45 @@ class Codebook extends HTMLElement {
     };
     // a finger that begins on a thing moves it, and elsewhere scrolls the page
     stage.addEventListener("touchstart", (event) => this.find(spot(event.touches[0]), 24) && event.preventDefault(), { passive: false });
-    stage.addEventListener("pointerdown", (event) => {
+    drag(stage, (event) => {
       const found = this.find(spot(event), event.pointerType === "touch" ? 24 : 14);
-      if (event.button || !found) return;
-      stage.setPointerCapture(event.pointerId);
+      if (!found) return null;
       const [kind, index, [left, top]] = found, [x, y] = spot(event);
       this.picked[kind] = index;
-      this.dragged = { kind, index, dx: left - x, dy: top - y };
+      this.held = kind;
       stage.style.cursor = "grabbing";
-      event.preventDefault();
-      hands[kind].focus({ preventScroll: true });
       this.tell();
       this.draw();
-    });
+      return (move) => {
+        const [u, v] = spot(move);
+        this.place(kind, index, this.toPlane(u + left - x, v + top - y));
+      };
+    }, { focus: () => hands[this.held], release: () => (stage.style.cursor = this.held = "") });
     stage.addEventListener("pointermove", (event) => {
-      const [x, y] = spot(event);
-      if (!this.dragged) return void (stage.style.cursor = this.find([x, y], 14) ? "grab" : "");
-      const { kind, index, dx, dy } = this.dragged;
-      this.place(kind, index, this.toPlane(x + dx, y + dy));
+      if (!this.held) stage.style.cursor = this.find(spot(event), 14) ? "grab" : "";
     });
-    for (const type of ["pointerup", "pointercancel", "lostpointercapture"])
-      stage.addEventListener(type, () => {
-        this.dragged = null;
-        stage.style.cursor = "";
-      });
     for (const [kind, hand] of Object.entries(hands)) {
-      hand.addEventListener("focus", () => this.draw());
-      hand.addEventListener("blur", () => this.draw());
-      hand.addEventListener("keydown", (event) => {
-        const spots = this.spots(kind), step = event.shiftKey ? 0.1 : 0.02, index = this.picked[kind];
-        const [dx, dy] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] }[event.key] ?? [0, 0];
-        const other = { PageDown: index + 1, PageUp: index - 1 + spots.length, Home: 0, End: spots.length - 1 }[event.key];
-        if (!dx && !dy && other === undefined) return;
-        event.preventDefault();
-        if (other === undefined) return this.place(kind, index, [spots[index][0] + dx * step, spots[index][1] + dy * step]);
-        this.picked[kind] = other % spots.length;
+      for (const type of ["focus", "blur"]) hand.addEventListener(type, () => this.draw());
+      keys(hand, ACROSS, ([across, down], { shiftKey }) => {
+        const index = this.picked[kind], [x, y] = this.spots(kind)[index], step = shiftKey ? 0.1 : 0.02;
+        this.place(kind, index, [x + across * step, y - down * step]);
+      });
+      const last = () => this.spots(kind).length - 1, count = () => last() + 1;
+      keys(hand, { PageDown: (k) => (k + 1) % count(), PageUp: (k) => (k + last()) % count(), Home: () => 0, End: last }, (other) => {
+        this.picked[kind] = other(this.picked[kind]);
         this.tell();
         this.draw();
       });
     }
-    const threshold = (value) => this.change("threshold", Math.min(9.9, Math.max(0, Math.round(value * 10) / 10)));
-    line.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      line.setPointerCapture(event.pointerId);
-      this.lining = true;
-      event.preventDefault();
-      line.focus({ preventScroll: true });
-    });
-    line.addEventListener("pointermove", (event) => this.lining && threshold(this.toUsage(event.clientY - chartBox.getBoundingClientRect().top)));
-    for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) line.addEventListener(type, () => (this.lining = false));
-    line.addEventListener("keydown", (event) => {
-      const by = { ArrowUp: 0.1, ArrowRight: 0.1, ArrowDown: -0.1, ArrowLeft: -0.1, PageUp: 1, PageDown: -1, Home: -10, End: 10 }[event.key];
-      if (!by) return;
-      event.preventDefault();
-      threshold(this.world.threshold + by);
-    });
+    const threshold = (value) => this.change("threshold", clamp(Math.round(value * 10) / 10, 0, 9.9));
+    drag(line, () => (event) => threshold(this.toUsage(event.clientY - chartBox.getBoundingClientRect().top)));
+    keys(line, ALONG(0.1, 1, 10), (by) => threshold(this.world.threshold + by));
   }
 
   spots(kind) { return kind === "c" ? embed(this.world.state) : this.world.points; }
 
   place(kind, index, [x, y]) {
-    const thousandths = (value) => Math.round(1000 * Math.min(1, Math.max(-1, value))) || 0;
+    const thousandths = (value) => Math.round(1000 * clamp(value, -1, 1)) || 0;
     this.$.hint.hidden = true;
     this.do(`${kind}${index}_${thousandths(x)}_${thousandths(y)}`);
   }
@@ -585,7 +444,6 @@ class Codebook extends HTMLElement {
   tell() {
     const { $, world, start } = this, { counts, used, perplexity, error } = measure(world), kinds = this.kinds(), K = counts.length;
     const places = embed(world.state), dead = kinds.filter((kind) => kind === "dead").length;
-    for (const [preset, node] of $.presets) node.setAttribute("aria-pressed", String(preset === start.preset));
     $.about.textContent = PRESETS[start.preset][1];
     $.used.textContent = number(used);
     $.of.nodeValue = `of ${plural(K, "code")} used`;
@@ -601,68 +459,40 @@ class Codebook extends HTMLElement {
       $[`${name}Out`].textContent = name === "decay" ? value.toFixed(2) : value;
     }
     $.lineText.textContent = `dead below ${world.threshold.toFixed(1)}`;
-    $.line.setAttribute("aria-valuenow", world.threshold);
-    $.line.setAttribute("aria-valuetext", `${world.threshold.toFixed(1)} latents a batch`);
+    valued($.line, world.threshold, `${world.threshold.toFixed(1)} latents a batch`);
     for (const kind of ["c", "p"]) {
       const index = this.picked[kind], [x, y] = this.spots(kind)[index], where = `${signed(x)} across, ${signed(y)} up`;
       $.hands[kind].setAttribute("aria-valuemax", this.spots(kind).length - 1);
-      $.hands[kind].setAttribute("aria-valuenow", index);
-      $.hands[kind].setAttribute("aria-valuetext", kind === "c" ? `code ${index} at ${where}, ${plural(counts[index], "latent")}`
+      valued($.hands[kind], index, kind === "c" ? `code ${index} at ${where}, ${plural(counts[index], "latent")}`
         : `latent ${index} at ${where}, code ${world.codes[index]}`);
     }
     const said = `${plural(world.points.length, "latent")} and ${plural(K, "code")} in the plane: ${used} used, ${dead} dead.`;
     $.canvas.setAttribute("aria-label", said);
     $.chart.setAttribute("aria-label", `Usage, a logarithmic scale: ${world.state.usage.map((n, k) => `code ${k} ${short(n)}${kinds[k] === "dead" ? ", dead" : ""}`).join("; ")}`);
     const words = { won: "wins", unused: "wins none", dead: "dead" };
-    if ($.more.open) $.rows.replaceChildren(...places.map(([x, y], k) => element("tr", {}, element("th", { scope: "row" }, String(k)),
-      ...[signed(x), signed(y), number(counts[k]), short(world.state.usage[k]), words[kinds[k]]].map((text) => element("td", {}, text)))));
-    clearTimeout(this.speaking);
-    this.speaking = setTimeout(() => {
-      const aloud = `${this.said} ${used} of ${plural(K, "code")} used, perplexity ${perplexity.toFixed(1)}.`.trim();
-      if ($.live.textContent !== aloud) $.live.textContent = aloud;
-    }, 400);
+    if ($.more.open) $.rows.replaceChildren(...places.map(([x, y], k) =>
+      tableRow(String(k), [signed(x), signed(y), number(counts[k]), short(world.state.usage[k]), words[kinds[k]]])));
+    this.speak(`${this.said} ${used} of ${plural(K, "code")} used, perplexity ${perplexity.toFixed(1)}.`.trim());
   }
 
   // ------------------------------------------------------------ pictures
-  draw() { // at most once a frame
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
-      if (!this.isConnected) return;
-      this.dark = isDark();
-      this.$.app.classList.toggle("dark", this.dark);
-      this.drawPlane();
-      this.drawChart();
-      this.drawStrip();
-      for (const [kind, canvas] of this.$.keys) this.drawKey(kind, canvas);
-    });
+  render() {
+    this.drawPlane();
+    this.drawChart();
+    this.drawStrip();
+    for (const [kind, canvas] of this.$.keys) this.drawKey(kind, canvas);
   }
 
-  color(name) { return DATA.palette[name][this.dark ? 1 : 0]; }
-
-  canvas(node) { // sized for the screen, cleared, drawn on in CSS pixels
-    const { clientWidth: width, clientHeight: height } = node, ratio = Math.min(devicePixelRatio || 1, 2);
-    node.width = Math.round(width * ratio);
-    node.height = Math.round(height * ratio);
-    const ctx = node.getContext("2d");
-    ctx.scale(ratio, ratio);
-    ctx.font = `600 12px ${getComputedStyle(this).fontFamily}`;
-    ctx.lineJoin = ctx.lineCap = "round";
-    return [ctx, width, height];
+  canvas(node) { // numbers in bold
+    const made = super.canvas(node);
+    this.font(made[0], 600);
+    return made;
   }
 
   // the plane's -1 to 1 with a margin, up is up
   get scale() { return this.$.stage.clientWidth / 2.12; }
   toScreen([x, y]) { return [(x + 1.06) * this.scale, (1.06 - y) * this.scale]; }
   toPlane(left, top) { return [left / this.scale - 1.06, 1.06 - top / this.scale]; }
-
-  hatch(ctx, box, gap) { // the look of what is dropped, inside the current clip
-    const [x, y, w, h] = box;
-    ctx.strokeStyle = this.color("dropped");
-    ctx.lineWidth = 1;
-    ctx.beginPath();
-    for (let d = -h; d < w; d += gap) { ctx.moveTo(x + d, y + h); ctx.lineTo(x + d + h, y); }
-    ctx.stroke();
-  }
 
   mark(ctx, kind, [x, y], size) { // a code: told apart by shape
     ctx.beginPath();
@@ -803,7 +633,7 @@ class Codebook extends HTMLElement {
     const { $, world } = this, [ctx, whole] = this.canvas($.chart), left = 30, width = whole - 68; // beside it, the line's words
     if (!whole) return;
     const { bottom } = this.rows, { counts } = measure(world), kinds = this.kinds(), each = (width - left) / counts.length;
-    ctx.font = ctx.font.replace("600", "400");
+    this.font(ctx);
     ctx.textAlign = "end";
     ctx.textBaseline = "middle";
     for (const tick of [0.1, 1, 10, 100]) {
@@ -815,11 +645,8 @@ class Codebook extends HTMLElement {
     ctx.textAlign = "center";
     world.state.usage.forEach((usage, k) => {
       const bar = Math.min(each * 0.68, 26), x = left + (k + 0.5) * each - bar / 2, y = this.fromUsage(usage), box = [x, y, bar, bottom - y];
-      ctx.save();
-      ctx.beginPath(); ctx.rect(...box); ctx.clip();
       if (kinds[k] === "dead") this.hatch(ctx, box, 5);
-      else { ctx.fillStyle = this.color("ink"); ctx.globalAlpha = kinds[k] === "won" ? 1 : 0.45; ctx.fillRect(...box); }
-      ctx.restore();
+      else { ctx.fillStyle = this.color("ink"); ctx.globalAlpha = kinds[k] === "won" ? 1 : 0.45; ctx.fillRect(...box); ctx.globalAlpha = 1; }
       if (kinds[k] !== "won") { ctx.strokeStyle = this.color(kinds[k] === "dead" ? "dropped" : "ink"); ctx.lineWidth = 1; ctx.strokeRect(x + 0.5, y + 0.5, bar - 1, Math.max(0, bottom - y - 1)); }
       if (counts[k]) { // this batch's count
         ctx.beginPath(); ctx.arc(x + bar / 2, this.fromUsage(counts[k]), 4, 0, 2 * Math.PI);
@@ -847,10 +674,8 @@ class Codebook extends HTMLElement {
     });
     const different = new Set(ids).size;
     const words = `the first ${shown} of ${world.points.length} latents as tokens: ${different} different`;
-    ctx.strokeStyle = this.color("muted");
-    ctx.lineWidth = 1;
-    ctx.beginPath(); ctx.moveTo(1.5, y + tall + 4); ctx.lineTo(1.5, y + tall + 9); ctx.lineTo(shown * wide - 1.5, y + tall + 9); ctx.lineTo(shown * wide - 1.5, y + tall + 4); ctx.stroke();
-    ctx.font = ctx.font.replace("600", "400");
+    this.bracket(ctx, 1.5, shown * wide - 1.5, y + tall + 4, 5);
+    this.font(ctx);
     ctx.fillStyle = this.color("ink");
     ctx.fillText(words, Math.max((shown * wide) / 2, ctx.measureText(words).width / 2), y + tall + 21);
     $.stripCanvas.setAttribute("aria-label", `${words}: ${ids.join(" ")}`);
@@ -867,8 +692,5 @@ class Codebook extends HTMLElement {
       this.hatch(ctx, [0, 0, 16, 16], 5);
     } else this.mark(ctx, kind, [8, 8], 6.5);
   }
-}
-Codebook.core = core;
-customElements.define("mm-explore-vq", Codebook);
-})();
-</script>
+};
+});

@@ -1,19 +1,10 @@
-<mm-explore-rvq></mm-explore-rvq>
-<script>
-(() => {
-"use strict";
-if (customElements.get("mm-explore-rvq")) return; // a page may hold several copies of this file
-
-// Python writes in here: the sounds, 8 bits a sample, the codecs of the catalog, a few constants, the palette.
-const DATA = "mm:data";
-if (typeof DATA === "string") return; // this file by itself: `python -m mmtokedu.explore page rvq` completes it
+// What codebooks buy and cost: a sentence rebuilt from 1 to 8 of them, heard and seen, beside what a second takes in tokens.
+// The base is explained in base.js; DATA are the sounds, 8 bits a sample, the codecs of the catalog, a few constants.
+mmExplore.define("rvq", (DATA, { Explorable, roundHalfEven, number, plural, clamp, fragment, element, button, pressed, options, slider,
+  valued, table, tableRow, drag, keys, ALONG }) => {
 const CODECS = new Map(DATA.codecs.map((row) => [row.id, row])), OURS = DATA.codecs[0].id, MOST = DATA.snr.length;
 
 // ---------------------------------------------------------------- the functions of mmtokedu/rvq.py that count
-function roundHalfEven(x) {
-  const low = Math.floor(x), gap = x - low;
-  return gap > 0.5 || (gap === 0.5 && low % 2 !== 0) ? low + 1 : low;
-}
 const bitrate = (frameRate, codebooks, size) => frameRate * codebooks * Math.log2(size);
 
 function framesOf(row, samples) { // whole groups of frames where the codec works by groups
@@ -107,27 +98,20 @@ const isStages = (n) => Number.isInteger(n) && n >= 1 && n <= MOST;
 const isContext = (n) => DATA.contexts.includes(n);
 const isCount = (id, n) => CODECS.get(id).codebooks.includes(n);
 
-// "#rvq:stages=4,codec=mimi,codebooks=8,context=32768" -> what it asks for, or null for anything not exactly of this form
-function readFragment(hash) {
-  const match = /^#rvq:([a-z]+=[\w.-]+(?:,[a-z]+=[\w.-]+)*)$/.exec(String(hash).slice(0, 300));
-  if (!match) return null;
-  const state = {};
-  for (const [key, value] of match[1].split(",").map((pair) => pair.split("="))) {
-    if (key === "stages" && /^\d$/.test(value) && isStages(+value)) state.stages = +value;
-    else if (key === "codec" && CODECS.has(value)) state.codec = value;
-    else if (key === "codebooks" && /^\d{1,2}$/.test(value)) state.codebooks = +value;
-    else if (key === "context" && /^\d{4,7}$/.test(value) && isContext(+value)) state.context = +value;
-    else return null;
-  }
-  if ("codebooks" in state && !(state.codec && state.codec !== OURS && isCount(state.codec, state.codebooks))) return null;
+function readFragment(hash) { // "#rvq:stages=4,codec=mimi,codebooks=8,context=32768"
+  const state = fragment("rvq", hash, {
+    stages: (text) => /^\d$/.test(text) && isStages(+text) && { stages: +text },
+    codec: (codec) => CODECS.has(codec) && { codec },
+    codebooks: (text) => /^\d{1,2}$/.test(text) && { codebooks: +text },
+    context: (text) => /^\d{4,7}$/.test(text) && isContext(+text) && { context: +text },
+  });
+  if (state && "codebooks" in state && !(state.codec && state.codec !== OURS && isCount(state.codec, state.codebooks))) return null;
   return state;
 }
 const writeFragment = ({ stages, codec, codebooks, context }) =>
   `#rvq:stages=${stages},codec=${codec}${codec === OURS ? "" : `,codebooks=${codebooks}`},context=${context}`;
 
 // ---------------------------------------------------------------- words
-const number = (n) => n.toLocaleString("en-US");
-const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 const short = (x) => x >= 100 ? number(Math.round(x)) : x.toFixed(1).replace(/\.0$/, "");
 const kilobits = (bits) => String(Number((bits / 1000).toPrecision(3)));
 
@@ -146,23 +130,6 @@ const PRESETS = [
   ["Mimi, all 32", { codec: "mimi", codebooks: 32 }],
   ["EnCodec", { codec: "encodec-24k", codebooks: 8 }],
 ];
-
-function isDark() {
-  const root = document.documentElement, body = document.body;
-  const theme = root.dataset.theme || root.getAttribute("theme"); // the book; Colab
-  if (theme === "dark" || theme === "light") return theme === "dark";
-  if (body?.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false"; // Jupyter
-  if (body?.dataset.vscodeThemeKind) return /dark|high-contrast$/.test(body.dataset.vscodeThemeKind);
-  return matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-// element("p", {class: "x"}, "text", child): strings become text, never markup
-function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 // ---------------------------------------------------------------- what plays: one sound at a time, the next from where it is
 class Player {
@@ -222,87 +189,43 @@ class Player {
 }
 
 const SPAN = 0.32; // seconds in the strip: four frames of the slowest codec
-const NAMES = ["ink", "muted", "rule", "paper", "audio", "dropped", "accent"];
-const STYLE = `
-:host { display: block; container-type: inline-size; margin: 1.5rem 0; font: inherit; text-align: start }
-[hidden] { display: none !important }
-.app { LIGHT color: var(--ink); line-height: 1.45; overflow-wrap: anywhere; display: grid; gap: 1rem 1.8rem;
-  grid-template: "top" "hear" "stages" "pick" "answer" "strip" "more" / minmax(0, 1fr); border-block: 1px solid var(--rule);
-  padding-block: 1rem; font-variant-numeric: tabular-nums }
-.app.dark { DARK color-scheme: dark }
-.still { display: none }
+return class extends Explorable {
+  static core = core;
+  static observedAttributes = ["stages", "codec", "codebooks", "context"];
+  static label = "Explore: what codebooks buy and what they cost";
+  static modality = "audio";
+  static style = `
+.app { gap: 1rem 1.8rem; grid-template: "top" "hear" "stages" "pick" "answer" "strip" "more" / minmax(0, 1fr) }
 .top { grid-area: top } .hear { grid-area: hear } .stages { grid-area: stages } .pick { grid-area: pick } .answer { grid-area: answer }
 .strip { grid-area: strip } .more { grid-area: more }
-.row { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center }
-p { margin: 0 } .about { margin-top: .6rem } .quiet { color: var(--muted); font-size: .92rem }
-button, input, select { font: inherit; color: var(--ink); box-sizing: border-box; max-width: 100% }
-button { background: var(--paper); border: 1px solid var(--rule); border-radius: 99px; padding: .25rem .8rem; min-height: 2.1rem; cursor: pointer; font-size: .9rem }
-button:hover { border-color: var(--ink) } button[aria-pressed=true] { border-color: var(--audio); box-shadow: inset 0 0 0 1px var(--audio) }
-button.main { background: var(--audio); border-color: var(--audio); color: var(--paper); font-weight: 600; min-width: 6.2em }
-select { background: var(--paper); border: 1px solid var(--muted); border-radius: 6px; padding: .25rem .55rem; min-height: 2.1rem; font-size: 1rem; width: 100% }
-:focus-visible { outline: 3px solid var(--audio); outline-offset: 2px }
-.head { font-weight: 600; line-height: 1.3; margin-bottom: .35rem } .head span { font-weight: 400; color: var(--muted) }
-.stage { position: relative; height: 12.5rem; touch-action: pan-y; cursor: text } .stage canvas, .bars canvas { position: absolute; inset: 0; width: 100%; height: 100% }
+button.main { min-width: 6.2em }
+.stage { height: 12.5rem; cursor: text } .bars canvas { position: absolute; inset: 0; width: 100%; height: 100% }
 .hand { position: absolute; top: 0; bottom: 20px; width: 24px; margin-left: -12px; pointer-events: none; border-radius: 4px }
 .hand::before { content: ""; position: absolute; inset: 0 auto 0 11px; width: 2px; background: var(--accent); box-shadow: 0 0 0 1px var(--paper) }
 .play { margin-top: .5rem } .now { font-size: .92rem }
 .bars { position: relative; height: 9.5rem } .bars div { position: absolute; inset: 0; touch-action: pan-y; cursor: ew-resize; border-radius: 4px }
 .pick { display: grid; gap: .6rem 1rem; grid-template-columns: minmax(0, 1fr) auto; align-content: start }
-label { display: grid; font-size: .8rem; color: var(--muted); gap: .15rem } .pick label:last-child { grid-column: 1 / -1 }
-label output { color: var(--ink); font-weight: 600; font-size: .92rem } input[type=range] { width: 100%; margin: 0; min-height: 1.8rem; accent-color: var(--audio); touch-action: pan-y }
+.pick label:last-child { grid-column: 1 / -1 } output { font-size: .92rem }
 .big { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .7rem 1.2rem; line-height: 1.2 }
-.big b { display: block; font-size: 2.5rem; line-height: 1.05; white-space: nowrap; font-weight: 700; letter-spacing: -.02em; color: var(--audio) }
-.big p:last-child { grid-column: 1 / -1 }
+.big b { display: block; font-size: 2.5rem; line-height: 1.05; white-space: nowrap } .big p:last-child { grid-column: 1 / -1 }
 .answer .quiet { margin-top: .6rem }
-.strip canvas { width: 100%; height: 112px; display: block } .strip .quiet { margin-top: .3rem }
-details { border-top: 1px solid var(--rule); padding-top: .6rem } summary { cursor: pointer; padding: .2rem 0 }
-.scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .92rem; margin: .4rem 0 0; width: 100%; overflow-wrap: normal }
-th, td { text-align: end; padding: .12rem .5rem; border-bottom: 1px solid var(--rule); font-weight: 400; white-space: nowrap } thead th { color: var(--muted) }
-th:first-child { text-align: start; white-space: normal } tr.chosen > * { font-weight: 600 } tr.chosen th { box-shadow: inset 3px 0 var(--audio) }
-.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
+.strip canvas { height: 112px }
+table { overflow-wrap: normal } th, td { white-space: nowrap }
+th:first-child { white-space: normal } tr.chosen > * { font-weight: 600 } tr.chosen th { box-shadow: inset 3px 0 var(--audio) }
 @container (min-width: 620px) {
   .app { grid-template: "top top" auto "hear pick" auto "hear answer" 1fr "stages answer" auto "strip strip" auto "more more" auto / minmax(0, 1.3fr) minmax(0, 1fr) }
   .stage { height: 14rem }
 }
-@media (pointer: coarse) { button, select { min-height: 44px } input[type=range] { min-height: 44px } }
-@media print { .app { display: none } .still { display: contents } }
 `;
 
-class SoundCodes extends HTMLElement {
-  static observedAttributes = ["stages", "codec", "codebooks", "context"];
-
   connectedCallback() {
-    if (!this.shadowRoot) this.build();
-    this.player = new Player(() => { this.tell(); this.follow(); });
-    this.first = this.settings();
-    this.inPage = document.querySelector("mm-explore-rvq") === this &&
-      (document.documentElement.hasAttribute("data-content_root") || this.hasAttribute("data-fragment"));
-    this.stop = new AbortController();
-    const listen = (target, type, action) => target.addEventListener(type, action, { signal: this.stop.signal });
-    this.set(this.state ?? this.first, { write: false });
-    if (this.inPage) {
-      this.followFragment();
-      listen(window, "hashchange", () => this.followFragment());
-    }
-    listen(matchMedia("(prefers-color-scheme: dark)"), "change", () => this.draw());
-    this.themes = new MutationObserver(() => this.draw());
-    for (const node of [document.documentElement, document.body])
-      this.themes.observe(node, { attributeFilter: ["data-theme", "theme", "data-jp-theme-light", "data-vscode-theme-kind"] });
-    this.sizes = new ResizeObserver(() => this.draw());
-    this.sizes.observe(this);
+    this.player = new Player(() => { this.tell(); this.run(); });
+    super.connectedCallback();
   }
 
   disconnectedCallback() {
-    this.stop.abort();
-    this.themes.disconnect();
-    this.sizes.disconnect();
+    super.disconnectedCallback();
     this.player.close();
-    for (const timer of [this.writing, this.speaking]) clearTimeout(timer);
-    this.writing = null;
-  }
-
-  attributeChangedCallback() {
-    if (this.state) this.set(this.first = this.settings());
   }
 
   settings() { // from the attributes, each checked; whatever is not valid is as if it were not there
@@ -317,48 +240,27 @@ class SoundCodes extends HTMLElement {
     return { ...state, codebooks: state.codec === OURS ? state.stages : isCount(state.codec, state.codebooks) ? state.codebooks : row.default };
   }
 
-  followFragment() {
-    const asked = readFragment(location.hash);
-    if (!asked) return;
-    this.set({ ...this.first, ...(asked.codec ? { codebooks: NaN } : {}), ...asked }, { write: false });
-    this.scrollIntoView({ block: "nearest", behavior: "instant" });
-  }
+  fragment() { return writeFragment(this.state); }
+
+  follow(asked) { super.follow({ ...(asked.codec ? { codebooks: NaN } : {}), ...asked }); } // of another codec, its own number
 
   // ------------------------------------------------------------ state
   get index() { return this.state.original ? 0 : this.state.stages; } // of the sound that is heard
 
-  set(change, { write = true } = {}) {
-    this.state = this.settled({ ...this.state, ...change });
+  changed(how) {
     if (this.player.playing && this.player.playing.index !== this.index) this.player.play(this.index);
-    this.tell();
-    this.draw();
-    if (write && this.inPage)
-      this.writing ??= setTimeout(() => {
-        this.writing = null;
-        const fragment = writeFragment(this.state);
-        try {
-          if (location.hash !== fragment) history.replaceState(history.state, "", location.href.split("#")[0] + fragment);
-        } catch { /* a browser that refuses keeps the old address */ }
-      }, 250);
+    super.changed(how);
   }
 
   // ------------------------------------------------------------ building, once
-  build() {
-    const $ = (this.$ = {});
-    const colors = (mode) => NAMES.map((name) => `--${name}: ${DATA.palette[name][mode]}`).join("; ") + ";";
-    const button = (label, action, attributes = {}) => {
-      const node = element("button", { type: "button", ...attributes }, label);
-      node.addEventListener("click", action);
-      return node;
-    };
-    $.presets = PRESETS.map(([label, change]) => button(label, () => this.set({ ...change, original: false })));
+  build($) {
     const top = element("div", { class: "top" },
-      element("div", { class: "row", role: "group", "aria-label": "Choices worth trying" }, ...$.presets, button("reset", () => this.set(this.first))),
+      this.presets("Choices worth trying", PRESETS, { apply: (state) => this.set({ ...state, original: false }) }),
       element("p", { class: "about" }, "A small codec, trained on other sentences by other voices, rebuilds this one from its first codebooks. Play it, then drag along the bars: what do more of them buy, and what do they cost?"));
 
     $.canvas = element("canvas", { role: "img" });
-    $.hand = element("div", { class: "hand", role: "slider", tabindex: "0", "aria-valuemin": 0, "aria-valuemax": heard(0).sound.length / DATA.rate,
-      "aria-label": "Position in the sentence" });
+    $.hand = slider({ class: "hand", "aria-label": "Position in the sentence",
+      "aria-valuemin": 0, "aria-valuemax": heard(0).sound.length / DATA.rate });
     $.stage = element("div", { class: "stage" }, $.canvas, $.hand);
     $.play = button("Play", () => this.player.playing ? this.player.stop() : this.player.play(this.index), { class: "main" });
     $.original = button("Original", () => this.set({ original: !this.state.original }));
@@ -368,28 +270,18 @@ class SoundCodes extends HTMLElement {
       $.stage, element("div", { class: "row play" }, $.play, $.original, $.now));
 
     $.barCanvas = element("canvas", { role: "img" });
-    $.bars = element("div", { class: "bars", role: "slider", tabindex: "0", "aria-valuemin": 1, "aria-valuemax": MOST,
-      "aria-label": "Codebooks that are heard" });
+    $.bars = slider({ class: "bars", "aria-label": "Codebooks that are heard", "aria-valuemin": 1, "aria-valuemax": MOST });
     $.barBox = element("div", { class: "bars" }, $.barCanvas, $.bars);
     const stages = element("div", { class: "stages" },
       element("p", { class: "head" }, "Codebooks ", element("span", {}, "and the signal-to-noise ratio they reach, in dB")), $.barBox);
 
-    const select = (name, label, action) => {
-      $[name] = element("select", { id: name });
-      $[name].addEventListener("change", () => action($[name].value));
-      return ($[`${name}Label`] = element("label", {}, label, $[name]));
-    };
-    $.contextOut = element("output", { for: "context" });
-    $.context = element("input", { type: "range", id: "context", min: 0, max: DATA.contexts.length - 1, step: 1 });
-    $.context.addEventListener("input", () => this.set({ context: DATA.contexts[$.context.valueAsNumber] }));
+    const [ours, ...rows] = options(DATA.codecs.map((row) => [row.id, row.title]));
     const pick = element("div", { class: "pick" },
-      select("codec", "codec of the numbers", (codec) => this.set({ codec, codebooks: NaN })),
-      select("count", "codebooks", (count) => this.set({ codebooks: Number(count) })),
-      element("label", {}, element("span", {}, "a context of ", $.contextOut), $.context));
-    const rows = DATA.codecs.map((row) => element("option", { value: row.id }, row.title));
-    const group = element("optgroup", { label: "real codecs" });
-    group.append(...rows.slice(1));
-    $.codec.append(rows[0], group);
+      this.select("codec", "codec of the numbers", [ours, element("optgroup", { label: "real codecs" }, ...rows)],
+        (codec) => this.set({ codec, codebooks: NaN })),
+      this.select("count", "codebooks", [], (count) => this.set({ codebooks: Number(count) })),
+      this.range("context", "a context of", { min: 0, max: DATA.contexts.length - 1 },
+        (n) => this.set({ context: DATA.contexts[n] })));
 
     $.bits = element("b");
     $.tokens = element("b");
@@ -397,61 +289,34 @@ class SoundCodes extends HTMLElement {
     $.holdsOf = document.createTextNode("");
     $.compared = element("p", { class: "quiet" });
     $.whose = element("p", { class: "quiet" });
-    $.live = element("p", { class: "sr", "aria-live": "polite" });
     const answer = element("div", { class: "answer" }, element("div", { class: "big" }, element("p", {}, $.bits, "kbit/s"),
-      element("p", {}, $.tokens, "tokens a second"), element("p", {}, $.holds, $.holdsOf)), $.compared, $.whose, $.live);
+      element("p", {}, $.tokens, "tokens a second"), element("p", {}, $.holds, $.holdsOf)), $.compared, $.whose);
 
     $.stripCanvas = element("canvas", { role: "img" });
     $.about = element("p", { class: "quiet" });
     const strip = element("div", { class: "strip" }, $.stripCanvas, $.about);
     $.rows = element("tbody");
-    $.more = element("details", { class: "more" }, element("summary", {}, "The same in every codec"), element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Every codec" },
-      element("table", {}, element("thead", {}, element("tr", {}, ...["codec", "codebooks", "kbit/s", "tokens a second", "this sentence", "context holds"]
-        .map((name) => element("th", { scope: "col" }, name)))), $.rows)));
-    $.more.addEventListener("toggle", () => this.tell());
-
-    $.app = element("div", { class: "app", role: "group", "aria-label": "Explore: what codebooks buy and what they cost" },
-      top, hear, stages, pick, answer, strip, $.more);
-    this.attachShadow({ mode: "open" }).append(
-      element("style", {}, STYLE.replace("LIGHT", colors(0)).replace("DARK", colors(1))), $.app, element("div", { class: "still" }, element("slot")));
+    const all = table("Every codec", ["codec", "codebooks", "kbit/s", "tokens a second", "this sentence", "context holds"], $.rows);
     this.listenToHands();
+    return [top, hear, stages, pick, answer, strip, this.more("The same in every codec", all)];
   }
 
   listenToHands() {
-    this.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves keys alone that are pressed in here
-    this.$.app.addEventListener("keydown", (event) => event.ctrlKey || event.metaKey || event.stopPropagation());
     const { stage, hand, bars } = this.$;
-    const drag = (node, focused, action) => { // action gets the place across, 0 to 1
-      const move = (event) => action(event.clientX - node.getBoundingClientRect().left);
-      node.addEventListener("pointerdown", (event) => {
-        if (event.button) return;
-        node.setPointerCapture(event.pointerId);
-        this.dragged = node;
-        event.preventDefault();
-        focused.focus({ preventScroll: true });
-        move(event);
-      });
-      node.addEventListener("pointermove", (event) => this.dragged === node && move(event));
-      for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) node.addEventListener(type, () => (this.dragged = null));
+    const along = (node, act) => (event) => { // from the first touch on, with the place across in CSS pixels
+      const move = ({ clientX }) => act(clientX - node.getBoundingClientRect().left);
+      move(event);
+      return move;
     };
-    drag(stage, hand, (x) => this.seek(((x - this.left) / (stage.clientWidth - this.left)) * this.player.length));
-    drag(bars, bars, (x) => this.set({ stages: Math.min(MOST, Math.max(1, Math.ceil((x / bars.clientWidth) * MOST))), original: false }));
-    hand.addEventListener("keydown", (event) => {
-      const by = { ArrowRight: 0.1, ArrowUp: 0.1, ArrowLeft: -0.1, ArrowDown: -0.1, PageUp: 0.5, PageDown: -0.5, Home: -99, End: 99 }[event.key];
-      if (!by) return;
-      event.preventDefault();
-      this.seek(this.player.position + by);
-    });
-    bars.addEventListener("keydown", (event) => {
-      const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 2, PageDown: -2, Home: -9, End: 9 }[event.key];
-      if (!by) return;
-      event.preventDefault();
-      this.set({ stages: Math.min(MOST, Math.max(1, this.state.stages + by)), original: false });
-    });
+    const choose = (stages) => this.set({ stages: clamp(stages, 1, MOST), original: false });
+    drag(stage, along(stage, (x) => this.seek(((x - this.left) / (stage.clientWidth - this.left)) * this.player.length)), { focus: () => hand });
+    drag(bars, along(bars, (x) => choose(Math.ceil((x / bars.clientWidth) * MOST))));
+    keys(hand, ALONG(0.1, 0.5, 99), (by) => this.seek(this.player.position + by));
+    keys(bars, ALONG(1, 2, MOST), (by) => choose(this.state.stages + by));
   }
 
   seek(to) {
-    const { player } = this, at = Math.min(player.length, Math.max(0, to));
+    const { player } = this, at = clamp(to, 0, player.length);
     if (player.playing) player.play(this.index, at);
     else player.stop(at);
   }
@@ -460,18 +325,16 @@ class SoundCodes extends HTMLElement {
   tell() {
     const { $, state, player } = this, { stages, codec, codebooks, context, original } = state, row = CODECS.get(codec);
     const tokens = tokensPerSecond(codec, codebooks), bits = bitsPerSecond(codec, codebooks), holds = duration(context / tokens);
-    PRESETS.forEach(([, change], i) => $.presets[i].setAttribute("aria-pressed", String(Object.entries(change).every(([key, value]) => state[key] === value))));
     $.play.textContent = player.playing ? "Stop" : "Play";
-    $.original.setAttribute("aria-pressed", String(original));
+    pressed($.original, original);
     $.now.textContent = original ? "You hear the original." : `You hear ${stages} of ${plural(MOST, "codebook")}, as loud as the original.`;
     const what = original ? "the original" : `the sentence from ${plural(stages, "codebook")}`;
     $.canvas.setAttribute("aria-label", `Spectrogram of ${what}: ${player.length.toFixed(1)} seconds, 0 to ${DATA.rate / 2000} kilohertz`);
-    $.bars.setAttribute("aria-valuenow", stages);
-    $.bars.setAttribute("aria-valuetext", `${stages} of ${MOST}, ${DATA.snr[stages - 1].toFixed(1)} decibels`);
+    valued($.bars, stages, `${stages} of ${MOST}, ${DATA.snr[stages - 1].toFixed(1)} decibels`);
     $.barCanvas.setAttribute("aria-label", `Decibels: ${DATA.snr.map((x, i) => `${i + 1} ${x.toFixed(1)}`).join(", ")}`);
     $.codec.value = codec;
     const counts = codec === OURS ? [stages] : row.codebooks;
-    $.count.replaceChildren(...counts.map((n) => element("option", { value: n }, String(n))));
+    $.count.replaceChildren(...options(counts.map((n) => [n, n])));
     $.count.value = codebooks;
     $.count.disabled = counts.length < 2;
     $.context.value = DATA.contexts.indexOf(context);
@@ -492,60 +355,36 @@ class SoundCodes extends HTMLElement {
     if ($.more.open) $.rows.replaceChildren(...DATA.codecs.map((one) => {
       const count = one.id === codec ? codebooks : one.id === OURS ? stages : one.default, rate = tokensPerSecond(one.id, count);
       const values = [count, kilobits(bitsPerSecond(one.id, count)), short(rate), number(audioTokens(one.id, count, player.length)), duration(context / rate)];
-      return element("tr", one.id === codec ? { class: "chosen" } : {}, element("th", { scope: "row" }, one.title), ...values.map((text) => element("td", {}, String(text))));
+      return tableRow(one.title, values, one.id === codec ? { class: "chosen" } : {});
     }));
     this.where();
-    clearTimeout(this.speaking);
-    this.speaking = setTimeout(() => {
-      const aloud = `${$.now.textContent} ${kilobits(bits)} kilobits and ${short(tokens)} tokens a second; ${holds} of sound in ${plural(context, "token")}.`;
-      if ($.live.textContent !== aloud) $.live.textContent = aloud;
-    }, 400);
+    this.speak(`${$.now.textContent} ${kilobits(bits)} kilobits and ${short(tokens)} tokens a second; ${holds} of sound in ${plural(context, "token")}.`);
   }
 
   // ------------------------------------------------------------ pictures
   where() { // the line through the spectrogram
     const { $, player } = this, at = player.position;
     $.hand.style.left = `${this.left + ($.stage.clientWidth - this.left) * (at / player.length)}px`;
-    $.hand.setAttribute("aria-valuenow", at.toFixed(2));
-    $.hand.setAttribute("aria-valuetext", `${at.toFixed(1)} of ${player.length.toFixed(1)} seconds`);
+    valued($.hand, at.toFixed(2), `${at.toFixed(1)} of ${player.length.toFixed(1)} seconds`);
   }
 
-  follow() { // while something plays
-    if (!this.player.playing || this.following) return;
-    this.following = requestAnimationFrame(() => {
-      this.following = null;
+  run() { // the line, while something plays
+    if (!this.player.playing || this.running) return;
+    this.running = requestAnimationFrame(() => {
+      this.running = null;
       this.where();
-      this.follow();
+      this.run();
     });
   }
 
-  draw() { // at most once a frame
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
-      if (!this.isConnected) return;
-      this.dark = isDark();
-      this.$.app.classList.toggle("dark", this.dark);
-      this.drawSpectrogram();
-      this.drawBars();
-      this.drawStrip();
-      this.where();
-    });
+  render() {
+    this.drawSpectrogram();
+    this.drawBars();
+    this.drawStrip();
+    this.where();
   }
 
   get left() { return 34; } // for the frequencies' names
-
-  color(name) { return DATA.palette[name][this.dark ? 1 : 0]; }
-
-  canvas(node) { // sized for the screen, cleared, drawn on in CSS pixels
-    const { clientWidth: width, clientHeight: height } = node, ratio = Math.min(devicePixelRatio || 1, 2);
-    node.width = Math.round(width * ratio);
-    node.height = Math.round(height * ratio);
-    const ctx = node.getContext("2d");
-    ctx.scale(ratio, ratio);
-    ctx.font = `12px ${getComputedStyle(this).fontFamily}`;
-    ctx.lineJoin = ctx.lineCap = "round";
-    return [ctx, width, height];
-  }
 
   picture(index) { // levels as an image, kept for each sound and theme: paper, then the colour of sound, then ink
     const key = `${index} ${this.dark}`;
@@ -598,19 +437,14 @@ class SoundCodes extends HTMLElement {
     ctx.textBaseline = "middle";
     DATA.snr.forEach((db, i) => {
       const on = i < stages, box = [i * each + each * 0.12, Math.min(y(db), y(0) - 1), each * 0.76, Math.max(1, Math.abs(y(0) - y(db)))];
-      ctx.save();
-      ctx.beginPath(); ctx.rect(...box); ctx.clip();
       if (on) {
-        ctx.fillStyle = this.color("audio"); ctx.globalAlpha = original ? 0.45 : 1; ctx.fillRect(...box);
-      } else { // the look of what is dropped
-        ctx.strokeStyle = this.color("dropped"); ctx.lineWidth = 1; ctx.beginPath();
-        for (let d = -box[3]; d < box[2]; d += 6) { ctx.moveTo(box[0] + d, box[1] + box[3]); ctx.lineTo(box[0] + d + box[3], box[1]); }
-        ctx.stroke();
+        ctx.fillStyle = this.color("audio"); ctx.globalAlpha = original ? 0.45 : 1; ctx.fillRect(...box); ctx.globalAlpha = 1;
+      } else {
+        this.hatch(ctx, box, 6);
+        ctx.strokeStyle = this.color("dropped"); ctx.lineWidth = 1; ctx.strokeRect(box[0] + 0.5, box[1] + 0.5, box[2] - 1, Math.max(0, box[3] - 1));
       }
-      ctx.restore();
-      if (!on) { ctx.strokeStyle = this.color("dropped"); ctx.lineWidth = 1; ctx.strokeRect(box[0] + 0.5, box[1] + 0.5, box[2] - 1, Math.max(0, box[3] - 1)); }
-      const heardNow = i + 1 === stages, weight = heardNow ? "700 " : "";
-      ctx.font = `${weight}12px ${getComputedStyle(this).fontFamily}`;
+      const heardNow = i + 1 === stages;
+      this.font(ctx, heardNow ? 700 : "");
       ctx.fillStyle = this.color(heardNow ? "ink" : "muted");
       ctx.fillText(db.toFixed(1).replace("-", "−"), (i + 0.5) * each, Math.min(y(db), y(0)) - 9);
       ctx.fillText(i + 1, (i + 0.5) * each, bottom + 11);
@@ -630,17 +464,12 @@ class SoundCodes extends HTMLElement {
       ctx.fillRect((from / SPAN) * width, most - rows * tall + q * tall, ((to - from) / SPAN) * width - gap, tall - gap);
     }
     ctx.globalAlpha = 1;
-    ctx.strokeStyle = this.color("muted");
-    ctx.lineWidth = 1;
     const y = most + 4;
-    ctx.beginPath(); ctx.moveTo(0.5, y); ctx.lineTo(0.5, y + 5); ctx.lineTo(width - 0.5, y + 5); ctx.lineTo(width - 0.5, y); ctx.stroke();
+    this.bracket(ctx, 0.5, width - 0.5, y, 5);
     ctx.fillStyle = this.color("ink");
     ctx.textAlign = "center";
     ctx.textBaseline = "middle";
     ctx.fillText(`${SPAN} s of sound: a row a codebook, a cell a token`, width / 2, y + 15);
   }
-}
-SoundCodes.core = core;
-customElements.define("mm-explore-rvq", SoundCodes);
-})();
-</script>
+};
+});

@@ -1,21 +1,11 @@
-<mm-explore-patches></mm-explore-patches>
-<script>
-(() => {
-"use strict";
-if (customElements.get("mm-explore-patches")) return; // a page may hold several copies of this file
-
-// Python writes the catalog in here: the rules are the functions below, the numbers are this data.
-const DATA = "mm:data";
-if (typeof DATA === "string") return; // this file by itself: `python -m mmtokedu.explore page patches` completes it
+// How an image of a chosen size becomes tokens, under each system of the catalog. The base is explained in base.js; DATA is
+// the catalog: the rules are the functions below, the numbers are this data.
+mmExplore.define("patches", (DATA, { Explorable, PALETTE, roundHalfEven, number, plural, clamp, fragment, element, button, pressed,
+  options, slider, valued, drag, keys, ACROSS }) => {
 const MODELS = new Map(DATA.models.map((m) => [m.id, m]));
 
 // ---------------------------------------------------------------- numbers, exactly as Python computes them
 class Refused extends Error {}
-
-function roundHalfEven(x) {
-  const low = Math.floor(x), gap = x - low;
-  return gap > 0.5 || (gap === 0.5 && low % 2 !== 0) ? low + 1 : low;
-}
 
 function checkSize(h, w) {
   if (!Number.isSafeInteger(h) || !Number.isSafeInteger(w) || h < 1 || w < 1)
@@ -263,7 +253,6 @@ class Layout {
   }
 }
 const times = (a, b) => `${number(a)} × ${number(b)}`;
-const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 const inRows = (rows, cols) => `${plural(rows, "row")} of ${plural(cols, "tile")}`;
 
 function tokenCells(h, w, plan, p) { // one cell is one token
@@ -516,138 +505,58 @@ const PRESETS = [
 
 // ---------------------------------------------------------------- the page around it
 const UI_MAX = DATA.max_side;
-const number = (n) => n.toLocaleString("en-US");
 const short = (x) => (x >= 100 ? String(Math.round(x)) : x >= 10 ? x.toFixed(1) : x.toFixed(2)).replace(/\.0+$/, "");
 const isSide = (n) => Number.isInteger(n) && n >= 1 && n <= UI_MAX;
 
-// "#patches:h=1080,w=1920,m=qwen2.5-vl" -> what it asks for, or null for anything that is not exactly of this form
-core.readFragment = (hash) => {
-  const match = /^#patches:([a-z]=[\w.-]+(?:,[a-z]=[\w.-]+)*)$/.exec(String(hash));
-  if (!match) return null;
-  const given = new Map(match[1].split(",").map((pair) => pair.split("=")));
-  const state = {};
-  for (const [key, value] of given) {
-    if ((key === "h" || key === "w") && /^\d{1,5}$/.test(value) && isSide(+value))
-      state[key === "h" ? "height" : "width"] = +value;
-    else if (key === "m" && MODELS.has(value)) state.model = value;
-    else if (key === "p" && Object.hasOwn(PICTURES, value)) state.picture = value;
-    else return null;
-  }
-  return state;
-};
+const sideOf = (name) => (text) => /^\d{1,5}$/.test(text) && isSide(+text) && { [name]: +text };
+core.readFragment = (hash) => fragment("patches", hash, { // "#patches:h=1080,w=1920,m=qwen2.5-vl"
+  h: sideOf("height"), w: sideOf("width"),
+  m: (model) => MODELS.has(model) && { model },
+  p: (picture) => Object.hasOwn(PICTURES, picture) && { picture },
+});
 core.writeFragment = ({ height, width, model, picture }) =>
   `#patches:h=${height},w=${width},m=${model}` + (picture === "landscape" || picture === "file" ? "" : `,p=${picture}`);
 
-function isDark() {
-  const root = document.documentElement, body = document.body;
-  const theme = root.dataset.theme || root.getAttribute("theme"); // the book; Colab
-  if (theme === "dark" || theme === "light") return theme === "dark";
-  if (body?.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false"; // Jupyter
-  if (body?.dataset.vscodeThemeKind) return /dark|high-contrast$/.test(body.dataset.vscodeThemeKind);
-  return matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-// element("p", {class: "x"}, "text", child): strings become text, never markup
-function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-const STYLE = `
-:host { display: block; container-type: inline-size; margin: 1.5rem 0; font: inherit; text-align: start }
-[hidden] { display: none !important }
-.app { --ink: LIGHT(ink); --muted: LIGHT(muted); --rule: LIGHT(rule); --paper: LIGHT(paper); --image: LIGHT(image);
-  --special: LIGHT(special); --dropped: LIGHT(dropped); color: var(--ink); line-height: 1.45; overflow-wrap: anywhere; display: grid; gap: 1rem 1.5rem;
-  grid-template: "top" "pic" "answer" "cut" "lens" "strip" "more" / minmax(0, 1fr); border-block: 1px solid var(--rule);
-  padding-block: 1rem; font-variant-numeric: tabular-nums }
-.app.dark { --ink: DARK(ink); --muted: DARK(muted); --rule: DARK(rule); --paper: DARK(paper); --image: DARK(image);
-  --special: DARK(special); --dropped: DARK(dropped); color-scheme: dark }
-.still { display: none }
+return class extends Explorable {
+  static core = core;
+  static observedAttributes = ["height", "width", "model", "picture"];
+  static label = "Explore: how many tokens is a picture?";
+  static style = `
+.app { gap: 1rem 1.5rem; grid-template: "top" "pic" "answer" "cut" "lens" "strip" "more" / minmax(0, 1fr) }
 .top { grid-area: top; display: flex; flex-wrap: wrap; gap: .6rem 1.4rem; align-items: end }
 .pic { grid-area: pic } .cut { grid-area: cut } .answer { grid-area: answer } .lens { grid-area: lens } .strip { grid-area: strip } .more { grid-area: more }
-.row { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center }
-label { display: grid; font-size: .8rem; color: var(--muted); gap: .15rem }
-input, select, button { font: inherit; color: var(--ink); background: var(--paper); border: 1px solid var(--muted);
-  border-radius: 6px; padding: .25rem .55rem; min-height: 2.1rem; box-sizing: border-box; max-width: 100% }
-input, select { font-size: 1rem; width: 100% } .top label { flex: 1 1 8rem } .row label { flex: 0 0 7.4em } input[aria-invalid=true] { border: 2px solid var(--special) }
-button { border-color: var(--rule); border-radius: 99px; padding-inline: .8rem; cursor: pointer; font-size: .9rem }
-button:hover { border-color: var(--ink) } button[aria-pressed=true] { border-color: var(--image); box-shadow: inset 0 0 0 1px var(--image) }
-:focus-visible { outline: 3px solid var(--image); outline-offset: 2px }
-.head { font-weight: 600; margin: 0 0 .35rem; line-height: 1.3 } .head span { display: block; font-weight: 400; color: var(--muted) }
-.stage { position: relative; height: 12.5rem; touch-action: pan-y }
-.stage canvas { position: absolute; inset: 0; width: 100%; height: 100% }
-.pic .stage { height: 11rem }
+.top label { flex: 1 1 8rem } .row label { flex: 0 0 7.4em } input[aria-invalid=true] { border: 2px solid var(--special) }
+.head span { display: block }
+.stage { height: 12.5rem } .pic .stage { height: 11rem }
 .handle { position: absolute; width: 44px; height: 44px; margin: -22px 0 0 -22px; touch-action: none; cursor: nwse-resize;
   border-radius: 50%; display: grid; place-items: center }
 .handle::after { content: ""; width: 18px; height: 18px; border-radius: 50%; background: var(--image);
   border: 3px solid var(--paper); box-shadow: 0 0 0 1.5px var(--image) }
 .handle:hover::after, .dragging .handle::after { width: 22px; height: 22px }
-.hint { position: absolute; font-size: .8rem; color: var(--muted); pointer-events: none; margin: 0; width: 9em }
-.big { font-size: 1.1rem; margin: 0; line-height: 1.1 }
-.big b { font-size: 3.2rem; font-weight: 700; letter-spacing: -.02em; color: var(--image); margin-right: .12em }
+.hint { width: 9em }
+.big { font-size: 1.1rem; line-height: 1.1 } .big b { margin-right: .12em }
 .refused .big b { color: var(--special); font-size: 2.2rem }
-.answer p { margin: .2rem 0 } .about { margin: .5rem 0 0 } .quiet { color: var(--muted); font-size: .92rem }
+.answer p { margin: .2rem 0 } .about { margin-top: .5rem }
 .lens { margin: 0 } .lens canvas { width: 252px; height: 120px; display: block; margin-bottom: .3rem } .lens figcaption { font-size: .85rem; color: var(--muted) }
-.strip canvas { width: 100%; height: 70px; display: block }
-.keys { list-style: none; margin: .3rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; font-size: .85rem; color: var(--muted) }
+.strip canvas { height: 70px } .strip .about { margin-top: .5rem }
+.keys { margin-top: .3rem }
 .keys i { display: inline-block; width: .9em; height: .9em; margin-right: .4em; vertical-align: -.08em; background: var(--image) }
 .keys i.special { background: repeating-linear-gradient(90deg, var(--special) 0 2px, transparent 2px 4px); outline: 1px solid var(--special) }
 .keys i.dropped { background: repeating-linear-gradient(45deg, var(--dropped) 0 2px, transparent 2px 5px); outline: 1px solid var(--dropped) }
-details { border-top: 1px solid var(--rule); padding-top: .6rem } summary { cursor: pointer; padding: .2rem 0 }
 .bars { display: grid; gap: 2px; margin-top: .4rem }
 .bars button { display: grid; grid-template-columns: minmax(0, 1fr) 4.2em; gap: .1rem .6rem; text-align: start; align-items: center;
   border: 0; border-radius: 4px; background: none; width: 100%; padding: .15rem .4rem; min-height: 24px }
 .bars button:hover, .bars button[aria-pressed=true] { background: color-mix(in srgb, var(--image) 12%, transparent); box-shadow: none }
 .bars button[aria-pressed=true] { font-weight: 600 }
 .bars .bar { grid-column: 1; height: 5px; background: var(--image) } .bars .n { grid-row: 1; grid-column: 2; text-align: end }
-.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 @container (min-width: 620px) {
   .app { grid-template: "top top" "pic cut" "answer lens" "strip strip" "more more" / minmax(0, 1fr) minmax(0, 1fr) }
   .stage, .pic .stage { height: 16rem } .top label { flex: 0 1 auto } .answer .big { margin-top: -.2rem }
   .bars button { grid-template-columns: 13em minmax(0, 1fr) 4.2em } .bars .bar { grid-column: 2; grid-row: 1; height: 10px }
   .bars .n { grid-column: 3 }
 }
-@media (pointer: coarse) { button, input, select { min-height: 44px } .bars button { min-height: 44px } }
-@media print { .app { display: none } .still { display: contents } }
+@media (pointer: coarse) { .bars button { min-height: 44px } }
 `;
-
-class Patches extends HTMLElement {
-  static observedAttributes = ["height", "width", "model", "picture"];
-
-  connectedCallback() {
-    if (!this.shadowRoot) this.build();
-    this.first = this.settings();
-    this.state = { ...this.first };
-    this.inPage = document.querySelector("mm-explore-patches") === this &&
-      (document.documentElement.hasAttribute("data-content_root") || this.hasAttribute("data-fragment"));
-    this.stop = new AbortController();
-    const listen = (target, type, action) => target.addEventListener(type, action, { signal: this.stop.signal });
-    if (this.inPage) {
-      this.followFragment();
-      listen(window, "hashchange", () => this.followFragment());
-    }
-    listen(matchMedia("(prefers-color-scheme: dark)"), "change", () => this.draw());
-    this.themes = new MutationObserver(() => this.draw());
-    for (const node of [document.documentElement, document.body])
-      this.themes.observe(node, { attributeFilter: ["data-theme", "theme", "data-jp-theme-light", "data-vscode-theme-kind"] });
-    this.sizes = new ResizeObserver(() => this.draw());
-    this.sizes.observe(this);
-    this.set({}, { write: false });
-  }
-
-  disconnectedCallback() {
-    this.stop.abort();
-    this.themes.disconnect();
-    this.sizes.disconnect();
-    clearTimeout(this.writing);
-    clearTimeout(this.speaking);
-  }
-
-  attributeChangedCallback() {
-    if (this.state) this.set(this.first = this.settings());
-  }
 
   settings() { // from the attributes, each checked; whatever is not valid is as if it were not there
     const [height, width] = ["height", "width"].map((name) => Number(this.getAttribute(name)));
@@ -660,19 +569,20 @@ class Patches extends HTMLElement {
     };
   }
 
-  followFragment() {
-    const asked = core.readFragment(location.hash);
-    if (!asked) return;
-    this.set(asked, { write: false });
-    this.scrollIntoView({ block: "nearest", behavior: "instant" });
-  }
+  fragment() { return core.writeFragment(this.state); }
 
   // ------------------------------------------------------------ state
-  set(change, { write = true, fit = true } = {}) {
-    Object.assign(this.state, change);
-    if (this.state.picture === "file" && !this.file) this.state.picture = "landscape";
+  set(change, { fit = true, ...how } = {}) {
+    this.fitNext ||= fit; // the scale of the picture; it stays while the corner is held
+    super.set(change, how);
+  }
+
+  settled(state) {
+    return state.picture === "file" && !this.file ? { ...state, picture: "landscape" } : state;
+  }
+
+  changed(how) {
     const { model, height, width } = this.state;
-    this.fitNext ||= fit;
     try {
       this.layout = core.layout(model, height, width);
       this.refusal = "";
@@ -683,23 +593,16 @@ class Patches extends HTMLElement {
     }
     if (this.pointed && !this.locate(this.pointed)) this.pointed = null;
     this.say("");
-    this.tell();
-    this.draw();
-    if (write && this.inPage) {
-      this.writing ??= setTimeout(() => {
-        this.writing = null;
-        const fragment = core.writeFragment(this.state);
-        try {
-          if (location.hash !== fragment) history.replaceState(history.state, "", location.href.split("#")[0] + fragment);
-        } catch { /* a browser that refuses keeps the old address */ }
-      }, 250);
-    }
+    super.changed(how);
+  }
+
+  reset(how) {
+    this.pointed = null;
+    super.reset(how);
   }
 
   // ------------------------------------------------------------ building, once
-  build() {
-    const $ = (this.$ = {});
-    const style = STYLE.replace(/(LIGHT|DARK)\((\w+)\)/g, (_, mode, name) => DATA.palette[name][mode === "DARK" ? 1 : 0]);
+  build($) {
     const side = (name) => {
       const input = element("input", { type: "number", min: 1, max: UI_MAX, step: 1, inputmode: "numeric", id: name });
       input.addEventListener("input", () => {
@@ -715,43 +618,28 @@ class Patches extends HTMLElement {
         this.say(`The ${name} must be a whole number of pixels, 1 to ${number(UI_MAX)}; it is ${number(this.state[name])} again.`);
       });
       input.addEventListener("blur", () => this.tell());
-      return ($[name] = input);
+      return element("label", {}, name, ($[name] = input));
     };
-    $.model = element("select", { id: "model" });
-    for (const [kind, label] of [["vision", "open models"], ["billing", "bills"]]) {
-      const group = element("optgroup", { label });
-      group.append(...DATA.models.filter((m) => m.kind === kind).map((m) => element("option", { value: m.id }, m.title)));
-      $.model.append(group);
-    }
-    $.model.addEventListener("change", () => this.set({ model: $.model.value }));
-    $.picture = element("select", { id: "picture" });
-    for (const [id, { name }] of Object.entries(PICTURES)) $.picture.append(element("option", { value: id }, name));
-    $.picture.append(element("option", { value: "file" }, "a file of yours …"));
-    $.chooser = element("input", { type: "file", accept: "image/*", hidden: "", "aria-label": "Your own picture" });
-    $.picture.addEventListener("change", () => {
-      if ($.picture.value !== "file") return this.set({ picture: $.picture.value });
+    const model = this.select("model", "model", [["vision", "open models"], ["billing", "bills"]].map(([kind, label]) =>
+      element("optgroup", { label }, ...options(DATA.models.filter((m) => m.kind === kind).map((m) => [m.id, m.title])))),
+      (model) => this.set({ model }));
+    const pictures = Object.entries(PICTURES).map(([id, { name }]) => [id, name]);
+    const picture = this.select("picture", "picture", options([...pictures, ["file", "a file of yours …"]]), (picture) => {
+      if (picture !== "file") return this.set({ picture });
       this.tell();
       $.chooser.click();
     });
+    $.chooser = element("input", { type: "file", accept: "image/*", hidden: "", "aria-label": "Your own picture" });
     $.chooser.addEventListener("change", () => this.open($.chooser.files[0]));
     $.message = element("p", { class: "quiet", role: "status", hidden: "" });
 
-    const button = (label, action, attributes = {}) => {
-      const node = element("button", { type: "button", ...attributes }, label);
-      node.addEventListener("click", action);
-      return node;
-    };
-    $.presets = PRESETS.map(([label, state]) => button(label, () => this.set(state)));
-    const top = element("div", { class: "top" },
-      element("label", {}, "model", $.model), element("label", {}, "picture", $.picture), $.chooser,
-      element("div", { class: "row" }, element("label", {}, "height", side("height")), element("label", {}, "width", side("width"))),
-      element("div", { class: "row", role: "group", "aria-label": "Sizes worth trying" }, ...$.presets,
-        button("turn it", () => this.set({ height: this.state.width, width: this.state.height })),
-        button("reset", () => { this.pointed = null; this.set({ ...this.first }); })),
+    const top = element("div", { class: "top" }, model, picture, $.chooser,
+      element("div", { class: "row" }, side("height"), side("width")),
+      this.presets("Sizes worth trying", PRESETS,
+        { more: [button("turn it", () => this.set({ height: this.state.width, width: this.state.height }))] }),
       $.message);
 
-    $.handle = element("div", { class: "handle", role: "slider", tabindex: "0", "aria-valuemin": 1, "aria-valuemax": UI_MAX,
-      "aria-label": "Corner of the picture: left and right arrows change its width, up and down its height, with shift faster" });
+    $.handle = slider({ class: "handle", "aria-valuemin": 1, "aria-valuemax": UI_MAX, "aria-label": "Corner of the picture: left and right arrows change its width, up and down its height, with shift faster" });
     $.source = element("canvas", { role: "img" });
     $.hint = element("p", { class: "hint" }, "drag the corner");
     $.sourceStage = element("div", { class: "stage" }, $.source, $.hint, $.handle);
@@ -772,16 +660,13 @@ class Patches extends HTMLElement {
     $.lensCanvas = element("canvas", { role: "img" });
     $.lensText = element("figcaption");
     $.lens = element("figure", { class: "lens" }, $.lensCanvas, $.lensText);
-    $.live = element("p", { class: "sr", "aria-live": "polite" });
     $.answer = element("div", { class: "answer" },
-      element("p", { class: "big" }, $.big, $.unit), $.say, $.shape, $.price, $.live);
+      element("p", { class: "big" }, $.big, $.unit), $.say, $.shape, $.price);
 
     $.stripCanvas = element("canvas", { role: "img" });
     $.keys = element("ul", { class: "keys" });
     const strip = element("div", { class: "strip" }, $.stripCanvas, $.keys, $.about);
     $.bars = element("div", { class: "bars" });
-    $.more = element("details", { class: "more" }, element("summary", {}, "The same picture in every system"), $.bars);
-    $.more.addEventListener("toggle", () => this.tell());
     $.barOf = new Map(DATA.models.map((m) => {
       const bar = element("span", { class: "bar" }), n = element("span", { class: "n" });
       const node = button(m.title, () => this.set({ model: m.id }));
@@ -790,46 +675,30 @@ class Patches extends HTMLElement {
       return [m.id, { node, bar, n }];
     }));
 
-    $.app = element("div", { class: "app", role: "group", "aria-label": "Explore: how many tokens is a picture?" },
-      top, pic, $.answer, cut, $.lens, strip, $.more);
-    this.attachShadow({ mode: "open" }).append(element("style", {}, style), $.app,
-      element("div", { class: "still" }, element("slot")));
     this.listenToHands();
+    return [top, pic, $.answer, cut, $.lens, strip, this.more("The same picture in every system", $.bars)];
   }
 
   listenToHands() {
-    this.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves keys alone that are pressed in here
-    this.$.app.addEventListener("keydown", (event) => event.ctrlKey || event.metaKey || event.stopPropagation());
     const { handle, sourceStage, source, cut } = this.$;
-    const clamp = (x) => Math.min(UI_MAX, Math.max(1, Math.round(x)));
-    handle.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      handle.setPointerCapture(event.pointerId);
-      const { width, height } = this.state, { clientX: x, clientY: y } = event, k = this.view.k;
-      this.dragged = (move) => this.set(
-        { width: clamp(width + (move.clientX - x) / k), height: clamp(height + (move.clientY - y) / k) }, { fit: false });
+    const sized = (x) => clamp(Math.round(x), 1, UI_MAX);
+    drag(handle, ({ clientX: x, clientY: y }) => {
+      const { width, height } = this.state, k = this.view.k;
+      this.held = true;
       sourceStage.classList.add("dragging");
-      event.preventDefault();
-      handle.focus({ preventScroll: true });
-    });
-    handle.addEventListener("pointermove", (event) => this.dragged?.(event));
-    for (const type of ["pointerup", "pointercancel", "lostpointercapture"])
-      handle.addEventListener(type, () => {
-        if (!this.dragged) return;
-        this.dragged = null;
-        this.$.hint.hidden = true;
-        sourceStage.classList.remove("dragging");
-        this.set({}); // the scale stays while the corner is held, and fits the picture again afterwards
-      });
-    handle.addEventListener("keydown", (event) => {
-      const step = event.shiftKey ? 100 : 10;
-      const [dw, dh] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key] ?? [0, 0];
-      if (!dw && !dh) return;
-      event.preventDefault();
-      this.set({ width: clamp(this.state.width + dw * step), height: clamp(this.state.height + dh * step) });
+      return (move) => this.set({ width: sized(width + (move.clientX - x) / k), height: sized(height + (move.clientY - y) / k) }, { fit: false });
+    }, { release: () => {
+      this.held = false;
+      this.$.hint.hidden = true;
+      sourceStage.classList.remove("dragging");
+      this.set({}); // the scale fits the picture again
+    } });
+    keys(handle, ACROSS, ([across, down], { shiftKey }) => {
+      const step = shiftKey ? 100 : 10, { width, height } = this.state;
+      this.set({ width: sized(width + across * step), height: sized(height + down * step) });
     });
     const point = (canvas, spot) => (event) => {
-      if (this.dragged || !this.layout) return;
+      if (this.held || !this.layout) return;
       const box = canvas.getBoundingClientRect();
       const place = spot(event.clientX - box.left, event.clientY - box.top);
       if (place && this.locate(place)) { this.pointed = place; this.draw(); }
@@ -881,11 +750,8 @@ class Patches extends HTMLElement {
       }
     $.model.value = state.model;
     $.picture.value = state.picture;
-    PRESETS.forEach(([, preset], i) => $.presets[i].setAttribute("aria-pressed",
-      String(Object.entries(preset).every(([key, value]) => state[key] === value))));
     const size = `${number(state.height)} high, ${number(state.width)} wide`;
-    $.handle.setAttribute("aria-valuenow", state.width);
-    $.handle.setAttribute("aria-valuetext", size);
+    valued($.handle, state.width, size);
     $.sourceSize.textContent = `${number(state.height)} × ${number(state.width)} px`;
     $.about.textContent = `${model.about} (${model.verified === "run" ? "Run against" : "Read in"}: ${model.source}; ${model.as_of}.)`;
     $.cutName.nodeValue = `Cut by ${model.title}`;
@@ -927,14 +793,10 @@ class Patches extends HTMLElement {
         const bar = $.barOf.get(id);
         bar.n.textContent = n === null ? "refused" : number(n);
         bar.bar.style.width = `${(100 * (n ?? 0)) / most}%`;
-        bar.node.setAttribute("aria-pressed", String(id === state.model));
+        pressed(bar.node, id === state.model);
       }
     }
-    clearTimeout(this.speaking);
-    this.speaking = setTimeout(() => {
-      const words = layout ? `${number(layout.tokens)} tokens: ${layout.say}` : $.say.textContent;
-      if ($.live.textContent !== words) $.live.textContent = words;
-    }, 400);
+    this.speak(layout ? `${number(layout.tokens)} tokens: ${layout.say}` : $.say.textContent);
   }
 
   cost(price) {
@@ -960,28 +822,17 @@ class Patches extends HTMLElement {
   }
 
   // ------------------------------------------------------------ pictures
-  draw() { // at most once a frame
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
-      if (!this.isConnected) return;
-      this.dark = isDark();
-      this.$.app.classList.toggle("dark", this.dark);
-      this.drawSource();
-      this.drawCut();
-      this.drawLens();
-      this.drawStrip();
-    });
+  render() {
+    this.drawSource();
+    this.drawCut();
+    this.drawLens();
+    this.drawStrip();
   }
 
-  color(name) { return DATA.palette[name][this.dark ? 1 : 0]; }
-
-  canvas(node) { // sized for the screen, cleared, drawn on in CSS pixels
-    const { clientWidth: width, clientHeight: height } = node, ratio = Math.min(devicePixelRatio || 1, 2);
-    node.width = Math.round(width * ratio);
-    node.height = Math.round(height * ratio);
-    const ctx = node.getContext("2d");
-    ctx.scale(ratio, ratio);
-    return [ctx, width, height];
+  canvas(node) { // its corners are sharp
+    const made = super.canvas(node);
+    Object.assign(made[0], { lineJoin: "miter", lineCap: "butt" });
+    return made;
   }
 
   // part of the picture (top, left, height, width, in its pixels) into a box of a canvas
@@ -1026,7 +877,7 @@ class Patches extends HTMLElement {
     const [ctx, width, height] = this.canvas($.source);
     if (!width) return;
     const fits = (k) => state.width * k <= 0.86 * (width - 2 * margin) && state.height * k <= 0.86 * (height - 2 * margin);
-    if (!this.view || (this.fitNext && !this.dragged) || this.view.stage !== width) {
+    if (!this.view || (this.fitNext && !this.held) || this.view.stage !== width) {
       let n = 8; // scales are powers of the square root of two, so that small changes leave the scale alone
       while (n > -40 && !fits(2 ** (n / 2))) n--;
       this.view = { k: 2 ** (n / 2), stage: width };
@@ -1048,7 +899,7 @@ class Patches extends HTMLElement {
       for (const g of main.length ? main : layout.grids) {
         const at = main.length ? back(g) : box;
         if (g.rows) this.lines(ctx, at, g.rows, g.cols);
-        if (layout.tiled) this.frameBox(ctx, at, DATA.palette.image[0], 1.5, "#fff");
+        if (layout.tiled) this.frameBox(ctx, at, PALETTE.image[0], 1.5, "#fff");
       }
       const found = this.found();
       if (found?.grid.view === "main" || (found && !main.length)) {
@@ -1080,15 +931,7 @@ class Patches extends HTMLElement {
     const main = [y, x, H * k, W * k];
     const [top, left, ch, cw] = layout.content;
     const inside = ([t, l, h, w]) => [y + t * k, x + l * k, h * k, w * k];
-    if (layout.padded) {
-      ctx.save();
-      ctx.beginPath();
-      ctx.rect(x, y, main[3], main[2]);
-      ctx.clip();
-      ctx.strokeStyle = this.color("dropped");
-      for (let d = -main[2]; d < main[3]; d += 7) { ctx.beginPath(); ctx.moveTo(x + d, y + main[2]); ctx.lineTo(x + d + main[2], y); ctx.stroke(); }
-      ctx.restore();
-    }
+    if (layout.padded) this.hatch(ctx, [x, y, main[3], main[2]], 7);
     const whole = [0, 0, this.state.height, this.state.width];
     this.paint(ctx, whole, inside([top, left, ch, cw]));
     const second = beside >= below ? [y, x + main[3] + gap, S * k, S * k] : [y + main[2] + gap, x, S * k, S * k];
@@ -1096,7 +939,7 @@ class Patches extends HTMLElement {
     const place = (g) => g.view === "main" ? inside([g.top, g.left, g.height, g.width])
       : [second[0] + g.top * k, second[1] + g.left * k, g.height * k, g.width * k];
     for (const g of layout.grids) if (g.rows) this.lines(ctx, place(g), g.rows, g.cols);
-    if (layout.tiled) for (const g of layout.grids) this.frameBox(ctx, place(g), DATA.palette.image[0], 1.5, "#fff");
+    if (layout.tiled) for (const g of layout.grids) this.frameBox(ctx, place(g), PALETTE.image[0], 1.5, "#fff");
     ctx.strokeStyle = this.color("muted");
     ctx.lineWidth = 1;
     ctx.strokeRect(x, y, main[3], main[2]);
@@ -1187,7 +1030,6 @@ class Patches extends HTMLElement {
     [this.small.height, this.small.width] = [state.height, state.width].map((n) => Math.max(1, Math.round(n * shrink)));
     this.paint(this.small.getContext("2d"), [0, 0, state.height, state.width], [0, 0, this.small.height, this.small.width]);
     let start = 0, last = "special";
-    ctx.font = `12px ${getComputedStyle(this).fontFamily}`;
     ctx.textAlign = "center";
     let free = -1; // where the last label ended
     for (const part of layout.parts) {
@@ -1218,10 +1060,7 @@ class Patches extends HTMLElement {
     }
     for (const { label, from, to } of layout.spans) { // brackets
       const a = from * each + 1, b = to * each - 1, y = top + tall + 6;
-      ctx.strokeStyle = this.color("muted");
-      ctx.beginPath();
-      ctx.moveTo(a, y - 2); ctx.lineTo(a, y + 2); ctx.lineTo(Math.max(a, b), y + 2); ctx.lineTo(Math.max(a, b), y - 2);
-      ctx.stroke();
+      this.bracket(ctx, a, Math.max(a, b), y - 2, 4);
       const text = ctx.measureText(label).width, middle = Math.min(Math.max((a + b) / 2, text / 2), width - text / 2);
       if (middle - text / 2 > free && (text < b - a || layout.spans.length < 4)) {
         ctx.fillStyle = this.color("ink");
@@ -1239,8 +1078,5 @@ class Patches extends HTMLElement {
       ctx.fillRect(x - 0.75, 4, 1.5, top + tall - 4);
     }
   }
-}
-Patches.core = core;
-customElements.define("mm-explore-patches", Patches);
-})();
-</script>
+};
+});

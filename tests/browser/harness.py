@@ -1,0 +1,207 @@
+"""What the browser tests of explorables know of each topic, and the few steps that all of them take."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mmtokedu import vq
+from mmtokedu.explore import _rvq
+from mmtokedu.patches import image_tokens
+
+STILL = {"reduced_motion": "reduce"}  # vq: ten steps at once
+
+
+def element(topic):
+    """JavaScript for the topic's first element in the page."""
+    return f"document.querySelector('mm-explore-{topic}')"
+
+
+def core(topic):
+    """JavaScript for what the topic computes."""
+    return f"customElements.get('mm-explore-{topic}').core"
+
+
+def state(page, topic):
+    return page.evaluate(f"({element(topic)}).state")
+
+
+def press(page, *names):
+    for name in names:
+        page.get_by_role("button", name=name, exact=True).click()
+
+
+def settle(page):
+    """Wait until what was asked for is drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+# --- what the reader sees is the library's ----------------------------------------------------------------------------
+
+
+def shown_patches(page):
+    """What the reader sees: (model, height, width, the large number)."""
+    model, height, width = (page.locator(f"#{name}").input_value() for name in ("model", "height", "width"))
+    return model, int(height), int(width), page.locator(".big b").inner_text()
+
+
+def holds_patches(page):
+    """The large number is the library's for the model and size that are shown: (model, height, width)."""
+    model, height, width, number = shown_patches(page)
+    assert number == f"{image_tokens(model, height, width):,}"
+    return model, height, width
+
+
+def world_vq(page):
+    """(latents, codes chosen, code places, usage, threshold) as the page has them."""
+    found = page.evaluate(f"({element('vq')}).world")
+    usage = np.array(found["state"]["usage"])
+    places = np.array(found["state"]["sum"]) / usage[:, None]
+    return np.array(found["points"]), np.array(found["codes"]), places, usage, found["threshold"]
+
+
+def holds_vq(page):
+    """The large numbers are the library's for the latents and codes in the page: (used, of, dead)."""
+    points, codes, places, usage, threshold = world_vq(page)
+    if not page.evaluate(f"({element('vq')}).world.updated"):
+        np.testing.assert_array_equal(codes, vq.nearest_code(points, places))
+    told = vq.codebook_usage(codes, len(places))
+    shown = page.locator(".big p").all_inner_texts()
+    assert shown[0].split() == [str(told.used), "of", str(len(places)), "codes" if len(places) > 1 else "code", "used"]
+    assert shown[1].split() == [f"{told.perplexity:.1f}", "perplexity"]
+    return told.used, len(places), int((usage < threshold).sum())
+
+
+def holds_rvq(page):
+    """The large numbers are the library's for the state in the page: the state."""
+    now = state(page, "rvq")
+    tokens, bits = _rvq.rates(now["codec"], now["codebooks"])
+    shown = [text.split("\n") for text in page.locator(".big p").all_inner_texts()]
+    assert shown == [
+        [f"{bits / 1000:.3g}", "kbit/s"],
+        [_rvq.short(tokens), "tokens a second"],
+        [_rvq.duration(now["context"] / tokens), f"of sound in {now['context']:,} tokens"],
+    ]
+    assert page.locator(".bars [role=slider]").get_attribute("aria-valuenow") == str(now["stages"])
+    assert page.locator("select").nth(0).input_value() == now["codec"]
+    assert page.locator("select").nth(1).input_value() == str(now["codebooks"])
+    return now
+
+
+# --- what differs between topics where the property is the same -------------------------------------------------------
+
+
+class Topic(NamedTuple):
+    """One explorable, for the properties that all of them have."""
+
+    first: dict  # its state with the default arguments
+    holds: object  # page -> what is shown, held to the library
+    held: object  # what `holds` answers at first
+    still: str  # in the words of its still figure
+    spoken: str  # pattern of what is said aloud at first
+    fragment: tuple  # (what follows "#topic:", what it asks for)
+    change: tuple  # (button, what the fragment then begins with)
+    hostile: list  # what may follow "#topic:" and must be refused
+    bad: list  # attributes that fall back to `first`
+    wide: list  # states, each a function of the page, that need the most room
+    inside: str  # what may not leave the screen in them
+    slack: int  # pixels that its handles may
+    busy: object  # a state with as much as possible to see, for axe
+
+
+def chosen(**choices):
+    """Choose each option: id -> value."""
+
+    def act(page):
+        for name, value in choices.items():
+            page.locator(f"#{name}").select_option(value)
+
+    return act
+
+
+def pressed(*names):
+    return lambda page: press(page, *names)
+
+
+def all_of(*acts):
+    def act(page):
+        for one in acts:
+            one(page)
+
+    return act
+
+
+TOPICS = {
+    "patches": Topic(
+        first={"height": 1080, "width": 1920, "model": "qwen2.5-vl", "picture": "landscape"},
+        holds=holds_patches,
+        held=("qwen2.5-vl", 1080, 1920),
+        still="39 × 69 cells, 2,691 tokens",
+        spoken="^2,691 tokens: ",
+        fragment=(
+            "h=7,w=9,m=pixtral,p=icon",
+            {"height": 7, "width": 9, "model": "pixtral", "picture": "icon"},
+        ),
+        change=("an icon", "h=64,w=64,m=qwen2.5-vl,p=icon"),
+        hostile=[
+            "h=<img onerror=alert(1) src=x>,w=3", "h=NaN,w=NaN", "h=1e99,w=1e99", "h=-5,w=100", "h=0,w=0", "h=99999,w=10",
+            "m=__proto__", "m=constructor", "m=<script>alert(1)</script>", "p=toString", "p=file", "h=10,", ",", "",
+            "h=1080,w=1920,m=qwen2.5-vl,x=1", "%3Cimg%20src=x%20onerror=alert(1)%3E", "h=%31%30", "h=10\nw=10",
+            "w=" + "9" * 9999, "constructor=1", "h=10,h=10,constructor=1",
+        ],
+        bad=["height='<b>' width='-1' model='constructor' picture='__proto__'", ""],
+        wide=[chosen(model="openai-patches"), chosen(model="phi-4-multimodal")],
+        inside="button, input, select, p, canvas",
+        slack=0,
+        busy=all_of(pressed("a panorama"), chosen(model="phi-4-multimodal")),
+    ),
+    "vq": Topic(
+        first={"preset": "corner", "codes": 12, "decay": 0.9, "threshold": 0.5, "do": []},
+        holds=holds_vq,
+        held=(2, 12, 0),
+        still="2 of 12 codes used, perplexity 1.8",
+        spoken="^2 of 12 codes used, perplexity 1.8.$",
+        fragment=("codes=4,do=s2rc1_-5_10", {"codes": 4, "do": ["s", "s", "r", "c1_-5_10"]}),
+        change=("Step", "preset=corner,codes=12,decay=0.9,threshold=0.5,do=s"),
+        hostile=[
+            "preset=<img onerror=alert(1) src=x>", "preset=__proto__", "preset=constructor", "codes=0", "codes=17", "codes=NaN",
+            "codes=1e1", "decay=1", "decay=0.999", "decay=-1", "threshold=99", "threshold=.5", "do=s1000", "do=s999s999", "do=x",
+            "do=c99_0", "do=c1_0_99999", "do=" + "s" * 900, "do=s-1", "codes=4,", ",", "", "codes=4,x=1", "steps=3", "do=",
+            "%3Cimg%20src=x%20onerror=alert(1)%3E", "codes=%34", "codes=4\ncodes=4", "codes=" + "9" * 9999, "constructor=1",
+        ],
+        bad=["preset='<b>' codes='99' decay='x' threshold='-1' steps='1e9'", ""],
+        wide=[
+            all_of(lambda page: page.locator("#codes").fill("16"), pressed(preset, "Run 10"))
+            for preset in ("all start in one corner", "all start on data", "the data move away")
+        ],
+        inside="button, input, p, b, canvas, table, .line span",
+        slack=0,
+        busy=pressed("Run 10"),
+    ),
+    "rvq": Topic(
+        first={"stages": 2, "codec": "ours", "codebooks": 2, "context": 32768, "original": False},
+        holds=holds_rvq,
+        held={"stages": 2, "codec": "ours", "codebooks": 2, "context": 32768, "original": False},
+        still="It takes 1.6 kbit/s, 200 tokens a second",
+        spoken=r"2 of 8 .* 1.6 kilobits and 200 tokens a se",
+        fragment=(
+            "stages=4,codec=mimi,codebooks=8,context=1024",
+            {"stages": 4, "codec": "mimi", "codebooks": 8, "context": 1024},
+        ),
+        change=("all 8", "stages=8,codec=ours,context=32768"),
+        hostile=[
+            "codec=<img onerror=alert(1) src=x>", "codec=__proto__", "codec=constructor", "codec=mp3", "stages=0", "stages=9",
+            "stages=1e0", "stages=10", "stages=-1", "stages=", "codebooks=8", "codec=mimi,codebooks=16", "codec=ours,codebooks=2",
+            "codec=mimi,codebooks=8.0", "context=5000", "context=1024.0", "context=9999999", "context=512", "stages=4,", ",", "",
+            "stages=4,x=1", "original=true", "%3Cimg%20src=x%3E", "stages=%34", "stages=4\nstages=4", "stages=" + "4" * 999,
+            "constructor=1",
+        ],
+        bad=["stages='9' codec='<b>' codebooks='x' context='5'", "codec='constructor' stages='1.5'", "codebooks='5'", ""],
+        wide=[
+            pressed("1 codebook"), pressed("Mimi, all 32"), pressed("EnCodec"),
+            all_of(chosen(codec="snac-44k"), lambda page: page.locator("#context").press("End")),
+        ],
+        inside="button, input, select, p, b, canvas, .hand",
+        slack=12,
+        busy=pressed("Mimi, all 32", "Original"),
+    ),
+}  # fmt: skip
