@@ -70,7 +70,8 @@ class Student:
             if self.left <= 0:
                 raise TimeoutError(f"the {self.limits.whole:g} s for all calls are used up")
             answer = self._answered({"call": name, "case": to_json(list(case)), "cuda": cuda})
-            change(case, from_json(answer.get("after", [])))
+            if isinstance(after := from_json(answer.get("after", [])), list):
+                change(case, after)
             result = from_json(answer["result"])
         except Exception as error:
             self.stop()
