@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -255,3 +256,13 @@ def test_a_kit_of_another_seed_is_kept_with_its_key(tmp_path):
     _build.build(master, tmp_path, "group b", say=said.append)
     assert key_of(tmp_path / f"example-{first['version']}") == first != key_of(tmp_path / "example")
     assert "held another kit" in "".join(said)
+
+
+@pytest.mark.parametrize("owner, told", [("OWNER", True), ("somebody", False)])
+def test_a_sheet_that_installs_from_nowhere_is_told(tmp_path, owner, told):
+    text = (Path(__file__).parent / "assignment/example.ipynb").read_text()
+    text, count = re.subn(r"github\.com/[\w-]+/", f"github.com/{owner}/", text)
+    (tmp_path / "m.ipynb").write_text(text)
+    said = []
+    _build.build(tmp_path / "m.ipynb", tmp_path / "out", "s", say=said.append)
+    assert count and any("make links" in line for line in said) == told
