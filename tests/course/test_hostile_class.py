@@ -65,7 +65,7 @@ BROKEN_WORDS = (
     "class E(Exception):\n    def __str__(self): raise ValueError\ndef cut(image, patch):\n    raise E\nraise E"
 )
 HALF = "def cut(image, patch):\n    return '\\ud800'\nraise ValueError('\\ud800')"
-NOT_CAUGHT = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+NOT_CAUGHT = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except BaseException: pass"
 
 
 def the_hostile_class(kit, folder, victim):
