@@ -335,7 +335,9 @@ def build(masters, out, seed="", say=print):
         sheet = notebook(student_cells(master, key))
         (folder / f"student/{path.name}").write_text(sheet, encoding="utf-8")
         if "github.com/OWNER/" in sheet:
-            say(f"{path.name} installs from github.com/OWNER, which is nobody: `make links URL=...` before copying masters")
+            say(
+                f"{path.name} installs from github.com/OWNER, which is nobody: `make links URL=...` before copying masters"
+            )
         shutil.copy(Path(__file__).with_name("AGENTS.md"), folder / "student/AGENTS.md")
         shutil.make_archive(str(folder / f"{master.name}-student"), "zip", folder / "student")
         (folder / f"solution/{path.name}").write_text(notebook(solution_cells(master, key)), encoding="utf-8")

@@ -67,7 +67,7 @@ class Result:
     answers: list
     walls: list = field(default_factory=list)
     kit: str = ""
-    slow: bool = False  # time ran out somewhere, so another run may say something else
+    slow: bool = False  # points are missing and time ran out somewhere, so another run may give more
 
 
 class Asked:
@@ -181,7 +181,8 @@ def grade_submission(submission, key, limits):
     seconds = round(time.monotonic() - start, 1)
     walls = student.sandbox.get("walls", [])
     about = submission.student, submission.name, submission.number, submission.file
-    return Result(*about, state, points, possible, seconds, notes, answers, walls, submission.kit, student.slow)
+    slow = student.slow and points < possible
+    return Result(*about, state, points, possible, seconds, notes, answers, walls, submission.kit, slow)
 
 
 def unmarked(submission, key, state, why):
