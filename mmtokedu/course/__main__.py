@@ -18,9 +18,12 @@ def parser():
     grade.add_argument("--out", type=Path, help="default: FOLDER-graded")
     grade.add_argument("--jobs", type=int, help="submissions at a time; default: half of the processors")
     grade.add_argument("--call", type=float, default=10, metavar="SECONDS", help="for one call of a function")
-    grade.add_argument("--cells", type=float, default=60, metavar="SECONDS", help="for running a notebook's cells")
-    grade.add_argument("--whole", type=float, default=180, metavar="SECONDS", help="for a submission")
-    grade.add_argument("--memory", type=int, default=2048, metavar="MB", help="for a submission")
+    grade.add_argument(
+        "--cells", type=float, default=60, metavar="SECONDS", help="for all cells; a third of it for one"
+    )
+    grade.add_argument("--whole", type=float, default=180, metavar="SECONDS", help="for all calls of a submission")
+    grade.add_argument("--memory", type=int, default=2048, metavar="MB", help="for each process of a submission")
+    grade.add_argument("--again", action="store_true", help="grade again what was graded before and has not changed")
     grade.add_argument("--gpu", action="store_true", help="grade GPU questions too, on this machine's CUDA card")
     grade.add_argument("--gradebook", type=Path, help="a Canvas gradebook (CSV); a copy of it is filled")
     grade.add_argument("--column", default="", help="its column; default: the assignment's title")
@@ -30,6 +33,8 @@ def parser():
 
 def main(arguments=None):
     given = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a name that this terminal cannot show stops nothing
+        stream.reconfigure(errors="backslashreplace")
     try:
         if given.command == "build":
             from mmtokedu.course._build import build
@@ -45,13 +50,25 @@ def grade(given):
     if sys.platform == "win32":
         sys.exit("grading needs Linux or macOS; on Windows use WSL")
     from mmtokedu.course import _grade
+    from mmtokedu.course._gradebook import Gradebook
     from mmtokedu.course._report import write_all
 
     folder = given.folder.resolve()
     out = given.out or folder.with_name(folder.name + "-graded")
     limits = _grade.Limits(given.call, given.cells, given.whole, given.memory << 20, given.gpu)
-    key, _, results = _grade.grade(folder, given.key, out, limits, given.jobs)
-    write_all(key, results, out, given.gradebook, given.column, given.book)
+    # A gradebook that cannot be filled is told before a class is graded.
+    gradebook = given.gradebook and Gradebook(given.gradebook, _grade.read_key(given.key), given.column)
+    beside = (given.gradebook,)
+    key, _, results = _grade.grade(folder, given.key, out, limits, given.jobs, again=given.again, beside=beside)
+    write_all(key, results, out, given.book)
+    if gradebook:
+        text, said = gradebook.filled(results)
+        (out / "gradebook.csv").write_text(text, encoding="utf-8", newline="")
+        print("\n".join(f"gradebook: {line}" for line in said))
+    for result in results:
+        for note in result["notes"]:
+            if result["state"] in _grade.NOT_MARKED or not note.startswith(("cell ", "before the first cell")):
+                print(f"look at {result['student']}: {note}")
     print(f"{len(results)} submissions; marks in {out / 'grades.csv'}, pages for students in {out / 'feedback'}")
 
 

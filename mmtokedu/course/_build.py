@@ -7,6 +7,7 @@ Otter itself, where it is installed, makes the Gradescope zip.
 import importlib.util
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from mmtokedu.course import Question, generator, pack_checks, recorded, replayed
+from mmtokedu.course._notebook import kit_mark, mark_of
 
 MARK = re.compile(r"#\s*(BEGIN|END) (QUESTION|SOLUTION|TESTS)|#\s*ASSIGNMENT CONFIG")
 SOLUTION = re.compile(r"^([ \t]*)# BEGIN SOLUTION\n.*?^[ \t]*# END SOLUTION\n?", re.M | re.S)
@@ -151,7 +153,7 @@ def make_key(master, seed):
             "rule": rules.get(name, ""),
         }
     version = sha256(json.dumps(questions).encode()).hexdigest()[:12]
-    demos = [sha256(c.source.strip().encode()).hexdigest() for c in master.cells if "demo" in c.tags]
+    demos = [mark_of(_ruled(c.source, *_rule_of(master, c.asked, rules))) for c in master.cells if "demo" in c.tags]
     return {"name": master.name, "title": master.title, "version": version, "questions": questions, "demos": demos}
 
 
@@ -171,6 +173,7 @@ def visible(key):
 
 CHECKS = '''\
 #@title Checks: run this cell, then go on  (packed, so that reading it spoils nothing)
+{mark}
 from mmtokedu.course import load_checks
 
 check = load_checks("""
@@ -182,7 +185,9 @@ HAND_IN = """\
 
 Run everything from the top once more (Runtime > Restart and run all). Then download the notebook as `.ipynb`
 (File > Download) and hand that file in. The cell below is your receipt. Points are given for other cases than the ones
-you see, so a function made for these alone earns none."""
+you see, so a function made for these alone earns none.
+
+This sheet is of the kit `{kit}`."""
 
 
 def student_cells(master, key):
@@ -205,8 +210,14 @@ def student_cells(master, key):
         cells.append((cell.kind, source, cell.tags))
         if not placed and cell.kind == "code":  # right after the bootstrap
             placed = True
-            cells.append(("code", CHECKS.format(packed=packed), ["hide-input"]))
-    return [*cells, ("markdown", HAND_IN, []), ("code", "check.receipt()", [])]
+            cells.append(
+                ("code", CHECKS.format(packed=packed, mark=kit_mark(key["name"], key["version"])), ["hide-input"])
+            )
+    return [
+        *cells,
+        ("markdown", HAND_IN.format(kit=f"{key['name']} {key['version']}"), []),
+        ("code", "check.receipt()", []),
+    ]
 
 
 def _with_facts(source, question):
@@ -318,10 +329,15 @@ def build(masters, out, seed="", say=print):
             if verdict.state not in ("pass", "ungraded"):
                 raise ValueError(f"{path.name}: the solution of {name} does not pass: {verdict}")
         folder = out / master.name
-        shutil.rmtree(folder, ignore_errors=True)
+        _make_room(folder, key["version"], say)
         for kind in ("student", "solution", "autograder"):
             (folder / kind).mkdir(parents=True)
-        (folder / f"student/{path.name}").write_text(notebook(student_cells(master, key)), encoding="utf-8")
+        sheet = notebook(student_cells(master, key))
+        (folder / f"student/{path.name}").write_text(sheet, encoding="utf-8")
+        if "github.com/OWNER/" in sheet:
+            say(
+                f"{path.name} installs from github.com/OWNER, which is nobody: `make links URL=...` before copying masters"
+            )
         shutil.copy(Path(__file__).with_name("AGENTS.md"), folder / "student/AGENTS.md")
         shutil.make_archive(str(folder / f"{master.name}-student"), "zip", folder / "student")
         (folder / f"solution/{path.name}").write_text(notebook(solution_cells(master, key)), encoding="utf-8")
@@ -330,9 +346,26 @@ def build(masters, out, seed="", say=print):
         made.append(folder)
         points = sum(question.points for question in master.questions.values())
         say(f"{folder}: {len(master.questions)} questions, {points:g} points" + ("" if zipped else "; no Otter zip"))
+    say(
+        f"to grade: {shlex.quote(sys.executable)} -m mmtokedu.course grade SUBMISSIONS --key {made[0]}/autograder/key.json"
+    )
     if not _has_otter():
         say("otter-grader is not installed here, so no zip for Gradescope was made (make course sets it up)")
     return made
+
+
+def _make_room(folder, version, say):
+    """Remove the kit in a folder if it is the same one; another one, whose key is needed to grade its class, is kept."""
+    try:
+        other = json.loads((folder / "autograder/key.json").read_text())["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        other = version
+    if other != version:
+        kept = folder.with_name(f"{folder.name}-" + re.sub(r"\W", "-", str(other)))
+        shutil.rmtree(kept, ignore_errors=True)
+        folder.rename(kept)
+        say(f"{folder} held another kit; it is now {kept}, and its key grades the notebooks that say {other}")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _has_otter():

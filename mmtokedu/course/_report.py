@@ -1,4 +1,4 @@
-"""What graded results are written to: CSV, a Canvas gradebook, Gradescope, JUnit, and a page for each student."""
+"""What graded results are written to: CSV, Gradescope, JUnit, and a page for each student."""
 
 import csv
 import html
@@ -16,30 +16,30 @@ LOOK = {  # state -> mark, word, colour of the palette
     "timeout": ("◷", "no answer in time", "accent"),
     "crash": ("!", "stopped", "accent"),
     "ungraded": ("·", "not graded here", "muted"),
+    "unread": ("?", "could not be read", "accent"),
 }
-CANVAS_NAME = re.compile(r"^(?P<who>[^_]+)(?:_LATE)?_(?P<id>\d+)_\d+_")
 NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")
 
 
-def write_all(key, results, out, gradebook=None, column="", book="", say=print):
-    """Write every report into the folder `out`. `book` is the address of the built book, for links."""
+def write_all(key, results, out, book=""):
+    """Write every report into the folder `out`, in the place of earlier ones. `book` is the built book's address, for links."""
     out = Path(out)
     (out / "feedback").mkdir(parents=True, exist_ok=True)
-    (out / "grades.csv").write_text(grades_csv(key, results), encoding="utf-8")
-    (out / "junit.xml").write_text(junit(key, results), encoding="utf-8")
+    _write(out / "grades.csv", grades_csv(key, results))
+    _write(out / "junit.xml", junit(key, results))
+    for old in (*out.glob("feedback/*.html"), *out.glob("gradescope/*/results.json")):
+        old.unlink()
     names = file_names(results)
     for name, result in zip(names, results):
-        (out / f"feedback/{name}.html").write_text(feedback(key, result, book), encoding="utf-8")
+        _write(out / f"feedback/{name}.html", feedback(key, result, book))
         (out / f"gradescope/{name}").mkdir(parents=True, exist_ok=True)
-        (out / f"gradescope/{name}/results.json").write_text(json.dumps(gradescope(result), indent=1))
-    (out / "class.html").write_text(overview(key, results, names), encoding="utf-8")
-    if gradebook:
-        text, without, strangers = canvas(Path(gradebook).read_text(encoding="utf-8-sig"), key, results, column)
-        (out / "gradebook.csv").write_text(text, encoding="utf-8")
-        for student in without:
-            say(f"gradebook: no submission of {student}")
-        for student in strangers:
-            say(f"gradebook: nobody there fits the submission {student}")
+        _write(out / f"gradescope/{name}/results.json", json.dumps(gradescope(result), indent=1))
+    _write(out / "class.html", overview(key, results, names))
+
+
+def _write(path, text):
+    """Text as UTF-8; half a character, which a stranger's text may hold, becomes its escape."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def file_names(results):
@@ -69,7 +69,7 @@ def grades_csv(key, results):
     """A row a student: points, state, then points and state of each question, then the likely causes."""
     names = list(key["questions"])
     rows = [["student", "file", "points", "possible", "state", "seconds"]]
-    rows[0] += [f"{name}{what}" for name in names for what in ("", " state")] + ["causes", "notes"]
+    rows[0] += [f"{name}{what}" for name in names for what in ("", " state")] + ["causes", "notes", "kit"]
     for r in results:
         answers = {a["name"]: a for a in r["answers"]}
         row = [r["student"], r["file"], r["points"], r["possible"], r["state"], r["seconds"]]
@@ -77,46 +77,8 @@ def grades_csv(key, results):
             a = answers.get(name)
             row += [a["points"], a["state"]] if a else ["", ""]
         causes = "; ".join(f"{a['name']}: {a['cause']}" for a in r["answers"] if a["cause"])
-        rows.append([*row, causes, "; ".join(r["notes"])])
+        rows.append([*row, causes, "; ".join(r["notes"]), _kit(key)])
     return _table(rows)
-
-
-def canvas(text, key, results, column=""):
-    """A Canvas gradebook with one column filled; also who handed nothing in, and which submissions fit nobody.
-
-    A submission belongs to a row by the number in the file name that Canvas gives it, else by ID, login or name.
-    """
-    rows = list(csv.reader(io.StringIO(text)))
-    head, wanted = rows[0], column or key["title"]
-    fits = [i for i, name in enumerate(head) if name == wanted or name.startswith(wanted + " (")]
-    if len(fits) != 1:
-        raise ValueError(f"the gradebook has {len(fits)} columns “{wanted}”; name one with --column: {head[5:]}")
-    by_name, used = {}, set()
-    for r in results:
-        made = CANVAS_NAME.match(r["file"])
-        for name in (made["id"], made["who"]) if made else (r["student"], r["student"].split("_")[0]):
-            by_name.setdefault(_plain(name), r)
-    without = []
-    for row in rows[1:]:
-        about = dict(zip(head, row))
-        student = about.get("Student", "").strip()
-        if not student or student in ("Points Possible", "Student, Test") or not about.get("ID", "").strip():
-            continue
-        last, _, first = student.partition(",")
-        known = [about.get(k, "") for k in ("ID", "SIS User ID", "SIS Login ID")] + [last + first, first + last]
-        r = next((by_name[_plain(k)] for k in known if k.strip() and _plain(k) in by_name), None)
-        if r is None:
-            without.append(student)
-            continue
-        used.add(r["student"])
-        row[fits[0]] = f"{r['points']:g}"
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue(), without, [r["student"] for r in results if r["student"] not in used]
-
-
-def _plain(name):
-    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def gradescope(result):
@@ -130,7 +92,7 @@ def gradescope(result):
                 "visibility": "after_published",
             }
             if part["state"] == "ungraded":
-                tests.append(test | {"score": 0, "max_score": 0, "output": "not graded here: it needs a CUDA card"})
+                tests.append(test | {"score": 0, "max_score": 0, "output": f"not graded here: {a['message']}"})
                 continue
             test |= {"score": part["points"], "status": "passed" if part["state"] == "pass" else "failed"}
             tests.append(test | {"output": a["message"] if number == 0 else part["state"]})
@@ -144,6 +106,10 @@ def gradescope(result):
     }
 
 
+def _kit(key):
+    return f"{key['name']} {key['version']}"
+
+
 def junit(key, results):
     """JUnit XML: a suite a student, a case a part of the rubric."""
     root = ElementTree.Element("testsuites", name=_xml(key["title"]))
@@ -152,11 +118,11 @@ def junit(key, results):
         count = {s: sum(part["state"] == s for _, part in parts) for s in LOOK}
         suite = ElementTree.SubElement(
             root, "testsuite", name=_xml(r["student"]), tests=str(len(parts)), failures=str(count["fail"]),
-            errors=str(count["crash"] + count["timeout"]), skipped=str(count["ungraded"]), time=str(r["seconds"]),
+            errors=str(count["crash"] + count["timeout"] + count["unread"]), skipped=str(count["ungraded"]), time=str(r["seconds"]),
         )  # fmt: skip
         for a, part in parts:
             case = ElementTree.SubElement(suite, "testcase", classname=_xml(a["name"]), name=_xml(part["name"]))
-            tag = {"fail": "failure", "crash": "error", "timeout": "error", "ungraded": "skipped"}.get(part["state"])
+            tag = {"fail": "failure", "ungraded": "skipped", "pass": ""}.get(part["state"], "error")
             if tag:
                 ElementTree.SubElement(case, tag, message=_xml(a["cause"] or part["state"])).text = _xml(a["message"])
     ElementTree.indent(root)
@@ -177,7 +143,7 @@ STYLE = (
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);line-height:1.55;
   font-family:Literata,Georgia,"Noto Serif",serif;font-size:1.05rem}
-main{max-width:43rem;margin:0 auto;padding:2.5rem 1.2rem 4rem}
+main{max-width:43rem}main.whole{max-width:none}main{margin:0 auto;padding:2.5rem 1.2rem 4rem}
 h1,h2,summary,.facts,.score,table{font-family:"Instrument Sans",system-ui,"Segoe UI","Noto Sans",sans-serif}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 .2rem}
 .who{color:var(--muted);margin:0 0 1.8rem;overflow-wrap:anywhere}
@@ -209,11 +175,11 @@ th:first-child,td:first-child{text-align:left}
 )
 
 
-def _page(title, body):
+def _page(title, body, width="column"):
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{STYLE}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
+        f'<style>{STYLE}</style></head>\n<body><main class="{width}">\n{body}\n</main></body></html>\n'
     )
 
 
@@ -242,9 +208,9 @@ def feedback(key, result, book=""):
         )
     notes = "".join(f"<li><span>{text(note)}</span></li>" for note in result["notes"])
     if notes:
-        notes = f'<section class="notes"><h2><span>While your cells were run</span></h2><ul>{notes}</ul></section>'
+        notes = f'<section class="notes"><h2><span>About your file and its cells</span></h2><ul>{notes}</ul></section>'
     body = (
-        f'<h1>{text(key["title"])}</h1><p class="who">{text(result["student"])}</p>'
+        f'<h1>{text(key["title"])}</h1><p class="who">{text(result["student"])} · kit {text(_kit(key))}</p>'
         f'<p class="score"><b>{result["points"]:g}</b> of {result["possible"]:g} points</p>'
         f'<div class="strip" role="img" aria-label="{len(cells)} questions">{"".join(cells)}</div>'
         + "".join(sections)
@@ -255,7 +221,7 @@ def feedback(key, result, book=""):
 
 def _said(answer, book):
     """What the check said, its likely cause set apart, and where to read on."""
-    if answer["state"] in ("pass", "ungraded"):
+    if answer["state"] in ("pass", "ungraded", "unread"):
         return ""
     kept = [line.strip() for line in answer["message"].split("\n")]
     kept = [line for line in kept if not line.startswith(("likely cause: ", "see: "))]
@@ -285,6 +251,7 @@ def overview(key, results, names):
     table = f"<tr><th>student</th><th>points</th><th>state</th>{head}</tr>{''.join(rows)}"
     title = html.escape(key["title"])
     body = (
-        f'<h1>{title}</h1><p class="who">{len(results)} submissions</p><div class="wide"><table>{table}</table></div>'
+        f'<h1>{title}</h1><p class="who">{len(results)} submissions · kit {html.escape(_kit(key))}</p>'
+        f'<div class="wide"><table>{table}</table></div>'
     )
-    return _page(title, body)
+    return _page(title, body, "whole")

@@ -37,7 +37,12 @@ def checked(result):
 
 
 def limit(memory, seconds):
-    """Memory, processor time, size of a file, open files, no core dumps. Returns whether memory is limited."""
+    """Memory, processor time, size of a file, open files, no core dumps. Returns whether memory is limited.
+
+    Where the system runs out of memory all the same, this process and not the grader is the one to end.
+    """
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as f:
+        f.write("1000")
     try:
         import resource
     except ImportError:
@@ -51,6 +56,26 @@ def limit(memory, seconds):
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
             held.add(name)
     return "AS" in held and sys.platform != "darwin"  # macOS takes the limit and ignores it
+
+
+def limit_processes(here):
+    """At most 64 processes more than the user's `here` that are counted already. Returns 64, or 0 where nobody counts."""
+    import resource
+
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        resource.setrlimit(resource.RLIMIT_NPROC, (here + 64, here + 64))
+        return 64 if os.getuid() else 0  # root is not held to it
+    return 0
+
+
+def tasks_of_user():
+    """How many processes and threads of this user run now."""
+    found = 0
+    for process in os.scandir("/proc") if os.path.isdir("/proc") else ():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit() and process.stat().st_uid == os.getuid():
+                found += len(os.listdir(f"/proc/{process.name}/task"))
+    return found
 
 
 def own_namespaces(folder, readable):
@@ -116,7 +141,8 @@ def close_files(folder, readable, listable):
     return version
 
 
-# What Landlock leaves: sockets, permissions and times of files, signals and limits of others, leaving the process group.
+# What Landlock leaves: sockets, permissions and times of files, signals, turns and limits of others, leaving the process
+# group; what outlives a process (shared memory, queues, keys); memory that no limit counts (memfd).
 FORBIDDEN = {
     "x86_64": (0xC000003E, {
         "socket": 41, "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452, "chown": 92, "fchown": 93, "lchown": 94,
@@ -124,7 +150,10 @@ FORBIDDEN = {
         "fremovexattr": 199, "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280, "kill": 62, "tkill": 200,
         "tgkill": 234, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424, "ptrace": 101,
         "process_vm_readv": 310, "process_vm_writev": 311, "prlimit64": 302, "setpriority": 141, "sched_setaffinity": 203,
-        "setpgid": 109, "setsid": 112, "io_uring_setup": 425,
+        "setpgid": 109, "setsid": 112, "io_uring_setup": 425, "sched_setparam": 142, "sched_setscheduler": 144,
+        "sched_setattr": 314, "ioprio_set": 251, "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "shmat": 30,
+        "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66, "semtimedop": 220, "msgget": 68, "msgsnd": 69, "msgrcv": 70,
+        "msgctl": 71, "mq_open": 240, "mq_unlink": 241, "add_key": 248, "request_key": 249, "keyctl": 250,
     }),
     "aarch64": (0xC00000B7, {
         "socket": 198, "fchmod": 52, "fchmodat": 53, "fchmodat2": 452, "fchownat": 54, "fchown": 55, "setxattr": 5,
@@ -132,8 +161,17 @@ FORBIDDEN = {
         "kill": 129, "tkill": 130, "tgkill": 131, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240,
         "pidfd_send_signal": 424, "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "prlimit64": 261,
         "setpriority": 140, "sched_setaffinity": 122, "setpgid": 154, "setsid": 157, "io_uring_setup": 425,
+        "sched_setparam": 118, "sched_setscheduler": 119, "sched_setattr": 274, "ioprio_set": 30, "memfd_create": 279,
+        "memfd_secret": 447, "shmget": 194, "shmat": 196, "shmctl": 195, "semget": 190, "semop": 193, "semctl": 191,
+        "semtimedop": 192, "msgget": 186, "msgsnd": 189, "msgrcv": 188, "msgctl": 187, "mq_open": 180, "mq_unlink": 181,
+        "add_key": 217, "request_key": 218, "keyctl": 219,
     }),
 }  # fmt: skip
+# Of these calls, the commands that let a file or terminal signal another process, or type for it: number -> commands.
+FORBIDDEN_COMMANDS = {
+    "x86_64": {72: (8, 10, 15), 16: (0x8901, 0x8902, 0x5412, 0x541C)},  # fcntl: SETOWN, SETSIG, SETOWN_EX; ioctl:
+    "aarch64": {25: (8, 10, 15), 29: (0x8901, 0x8902, 0x5412, 0x541C)},  # FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX
+}
 
 
 def forbid_calls():
@@ -143,11 +181,16 @@ def forbid_calls():
     architecture, calls = FORBIDDEN[os.uname().machine]
     load, equal, at_least, leave = 0x20, 0x15, 0x35, 0x06
     allow, refuse = 0x7FFF0000, 0x00050001
-    numbers = sorted(calls.values())
+    REFUSE = -1  # a jump to the last step, wherever that will be
     program = [(load, 0, 0, 4), (equal, 1, 0, architecture), (leave, 0, 0, refuse), (load, 0, 0, 0)]
-    program.append((at_least, len(numbers) + 1, 0, 0x40000000))  # the same calls under other numbers (x32)
-    program += [(equal, len(numbers) - i, 0, number) for i, number in enumerate(numbers)]
+    program.append((at_least, REFUSE, 0, 0x40000000))  # the same calls under other numbers (x32)
+    program += [(equal, REFUSE, 0, number) for number in sorted(calls.values())]
+    for number, commands in FORBIDDEN_COMMANDS[os.uname().machine].items():
+        program += [(equal, 0, len(commands) + 2, number), (load, 0, 0, 24)]  # the second argument's lower half
+        program += [(equal, REFUSE, 0, command) for command in commands] + [(leave, 0, 0, allow)]
     program += [(leave, 0, 0, allow), (leave, 0, 0, refuse)]
+    last = len(program) - 1
+    program = [(step, last - i - 1 if yes == REFUSE else yes, no, k) for i, (step, yes, no, k) in enumerate(program)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in program))
     whole = struct.pack("@HP", len(program), ctypes.addressof(code))
     checked(libc().prctl(38, 1, 0, 0, 0))  # no new privileges
@@ -177,17 +220,18 @@ def shut_in(folder, package, memory, seconds, gpu, walls, started):
     readable, listable = python_folders(package), [os.path.dirname(package)]
     if gpu:
         readable += ["/dev", "/proc", "/sys"]
-    got = {"memory": limit(memory, seconds), "files": "open", "network": "open", "processes": "shared", "walls": []}
+    got = {"memory": limit(memory, seconds), "files": "open", "network": "open", "processes": "shared", "disk": "open"}
+    got |= {"children": 0, "readable": readable, "walls": []}
     if not sys.platform.startswith("linux"):
         return got
+    running = tasks_of_user()
     if "namespaces" in walls:
         with contextlib.suppress(OSError, AttributeError):
             own_namespaces(folder, readable)
-            import resource  # counted from here on: what runs outside does not count; root is not held to it
-
-            resource.setrlimit(resource.RLIMIT_NPROC, (64, 64))
-            got |= {"files": "closed", "network": "none", "processes": "own"}
+            running = 0  # what runs outside does not count in here
+            got |= {"files": "closed", "network": "none", "processes": "own", "disk": "own"}
             got["walls"].append("namespaces")
+    got["children"] = limit_processes(running)
     libc().prctl(1, 9, 0, 0, 0)  # die with the grader
     if got["processes"] == "own":
         ready, go = os.pipe()
@@ -211,7 +255,6 @@ def shut_in(folder, package, memory, seconds, gpu, walls, started):
         got["files"] = "closed" if got["files"] == "closed" else "closed but for permissions and sockets"
         if version >= 4 and got["network"] == "open":
             got["network"] = "no TCP"
-    got["readable"] = readable
     try:
         if got["walls"]:
             drop_capabilities()
