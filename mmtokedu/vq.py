@@ -104,15 +104,14 @@ class _Search:
         self.tables = list(self._tables(codebook.dtype))
 
     def __call__(self, vectors):
-        codes, doubt = np.empty(len(vectors), np.int64), np.zeros(len(vectors), bool)
-        for start in range(0, len(vectors), TILE[0]):
-            tile, first = slice(start, start + TILE[0]), slice(start, start + PROBE)
-            codes[first], doubt[first], _ = self._best(self._rows(vectors[first]), self.tables)
-            if np.count_nonzero(doubt[first]) > PROBE // 2:
-                doubt[tile] = True
-            else:
-                rest = slice(first.stop, tile.stop)
-                codes[rest], doubt[rest], _ = self._best(self._rows(vectors[rest]), self.tables)
+        codes, doubt = np.empty(len(vectors), np.int64), np.ones(len(vectors), bool)
+        start, step = 0, PROBE
+        while start < len(vectors):
+            part = slice(start, start + step)
+            codes[part], doubt[part], _ = self._best(self._rows(vectors[part]), self.tables)
+            most = 2 * np.count_nonzero(doubt[part]) > step
+            start += step + most * TILE[0]  # then the next are in doubt without being tried
+            step = PROBE if most else TILE[0]
         doubtful = np.flatnonzero(doubt)
         for start in range(0, len(doubtful), TILE[0]):
             some = doubtful[start : start + TILE[0]]
@@ -131,7 +130,7 @@ class _Search:
         """[z, 1, g|z|], a row a vector."""
         dtype = dtype or self.codebook.dtype
         rows = np.ones((len(vectors), vectors.shape[1] + 2), dtype)
-        z = np.subtract(vectors, self.origin, out=rows[:, :-2])
+        z = np.subtract(vectors, self.origin, out=rows[:, :-2], dtype=dtype)
         rows[:, -1] = np.sqrt(np.vecdot(z, z)) * _rounding(vectors.shape[1], dtype)[0]
         return rows
 
@@ -145,8 +144,10 @@ class _Search:
             best = found.argmax(axis=1)
             score = found[each, best]
             found[each, best] = -np.inf
-            second = np.maximum(second, found[each, found.argmax(axis=1)])
             second = np.maximum(second, np.minimum(score, highest))
+            near = slice(None) if number < 2 else np.flatnonzero(score > second)  # whose second may be here
+            rest = found[near]
+            second[near] = np.maximum(second[near], rest[each[: len(rest)], rest.argmax(axis=1)])
             better = score > highest
             codes = np.where(better, best + number * TILE[1], codes)
             length = np.where(better, table[-1, best], length)
@@ -188,7 +189,7 @@ def _rounding(width, dtype):
 
 def _distinct(codebook):
     """The codes that equal none before them, by index: equal ones could never be told apart."""
-    if len(np.unique(codebook[:, 0])) == len(codebook):  # codes that differ in their first number are not equal
+    if len(np.unique(codebook.sum(axis=1, dtype=np.float64))) == len(codebook):  # codes of other sums are not equal
         return np.arange(len(codebook))
     seen = {}  # bytes of a code -> its first index
     rows = np.ascontiguousarray(codebook + 0)  # -0.0 + 0 is 0.0
