@@ -48,7 +48,9 @@ def _by_kernel(vectors, codebooks, ends):
     """Every code of every stage from one launch. Tables of the codes are made first, in another.
 
     A float32 number x is high + low, two float16 numbers, with an error under 2^-22 |x|; the products high*high,
-    high*low and low*high, summed in float32, are near enough to the product of the two numbers themselves.
+    high*low and low*high, summed in float32, are near enough to the product of the two numbers themselves, but for rows
+    that have two codes about as near in some stage. These are marked, and go again stage by stage: all of them where
+    the codes lie close together far from the origin, few elsewhere.
     """
     from mmtokedu.cuda.kernels import rvq as kernels
     from mmtokedu.cuda.kernels import tables
@@ -56,12 +58,17 @@ def _by_kernel(vectors, codebooks, ends):
     Q, K, D = codebooks.shape
     vectors, codebooks = vectors.contiguous(), codebooks.contiguous()
     codes = torch.empty((len(vectors), Q), dtype=torch.int64, device=vectors.device)
+    doubt = torch.empty(len(vectors), dtype=torch.int8, device=vectors.device)
     if len(vectors):
         offsets, scales = ends.on(vectors.device)
         high, low = torch.empty((2, Q, K, D), dtype=torch.float16, device=vectors.device)
         bias = torch.empty((Q, K), dtype=torch.float32, device=vectors.device)
-        tables.tables(codebooks, offsets, scales, high, low, bias, torch.zeros_like(bias[:, :1]).repeat(1, 2))
-        kernels.encode(vectors, codebooks, high, low, bias, offsets, scales, codes)
+        longest = torch.zeros_like(bias[:, :1]).repeat(1, 2)
+        tables.tables(codebooks, offsets, scales, high, low, bias, longest)
+        kernels.encode(vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt)
+        rows = doubt.nonzero().flatten()
+        if len(rows):
+            codes[rows] = _by_stages(vectors[rows], codebooks)
     return codes
 
 
