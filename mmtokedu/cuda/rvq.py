@@ -18,7 +18,17 @@ from mmtokedu.arguments.rvq import (
     check_table,
     check_undelay,
 )
-from mmtokedu.cuda.vq import _array, _check_device, _codes, _ends, _largest, _way, _working_dtype, nearest_code
+from mmtokedu.cuda.vq import (
+    _array,
+    _check_device,
+    _codes,
+    _ends,
+    _in_turn,
+    _largest,
+    _way,
+    _working_dtype,
+    nearest_code,
+)
 from mmtokedu.vq import _float32_will_do
 
 WIDEST = 256  # numbers in a vector that fit beside the scores on a chip
@@ -49,8 +59,8 @@ def _by_kernel(vectors, codebooks, ends):
 
     A float32 number x is high + low, two float16 numbers, with an error under 2^-22 |x|; the products high*high,
     high*low and low*high, summed in float32, are near enough to the product of the two numbers themselves, but for rows
-    that have two codes about as near in some stage. These are marked, and go again stage by stage: all of them where
-    the codes lie close together far from the origin, few elsewhere.
+    that have two codes about as near in some stage. These are marked, and go again stage by stage in float64: few of
+    most data, all where the codes lie close together far from the origin.
     """
     from mmtokedu.cuda.kernels import rvq as kernels
     from mmtokedu.cuda.kernels import tables
@@ -68,15 +78,16 @@ def _by_kernel(vectors, codebooks, ends):
         kernels.encode(vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt)
         rows = doubt.nonzero().flatten()
         if len(rows):
-            codes[rows] = _by_stages(vectors[rows], codebooks)
+            exact = functools.partial(_in_turn, widths=[torch.float64])
+            codes[rows] = _by_stages(vectors[rows], codebooks, exact)
     return codes
 
 
-def _by_stages(vectors, codebooks):
+def _by_stages(vectors, codebooks, search=nearest_code):
     """The definition: a search a stage, the residual in memory between them."""
     codes, residual = [], vectors
     for codebook in codebooks:
-        codes.append(nearest_code(residual, codebook))
+        codes.append(search(residual, codebook))
         residual = residual - codebook[codes[-1]]
     return torch.stack(codes, dim=1)
 
