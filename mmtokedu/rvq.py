@@ -27,6 +27,9 @@ from mmtokedu.media.sound import load_sound as load_sound
 from mmtokedu.media.sound import sound_levels as sound_levels
 from mmtokedu.vq import _computable, _Search, look_up, nearest_code
 
+ROWS = 4096  # vectors that go through the stages together
+
+
 # Residual quantization
 
 
@@ -39,7 +42,7 @@ def rvq_encode_plain(vectors, codebooks):
     >>> rvq_encode_plain(np.array([[1.2]]), np.array([[[0.0], [1.0]], [[0.0], [0.25]]])).tolist()
     [[1, 1]]
     """
-    codes, residual = [], vectors
+    codes, residual = [], vectors.astype(np.result_type(vectors, codebooks, np.float32))
     for codebook in codebooks:
         codes.append(nearest_code(residual, codebook))
         residual = residual - look_up(codes[-1], codebook)
@@ -50,7 +53,8 @@ def rvq_encode_plain(vectors, codebooks):
 def rvq_encode(vectors, codebooks):
     """Residual quantization: each stage quantizes what the stages before it left over.
 
-    vectors (N, D) and codebooks (Q, K, D), floats of any width; returns codes (N, Q) int64, ties to the lowest index.
+    vectors (N, D) and codebooks (Q, K, D), floats of any width; returns codes (N, Q) int64. Each is the nearest, as
+    `nearest_code` has it, of what the codes before it left: computed in float32, or float64 where one of them is that.
     A block of rows goes through all the stages before the next block is fetched, so its residuals stay in cache.
 
     Raises ValueError for shapes that do not fit, a stack without codes, or numbers that are not finite.
@@ -61,16 +65,15 @@ def rvq_encode(vectors, codebooks):
     """
     largest = check_residual(vectors, codebooks)
     vectors, codebooks = _computable(vectors, codebooks, *largest)
-    searches = [_Search(codebook) for codebook in codebooks]
-    for search in searches[1:]:  # all write their scores to the same place: it is in cache already
-        search.rows, search.scores = searches[0].rows, searches[0].scores
-    codes, step = np.empty((len(vectors), len(codebooks)), np.int64), searches[0].step
-    for start in range(0, len(vectors), step):
-        residual = vectors[start : start + step].copy()
-        for q, search in enumerate(searches):
-            found = search(residual)
-            codes[start : start + step, q] = found
-            residual -= codebooks[q, found]
+    codes, searches = np.empty((len(vectors), len(codebooks)), np.int64), []
+    for start in range(0, len(vectors), ROWS):
+        residual = vectors[start : start + ROWS].copy()
+        for q, codebook in enumerate(codebooks):
+            if start == 0:  # the first block says where its stage's vectors lie
+                searches.append(_Search(codebook, residual))
+            found = searches[q](residual)
+            codes[start : start + ROWS, q] = found
+            residual -= codebook[found]
     return codes
 
 

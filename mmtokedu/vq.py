@@ -20,6 +20,7 @@ from mmtokedu.arguments.vq import (
 
 TILE = 1024, 512  # vectors, codes scored at once: their scores stay in cache, and reading the codes is shared
 SUMMED = 2**18  # numbers summed by code at once, as float64: 2 MiB, which stay in cache
+PROBE = 64  # vectors of a tile that go first: when most are in doubt, float32 is not tried on the others
 FLOOR = 1e-12  # least usage of a code: a quotient of two numbers that both faded to 0 would be no vector
 
 
@@ -32,7 +33,7 @@ def nearest_code_plain(vectors, codebook):
     >>> nearest_code_plain(np.array([[0.9, 0.2]]), np.array([[0.0, 0.0], [1.0, 0.0]])).tolist()
     [1]
     """
-    differences = vectors[:, None, :] - codebook[None, :, :]  # (N, K, D)
+    differences = vectors[:, None, :].astype(np.float64) - codebook[None, :, :]  # (N, K, D)
     return (differences**2).sum(axis=-1).argmin(axis=-1)
 
 
@@ -40,25 +41,26 @@ def nearest_code_plain(vectors, codebook):
 def nearest_code(vectors, codebook):
     """The nearest code of each vector by Euclidean distance.
 
-    vectors (N, D) and codebook (K, D), floats of any width; returns codes (N,) int64. Of equal
-    codes, and of equal scores, the lowest index wins.
-    The nearest e of a z has the largest z.e - e.e/2, so one product of [z, 1] with [e, -e.e/2] scores a tile of
-    both, and the tile is small enough to be searched before it leaves the cache. An offset that all codes share
-    is taken off first, since squares of large numbers would drown the differences.
+    vectors (N, D) and codebook (K, D), floats of any width; returns codes (N,) int64. Wherever the vectors lie and
+    however the codes are spread, the squared distance of the chosen code is at most 1.00001 of the least one; of
+    equal codes, and of equal distances, the lowest index wins.
+    The nearest e of a z has the largest z.e - |e|^2/2, which one product of matrices finds for a tile of both. Where
+    rounding may have decided, the product is made again in float64, and where that cannot tell either, the
+    differences themselves are squared and added: see `_Search`.
 
     Raises ValueError for shapes that do not fit, an empty codebook, or numbers that are not finite.
     Source: VQ-VAE (arXiv 1711.00937, equation 1).
 
     >>> nearest_code(np.array([[0.9, 0.2], [-3.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 0.0]])).tolist()
     [1, 0]
+    >>> nearest_code(np.float32([[5000.5]]), np.float32([[0], [5000], [5000.4]])).tolist()
+    [2]
     """
     largest = check_quantize(vectors, codebook)
+    if not len(vectors):
+        return np.empty(0, np.int64)
     vectors, codebook = _computable(vectors, codebook, *largest)
-    search = _Search(codebook)
-    codes = np.empty(len(vectors), np.int64)
-    for start in range(0, len(vectors), search.step):
-        codes[start : start + search.step] = search(vectors[start : start + search.step])
-    return codes
+    return _Search(codebook, vectors[:: len(vectors) // TILE[0] + 1])(vectors)
 
 
 def _computable(vectors, codebooks, reach, largest):
@@ -86,52 +88,115 @@ def _common_exponent(*largest):
 
 
 class _Search:
-    """A codebook (K, D) made ready to be searched by blocks of at most `step` rows."""
+    """A codebook (K, D) made ready for vectors like those of the sample: a call gives each its code.
 
-    def __init__(self, codebook):
-        size, width = codebook.shape
-        self.offset = _shared_offset(codebook)
-        centered = codebook - self.offset
-        self.table = np.empty((width + 1, size), codebook.dtype)  # [e, -|e|^2/2], a column a code
-        self.table[:width] = centered.T
-        self.table[width] = np.einsum("kd,kd->k", centered, centered, dtype=np.float64) * -0.5
-        self.first = _first_equal(centered)
-        self.step = TILE[0]
-        self.rows = np.ones((self.step, width + 1), codebook.dtype)  # [z, 1]
-        self.scores = np.empty((self.step, min(TILE[1], size)), codebook.dtype)
+    Origin is the code nearest to the middle of the sample: codes close to it have small numbers, and small errors.
+    With z and e counted from there, rounding moves the score z.e - |e|^2/2 by at most g |e| (|z| + |e|), where g is
+    `_rounding`. So the product of [z, 1, g|z|] with [e, g|e|^2 - |e|^2/2, |e|] is never below the true score, and above
+    it by at most twice that much. What is left of the best product when that is taken off is the floor: a code whose
+    product is below it cannot be the nearest. Where only the best reaches its floor, the code is found.
+    """
 
-    def __call__(self, block):
-        rows = self.rows[: len(block)]
-        np.subtract(block, self.offset, out=rows[:, :-1])
-        each = np.arange(len(rows))
-        for start in range(0, len(self.first), TILE[1]):
-            table = self.table[:, start : start + TILE[1]]
-            scores = np.matmul(rows, table, out=self.scores[: len(rows), : table.shape[1]])
-            best = scores.argmax(axis=1)
-            score = scores[each, best]
-            if start == 0:
-                codes, highest = best, score
-            else:
-                codes = np.where(score > highest, best + start, codes)  # of equals the first stays
-                highest = np.maximum(score, highest)
-        return self.first[codes]
+    def __init__(self, codebook, sample):
+        self.distinct = _distinct(codebook)
+        self.codebook = codebook if len(self.distinct) == len(codebook) else codebook[self.distinct]
+        away = self.codebook - sample.mean(axis=0, dtype=np.float64).astype(codebook.dtype)
+        self.origin = self.codebook[np.vecdot(away, away).argmin()]
+        self.tables = list(self._tables(codebook.dtype))
+
+    def __call__(self, vectors):
+        codes, doubt = np.empty(len(vectors), np.int64), np.ones(len(vectors), bool)
+        start, step = 0, PROBE
+        while start < len(vectors):
+            part = slice(start, start + step)
+            codes[part], doubt[part], _ = self._best(self._rows(vectors[part]), self.tables)
+            most = 2 * np.count_nonzero(doubt[part]) > step
+            start += step + most * TILE[0]  # then the next are in doubt without being tried
+            step = PROBE if most else TILE[0]
+        doubtful = np.flatnonzero(doubt)
+        for start in range(0, len(doubtful), TILE[0]):
+            some = doubtful[start : start + TILE[0]]
+            codes[some] = self._settled(vectors[some])
+        return self.distinct[codes]
+
+    def _tables(self, dtype):
+        """A tile of codes after the other: [e, g|e|^2 - |e|^2/2, |e|], a column a code."""
+        g, tiny = _rounding(self.codebook.shape[1], dtype)
+        for start in range(0, len(self.codebook), TILE[1]):
+            e = np.subtract(self.codebook[start : start + TILE[1]], self.origin, dtype=dtype)
+            square = np.vecdot(e, e)
+            yield np.vstack([e.T, (g - 0.5) * square + tiny, np.sqrt(square)])
+
+    def _rows(self, vectors, dtype=None):
+        """[z, 1, g|z|], a row a vector."""
+        dtype = dtype or self.codebook.dtype
+        rows = np.ones((len(vectors), vectors.shape[1] + 2), dtype)
+        z = np.subtract(vectors, self.origin, out=rows[:, :-2], dtype=dtype)
+        rows[:, -1] = np.sqrt(np.vecdot(z, z)) * _rounding(vectors.shape[1], dtype)[0]
+        return rows
+
+    def _best(self, rows, tables):
+        """For each row the code of the highest product, whether another code reaches the floor, and the floor."""
+        each, scores = np.arange(len(rows)), np.empty((len(rows), TILE[1]), rows.dtype)
+        codes, length = np.zeros(len(rows), np.int64), np.zeros(len(rows), rows.dtype)
+        highest, second = np.full((2, len(rows)), -np.inf, rows.dtype)
+        for number, table in enumerate(tables):
+            found = np.matmul(rows, table, out=scores[:, : table.shape[1]])
+            best = found.argmax(axis=1)
+            score = found[each, best]
+            found[each, best] = -np.inf
+            second = np.maximum(second, np.minimum(score, highest))
+            near = slice(None) if number < 2 else np.flatnonzero(score > second)  # whose second may be here
+            rest = found[near]
+            second[near] = np.maximum(second[near], rest[each[: len(rest)], rest.argmax(axis=1)])
+            better = score > highest
+            codes = np.where(better, best + number * TILE[1], codes)
+            length = np.where(better, table[-1, best], length)
+            highest = np.maximum(score, highest)
+        g, tiny = _rounding(rows.shape[1] - 2, rows.dtype)
+        floor = highest - 2.1 * length * (rows[:, -1] + g * length) - 2 * tiny
+        return codes, second >= floor, floor
+
+    def _settled(self, vectors):
+        """The codes by float64 products, or by differences."""
+        rows = self._rows(vectors, np.float64)
+        codes, doubt, floor = self._best(rows, self._tables(np.float64))
+        left = np.flatnonzero(doubt)
+        codes[left] = self._compared(vectors[left], rows[left], floor[left])
+        return codes
+
+    def _compared(self, vectors, rows, floor):
+        """The codes by their differences from the vectors, of the codes that reach the floor."""
+        codes, least = np.zeros(len(rows), np.int64), np.full(len(rows), np.inf)
+        for number, table in enumerate(self._tables(np.float64)):
+            scores = rows @ table
+            near = np.nonzero(scores >= floor[:, None])
+            scores[:] = np.inf  # now distances
+            for r, k in zip(*(np.array_split(x, 1 + x.size * rows.shape[1] // 2**20) for x in near)):
+                differences = vectors[r].astype(np.float64) - self.codebook[k + number * TILE[1]]
+                scores[r, k] = (differences**2).sum(axis=-1)
+            best = scores.argmin(axis=1)
+            distance = scores[np.arange(len(rows)), best]
+            codes = np.where(distance < least, best + number * TILE[1], codes)
+            least = np.minimum(distance, least)
+        return codes
 
 
-def _shared_offset(codebook):
-    """What can be taken off every code without rounding: the mean, in the dimensions where all codes lie near it."""
-    low, high = codebook.min(axis=0), codebook.max(axis=0)
-    mean = low + (high - low) / 2
-    return np.where(np.abs(mean) > 2 * (high - low), mean, 0).astype(codebook.dtype)
+def _rounding(width, dtype):
+    """The g of `_Search` for this many numbers, and more than is lost where products are too small for the dtype."""
+    steps = (width + 16) * np.finfo(dtype).eps / 2
+    return (steps / (1 - steps)).astype(dtype), np.finfo(dtype).tiny
 
 
-def _first_equal(codebook):
-    """For each code the lowest index of one equal to it: a matrix product may score equal columns unequally."""
-    if len(np.unique(codebook[:, 0])) == len(codebook):  # codes that differ in their first number are not equal
+def _distinct(codebook):
+    """The codes that equal none before them, by index: equal ones could never be told apart."""
+    if len(np.unique(codebook.sum(axis=1, dtype=np.float64))) == len(codebook):  # codes of other sums are not equal
         return np.arange(len(codebook))
     seen = {}  # bytes of a code -> its first index
     rows = np.ascontiguousarray(codebook + 0)  # -0.0 + 0 is 0.0
-    rows = rows.view((np.void, rows[0].nbytes)).ravel().tolist()
-    return np.array([seen.setdefault(row, k) for k, row in enumerate(rows)])
+    for k, row in enumerate(rows.view((np.void, rows[0].nbytes)).ravel().tolist()):
+        seen.setdefault(row, k)
+    return np.array(list(seen.values()))
 
 
 @has_cuda_twin

@@ -18,7 +18,17 @@ from mmtokedu.arguments.rvq import (
     check_table,
     check_undelay,
 )
-from mmtokedu.cuda.vq import _array, _check_device, _codes, _ends, _largest, _way, _working_dtype, nearest_code
+from mmtokedu.cuda.vq import (
+    _array,
+    _check_device,
+    _codes,
+    _ends,
+    _in_turn,
+    _largest,
+    _way,
+    _working_dtype,
+    nearest_code,
+)
 from mmtokedu.vq import _float32_will_do
 
 WIDEST = 256  # numbers in a vector that fit beside the scores on a chip
@@ -48,7 +58,9 @@ def _by_kernel(vectors, codebooks, ends):
     """Every code of every stage from one launch. Tables of the codes are made first, in another.
 
     A float32 number x is high + low, two float16 numbers, with an error under 2^-22 |x|; the products high*high,
-    high*low and low*high, summed in float32, are near enough to the product of the two numbers themselves.
+    high*low and low*high, summed in float32, are near enough to the product of the two numbers themselves, but for rows
+    that have two codes about as near in some stage. These are marked, and go again stage by stage in float64: few of
+    most data, all where the codes lie close together far from the origin.
     """
     from mmtokedu.cuda.kernels import rvq as kernels
     from mmtokedu.cuda.kernels import tables
@@ -56,20 +68,26 @@ def _by_kernel(vectors, codebooks, ends):
     Q, K, D = codebooks.shape
     vectors, codebooks = vectors.contiguous(), codebooks.contiguous()
     codes = torch.empty((len(vectors), Q), dtype=torch.int64, device=vectors.device)
+    doubt = torch.empty(len(vectors), dtype=torch.int8, device=vectors.device)
     if len(vectors):
         offsets, scales = ends.on(vectors.device)
         high, low = torch.empty((2, Q, K, D), dtype=torch.float16, device=vectors.device)
         bias = torch.empty((Q, K), dtype=torch.float32, device=vectors.device)
-        tables.tables(codebooks, offsets, scales, high, low, bias, torch.zeros_like(bias[:, :1]).repeat(1, 2))
-        kernels.encode(vectors, codebooks, high, low, bias, offsets, scales, codes)
+        longest = torch.zeros_like(bias[:, :1]).repeat(1, 2)
+        tables.tables(codebooks, offsets, scales, high, low, bias, longest)
+        kernels.encode(vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt)
+        rows = doubt.nonzero().flatten()
+        if len(rows):
+            exact = functools.partial(_in_turn, widths=[torch.float64])
+            codes[rows] = _by_stages(vectors[rows], codebooks, exact)
     return codes
 
 
-def _by_stages(vectors, codebooks):
+def _by_stages(vectors, codebooks, search=nearest_code):
     """The definition: a search a stage, the residual in memory between them."""
     codes, residual = [], vectors
     for codebook in codebooks:
-        codes.append(nearest_code(residual, codebook))
+        codes.append(search(residual, codebook))
         residual = residual - codebook[codes[-1]]
     return torch.stack(codes, dim=1)
 

@@ -36,7 +36,7 @@ _TOP = 14  # numbers are scaled to 2^13 up to 2^14, where the low half of a spli
 
 @torch.no_grad()
 def nearest_code(vectors, codebook):
-    """See `mmtokedu.vq.nearest_code`. float32 is searched twice, the second time where float16 could not decide."""
+    """See `mmtokedu.vq.nearest_code`. What float16 cannot decide is searched again in float32, then in float64."""
     check_matrix(codebook, "codebook")
     check_vectors(vectors, codebook.shape[1])
     _check_device(vectors=vectors, codebook=codebook)
@@ -92,7 +92,10 @@ def _ends(vectors, codebooks, names):
 
 
 def _by_kernel(vectors, codebook, ends):
-    """float32 is rounded to halves for the search, and what these cannot decide is searched again with all digits."""
+    """float32 is rounded to halves for the search, and what these cannot decide is searched again with all digits.
+
+    Rows that float32 cannot decide either are left to `_in_turn`.
+    """
     import triton.language as tl
 
     from mmtokedu.cuda.kernels import tables
@@ -104,24 +107,32 @@ def _by_kernel(vectors, codebook, ends):
     if not N:
         return codes
     offsets, scales = ends.on(vectors.device)
-    if _both_half(vectors, codebook) and not ends.offsets.any():  # their products are exact: nothing to decide
+    unsure, doubt = make(N, dtype=torch.int32), torch.zeros(N, dtype=torch.int8, device=vectors.device)
+    zeros = torch.zeros(3, dtype=torch.int32, device=vectors.device)
+    longest, count = zeros[:2].view(torch.float32), zeros[2:]
+    if _both_half(vectors, codebook) and not ends.offsets.any():  # their products are exact, only sums are rounded
         kind = tl.bfloat16 if vectors.dtype == torch.bfloat16 else tl.float16
         if not vectors.is_cuda and kind == tl.bfloat16:
             kind = tl.float32  # Triton's interpreter multiplies the bits of bfloat16, not their values
-        codebook = codebook.contiguous()
+        vectors, codebook = vectors.contiguous(), codebook.contiguous()
         tables.tables(codebook[None], offsets, torch.ones_like(scales), None, None, bias, None)
-        kernels.search(vectors.contiguous(), codebook, bias[0], codes, kind=kind)
-        return codes
-    vectors, codebook = vectors.float().contiguous(), codebook.float().contiguous()
-    high, low = make((2, 1, K, D), dtype=torch.float16)
-    zeros = torch.zeros(3, dtype=torch.int32, device=vectors.device)
-    longest, count = zeros[:2].view(torch.float32), zeros[2:]
-    tables.tables(codebook[None], offsets, scales, high, low, bias, longest)
-    halves, unsure = make((N, D), dtype=torch.float16), make(N, dtype=torch.int32)
-    ratios, slack = make((2, N), dtype=torch.float32)
-    tables.halves(vectors, offsets, scales, longest, halves, ratios, slack, kernels.spare(K, D))
-    kernels.search(halves, high[0], bias[0], codes, ratios, slack, unsure, count, kind=tl.float16)
-    kernels.settle(vectors, offsets, high[0], low[0], bias[0], scales, unsure, count, codes)
+        length = torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float32)
+        most = (-2 * bias.amin()).sqrt()
+        slack = 2 * kernels.spare(K, D) * (length + most) * most + 1e-37
+        kernels.search(vectors, codebook, bias[0], codes, torch.ones_like(slack), slack, unsure, count, kind=kind)
+        rows = unsure[: int(count)].long()
+    else:
+        vectors, codebook = vectors.float().contiguous(), codebook.float().contiguous()
+        high, low = make((2, 1, K, D), dtype=torch.float16)
+        halves = make((N, D), dtype=torch.float16)
+        ratios, slack, finer = make((3, N), dtype=torch.float32)
+        tables.tables(codebook[None], offsets, scales, high, low, bias, longest)
+        tables.halves(vectors, offsets, scales, longest, halves, ratios, slack, finer, kernels.spare(K, D))
+        kernels.search(halves, high[0], bias[0], codes, ratios, slack, unsure, count, kind=tl.float16)
+        kernels.settle(vectors, offsets, high[0], low[0], bias[0], scales, finer, unsure, count, codes, doubt)
+        rows = doubt.nonzero().flatten()
+    if len(rows):
+        codes[rows] = _in_turn(vectors[rows].float(), codebook.float(), [torch.float64])
     return codes
 
 
@@ -134,58 +145,73 @@ def _by_tiles(vectors, codebook):
     dtype = dtype if vq._float32_will_do(reach, [largest]) else torch.float64
     scale = 2.0 ** min(1000, -vq._common_exponent(reach, largest))
     z, e = (x.to(dtype) * scale if scale != 1 else x.to(dtype) for x in (vectors, codebook))
-    offset = _shared_offset(e)
-    z, e = z - offset, e - offset
-    bias = (e.double().square().sum(dim=1) * -0.5).to(dtype)
-    codes = _twice(z, e, bias) if dtype == torch.float32 else _in_tiles(z, e, bias)[0]
-    return _first_equal(e)[codes]
+    widths = [torch.float16, torch.float32, torch.float64] if dtype == torch.float32 else [torch.float64]
+    if z.is_cuda and torch.cuda.get_device_capability(z.device) >= (8, 0):
+        widths = [x for x in widths if x != torch.float32]  # it may be TF32 there, by a global setting
+    return _in_turn(z, e, widths)
 
 
-def _twice(z, e, bias):
-    """The codes of z (N, D): searched in float16, then in float32 where the best two lie closer than float16 can tell.
+def _in_turn(z, e, widths):
+    """The codes of z (N, D): by products of the first width, then of the next where that one leaves a doubt.
 
-    Rounding to float16 moves a row by at most 2^-11 of its length (and 2^-25 for each number that is too small for
-    it), so it moves the difference of two scores by at most 4 * 2^-11 |z| |e|; cuBLAS rounds the sums as well.
+    What none can tell is told by the differences, added in float64. See `mmtokedu.vq._Search`.
     """
-    lengths, longest = z.norm(dim=1), e.norm(dim=1).amax()
-    a, b = (-torch.frexp(x).exponent for x in (lengths.amax(), longest))  # both scaled to length 1 at most
-    codes, gaps = _in_tiles(z.ldexp(a).half(), e.ldexp(b).half(), bias.ldexp(a + b), gaps=True)
-    least = math.sqrt(z.shape[1]) * 2.0**-14  # of a row this short every number is too small
-    error = 2.0**-8 + z.shape[1] * 2.0**-22  # and the sum is rounded at each step
-    unsure = (gaps <= error * (lengths.ldexp(a) + least) * (longest.ldexp(b) + least)).nonzero().flatten()
-    if len(unsure):
-        codes[unsure] = _in_tiles(z[unsure], e, bias)[0]
+    origin = e[(e - z.mean(dim=0, dtype=torch.float64).to(e.dtype)).square().sum(dim=1).argmin()]
+    codes, rows = torch.empty(len(z), dtype=torch.int64, device=z.device), torch.arange(len(z), device=z.device)
+    for width in widths:
+        found = [(best, near.sum(dim=1) > 1) for _, best, near in _reaching(z[rows], e, origin, width)]
+        best, doubt = map(torch.cat, zip(*found))
+        codes[rows] = best
+        rows = rows[doubt]
+        if not len(rows):
+            return codes
+    codes[rows] = _compared(z[rows], e, origin)
     return codes
 
 
-def _in_tiles(z, e, bias, *, gaps=False):
-    """The code of the largest z.e + bias for each row of z, and how far it is ahead of the next: (N,) and (N,).
+def _reaching(z, e, origin, width):
+    """By tiles of SCORES (or 16 rows): the rows, for each its code of the highest product, and who reaches its floor.
 
-    SCORES numbers (or 16 rows of them) at once.
+    Rounding to float16 moves a number by 2^-11 of itself, and by 2^-25 where the largest is 1 and it is much smaller;
+    the product of two rows moves by twice that, and cuBLAS rounds the sums as well.
     """
-    if z.dtype == torch.float32 and z.is_cuda and torch.cuda.get_device_capability(z.device) >= (8, 0):
-        z, e, bias = z.double(), e.double(), bias.double()  # a float32 product may be TF32 there, by a global setting
-    codes = torch.empty(len(z), dtype=torch.int64, device=z.device)
-    ahead = torch.empty(len(z), dtype=bias.dtype, device=z.device) if gaps else None
+    wide, D = torch.promote_types(width, torch.float32), z.shape[1]
+    e = e.to(wide) - origin.to(wide)
+    g, tiny = map(float, vq._rounding(D, np.float64 if wide == torch.float64 else np.float32))
+    square, length = e.square().sum(dim=1), e.norm(dim=1)
+    bias = (g - 0.5) * square + tiny
+    if width == torch.float16:
+        g = 2.0**-9 + D * 2.0**-23
+        length = length + math.sqrt(D) * 2.0**-14 * length.amax()
+        power = torch.frexp(length.amax()).exponent
+        halves = e.ldexp(-power).half()
     step = max(16, SCORES // len(e))
-    for start in range(0, len(z), step):
-        rows = slice(start, start + step)
-        scores = (z[rows] @ e.T).to(bias.dtype).add_(bias)
-        best, codes[rows] = scores.max(dim=1)
-        if gaps:
-            second = scores.scatter_(1, codes[rows, None], -math.inf).amax(dim=1)
-            ahead[rows] = best - second
-    return codes, ahead
+    for rows in torch.arange(len(z), device=z.device).split(step):
+        some = z[rows].to(wide) - origin.to(wide)
+        reach = g * some.norm(dim=1, keepdim=True)  # (rows, 1)
+        if width == torch.float16:
+            powers = torch.frexp(some.norm(dim=1, keepdim=True)).exponent
+            scores = (some.ldexp(-powers).half() @ halves.T).float().ldexp(powers + power)
+        else:
+            scores = some @ e.T
+        scores.add_(bias).addcmul_(reach, length)
+        highest, best = scores.max(dim=1, keepdim=True)
+        floor = highest - 2.1 * length[best] * (reach + g * length[best]) - 2 * tiny
+        yield rows, best[:, 0], scores >= floor
 
 
-def _shared_offset(codebook):
-    low, high = codebook.aminmax(dim=0)
-    mean = low + (high - low) / 2
-    return torch.where(mean.abs() > 2 * (high - low), mean, 0)
-
-
-def _first_equal(codebook):
-    return torch.from_numpy(vq._first_equal(_array(codebook))).to(codebook.device)
+def _compared(z, e, origin):
+    """The codes by their differences from z, of those that float64 leaves; of equal codes only the first is asked."""
+    _, number = (e + 0).unique(dim=0, return_inverse=True)
+    distinct = torch.full_like(number, len(e)).scatter_reduce_(0, number, torch.arange(len(e), device=e.device), "amin")
+    distinct = distinct[distinct < len(e)].sort().values
+    e, codes = e[distinct].double(), []
+    for rows, _, near in _reaching(z, e, origin, torch.float64):
+        distances = torch.full(near.shape, math.inf, dtype=torch.float64, device=z.device)
+        for r, k in zip(*(x.split(1 + SCORES // z.shape[1]) for x in near.nonzero(as_tuple=True))):
+            distances[r, k] = (z[rows[r]].double() - e[k]).square().sum(dim=1)
+        codes.append(distances.argmin(dim=1))
+    return distinct[torch.cat(codes)]
 
 
 def look_up(codes, codebook):

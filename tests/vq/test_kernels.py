@@ -36,10 +36,10 @@ from mmtokedu.cuda.kernels import vq as search_kernels
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 ROLES = {
     "tables": [INPUT] * 3 + [OUTPUT] * 3 + [SUM],
-    "halves": [INPUT] * 4 + [OUTPUT] * 3,
+    "halves": [INPUT] * 4 + [OUTPUT] * 4,
     "search": [INPUT] * 3 + [OUTPUT, INPUT, INPUT, LIST, SUM],
-    "settle": [INPUT] * 8 + [LIST],
-    "encode": [INPUT] * 7 + [OUTPUT],
+    "settle": [INPUT] * 9 + [LIST, LIST],
+    "encode": [INPUT] * 8 + [OUTPUT] * 2,
 }
 
 
@@ -74,12 +74,26 @@ def spread(rng, N, Q, K, D):
     return vectors.astype(np.float32), codebooks
 
 
-def half_way(rng, Q=2, D=16, K=90):
+def ordinary(rng, N, Q, K, D):
+    """Stages of falling size, vectors that are no sums of codes: hardly a row has two codes about as near."""
+    sizes = np.float32(0.5) ** np.arange(Q, dtype=np.float32)
+    return rng.standard_normal((N, D), np.float32), rng.standard_normal((Q, K, D), np.float32) * sizes[:, None, None]
+
+
+def one_tie(rng, a, b):
+    """Codes a and b of the first stage are equal and near; all other codes, and all but one of the second, are far."""
+    codebooks = rng.standard_normal((2, 130, 4), np.float32) + np.float32(20)
+    codebooks[0, [a, b]] = [1, 0, 0, 0]
+    codebooks[1, 9] = 0
+    return codebooks[0, [a] * 20] + np.float32(0.1) * rng.standard_normal((20, 4), np.float32), codebooks
+
+
+def half_way(rng, Q=2, D=16, K=90, nearer=2e-5):
     """Between each code and its neighbour, a little nearer to the code: a vector of three digits would fall elsewhere."""
     codebooks = rng.standard_normal((Q, K, D), np.float32)
     first = codebooks[0].astype(np.float64)
     distances = ((first[:, None] - first) ** 2).sum(axis=-1) + np.diag(np.full(K, np.inf))
-    vectors = first + (first[distances.argmin(axis=1)] - first) * (0.5 - 2e-5)
+    vectors = first + (first[distances.argmin(axis=1)] - first) * (0.5 - nearer)
     return vectors.astype(np.float32), codebooks
 
 
@@ -146,6 +160,8 @@ SEARCH_CASES = {  # 64 numbers are multiplied at once, of longer vectors 32; set
     "in parts": lambda rng: close(rng, 20, 130, 100),  # the like of a code is in another tile
     "far off": lambda rng: spread(rng, 40, 1, 100, 20),
     "half-way": lambda rng: half_way(rng, 1),
+    "nearly half-way": lambda rng: half_way(rng, 1, nearer=5e-4),
+    "nearly half-way in parts": lambda rng: half_way(rng, 1, 70, 300, nearer=5e-4),
     "half-way in parts": lambda rng: half_way(rng, 1, 70),
     "far apart": lambda rng: far_apart(rng, 1),
     "twins in one column": twins,
@@ -156,7 +172,14 @@ SEARCH_CASES = {  # 64 numbers are multiplied at once, of longer vectors 32; set
     "wide and far off": wide_and_off,
     "large blocks": lambda rng: lattice(rng, 8_330, 1, 130),
 }
-ONLY_FLOAT32 = "far off", "half-way in parts", "far apart", "sure ones first", "wide and far off"
+ONLY_FLOAT32 = (
+    "far off",
+    "nearly half-way in parts",
+    "half-way in parts",
+    "far apart",
+    "sure ones first",
+    "wide and far off",
+)
 
 
 def check_search(monkeypatch, modules, case, dtype="float32"):
@@ -205,8 +228,17 @@ def check_steps(seen, z, e):
     assert listed[gaps < slack - moves].all(), "a row that is not sure is not listed"
     assert not listed[gaps > slack + moves].any(), "a sure row is listed"
     np.testing.assert_array_equal(found[~listed], scores.argmax(axis=1)[~listed])
-    settled = seen["settle"][-1].numpy()
+    finer = seen["settle"][6].double().numpy()
+    settled, doubt = (x.numpy() for x in seen["settle"][9:11])
     np.testing.assert_array_equal(settled[~listed], found[~listed], "a row was settled that was sure")
+    assert not doubt[~listed].any(), "a sure row is in doubt again"
+    ranked = np.sort(np.pad(true, ((0, 0), (0, 1)), constant_values=-np.inf), axis=1)
+    gaps = ranked[:, -1] - ranked[:, -2]
+    sure = listed & (doubt == 0)
+    np.testing.assert_array_equal(settled[sure], true.argmax(axis=1)[sure], "a row is wrong that float32 was sure of")
+    most = 2.0**-22 * (z.shape[1] + 40) * (norms[0] + (ratios + 2.0**-10) * longest[0]) * longest[0]
+    assert (finer <= 2 * most + 1e-36).all() and not doubt[gaps > 2 * most + 1e-36].any(), "too many rows in doubt"
+    assert doubt[listed & (gaps == 0)].all(), "a tie is no doubt"
 
 
 @runs
@@ -219,21 +251,13 @@ def test_search_finds_every_code(monkeypatch, case, dtype):
 
 
 SEARCH_SLIPS = {
-    "the last of equals wins": ("tl.where(score > best, t, tile)", "tl.where(score >= best, t, tile)"),
-    "the last column of equals wins": (
-        "tl.min(tl.where(best == top[:, None], tile * CODES + column[None, :], K), axis=1)",
-        "tl.max(tl.where(best == top[:, None], tile * CODES + column[None, :], 0), axis=1)",
-    ),
     "the tile of the code forgotten": ("tile * CODES + column[None, :], K)", "column[None, :], K)"),
     "the column of the code forgotten": ("tile * CODES + column[None, :], K)", "tile * CODES, K)"),
     "codes beyond the last": ("score = tl.where((k < K)[None, :], score, -1e38)", "score += 0"),
     "every tile taken for whole": ('"EVEN": codes % 64 == 0', '"EVEN": True'),
-    "lengths added": ("score += ratio * lengths if ROUGH else lengths", "score -= ratio * lengths if ROUGH else lengths"),
-    "halves: lengths not scaled as the rows": ("ratio * lengths if ROUGH else", "0 * ratio + lengths if ROUGH else"),
-    "all codes as long as the first": (
-        "tl.load(bias + k, mask=k < K, other=0.0)[None, :]\n        score += ratio",
-        "tl.load(bias + 0 * k, mask=k < K, other=0.0)[None, :]\n        score += ratio",
-    ),
+    "lengths added": ("score += ratio * tl.load(bias", "score -= ratio * tl.load(bias"),
+    "lengths not scaled as the rows": ("score += ratio * tl.load(bias", "score += tl.load(bias"),
+    "all codes as long as the first": ("score += ratio * tl.load(bias + k,", "score += ratio * tl.load(bias + 0 * k,"),
     "only the first part of a vector": (
         "for first in range(0, D, DEPTH):\n                z = part(", "for first in range(0, 1, DEPTH):\n                z = part("),
     "the last part of a vector dropped": (
@@ -261,8 +285,15 @@ SEARCH_SLIPS = {
     "settling: one program's rows alone": ("return triton.cdiv(rows, 16), constants", "return 1, constants"),
     "settling: the low halves of the rows forgotten": ("score = tl.dot(z_low, e_high.T, score)", "score = tl.dot(z_low * 0, e_high.T, score)"),
     "settling: the low halves of the codes forgotten": ("tl.dot(z_high, part(low, k,", "tl.dot(z_high * 0, part(low, k,"),
-    "settling: the last of equals wins": (
-        "code = tl.where(top > best, at, code)\n            best", "code = tl.where(top >= best, at, code)\n            best"),
+    "settling: no row is in doubt": ("close = best - second <= tl", "close = best - second < -tl"),
+    "settling: every row is in doubt": ("close = best - second <= tl", "close = best - second >= 0.0 * tl"),
+    "settling: second best: of this tile alone": (
+        "tl.maximum(second, tl.maximum(next, tl.minimum(best, top)))", "tl.maximum(next, tl.minimum(best, top))"),
+    "settling: second best: never of another tile": (
+        "tl.maximum(second, tl.maximum(next, tl.minimum(best, top)))", "tl.maximum(second, next)"),
+    "settling: second best: never of the same tile": (
+        "tl.maximum(second, tl.maximum(next, tl.minimum(best, top)))", "tl.maximum(second, tl.minimum(best, top))"),
+    "settling: doubts of rows that are not listed": ("tl.store(doubt + n, close.to(tl.int8), mask=i < listed)", "tl.store(doubt + n, close.to(tl.int8) + 1, mask=i >= 0)"),
     "settling: lengths not scaled as the rows": ("score += (scale / most)[:, None] *", "score += (scale / scale)[:, None] *"),
     "settling: codes beyond the last": (
         'score = tl.where((k < K)[None, :], score, float("-inf"))', "score += 0"),
@@ -293,7 +324,10 @@ TABLE_SLIPS = {
     "slack: codes lose nothing": ("length * e_lost +", "0.0 * e_lost +"),
     "slack: of one score": ("2.0 * apart", "0.5 * apart"),
     "slack: five times": ("2.0 * apart", "10.0 * apart"),
-    "slack: equal ones sure": ("+ 1e-37", "- 1e-37"),
+    "slack: equal ones sure": ("+ 1e-37, mask", "- 1e-37, mask"),
+    "finer: nothing is lost": ("tl.store(finer + n, finest(", "tl.store(finer + n, -finest("),
+    "finer: a hundred times": ("tl.store(finer + n, finest(", "tl.store(finer + n, 100.0 * finest("),
+    "finer written beyond the last": ("ratio * e, e, D), mask=n < N)", "ratio * e, e, D), mask=n >= 0)"),
     "slack written beyond the last": ("2.0 * apart + 1e-37, mask=n < N)", "2.0 * apart + 1e-37, mask=n >= 0)"),
     "only the first part halved": ("for first in range(0, D, DEPTH):\n        z = shifted", "for first in range(0, 1, DEPTH):\n        z = shifted"),
     "the last codes dropped": ("grid = triton.cdiv(K, codes), Q", "grid = max(1, K // codes), Q"),
@@ -346,29 +380,16 @@ def check_code(tmp_path, kernel, generation, kinds, constants, options, product=
 
 @compiled
 @pytest.mark.parametrize("generation", WITH_KERNEL)
-@pytest.mark.parametrize("dtype", ["fp16", "bf16", "rough"])
+@pytest.mark.parametrize("dtype", ["fp16", "bf16"])
 @pytest.mark.parametrize("width", [8, 64, 256, 768])
 @pytest.mark.parametrize("rows", [100, 100_000])
 @pytest.mark.parametrize("codes", [1024, 1000])
 def test_search_kernel_compiles_without_spills(tmp_path, generation, dtype, width, rows, codes):
     """Short vectors and those taken in parts, few rows and many, whole tiles of codes and not."""
     _, constants, options = search_kernels.plan(rows, codes, width)
-    number = "fp16" if dtype == "rough" else dtype
-    constants |= {"KIND": getattr(triton.language, {"fp16": "float16", "bf16": "bfloat16"}[number])}
-    constants |= {"ROUGH": dtype == "rough"}
-    kinds = {
-        "vectors": f"*{number}",
-        "codebook": f"*{number}",
-        "bias": "*fp32",
-        "codes": "*i64",
-        "N": "i32",
-        "K": "i32",
-    }
-    last = {"ratios": "*fp32", "slack": "*fp32", "unsure": "*i32", "count": "*i32"}
-    if dtype == "rough":
-        kinds |= last
-    else:
-        constants |= dict.fromkeys(last)
+    constants |= {"KIND": getattr(triton.language, {"fp16": "float16", "bf16": "bfloat16"}[dtype])}
+    kinds = dict.fromkeys(("vectors", "codebook"), f"*{dtype}") | dict.fromkeys(("bias", "ratios", "slack"), "*fp32")
+    kinds |= {"codes": "*i64", "unsure": "*i32", "count": "*i32", "N": "i32", "K": "i32"}
     product = "wgmma.mma_async" if generation == 90 and rows > 1000 else "mma.sync"
     check_code(tmp_path, search_kernels._search, generation, kinds, constants, options, product)
 
@@ -379,15 +400,17 @@ def test_search_kernel_compiles_without_spills(tmp_path, generation, dtype, widt
 def test_the_other_kernels_compile_without_spills(tmp_path, generation, width):
     _, constants, options = search_kernels.settle_plan(100_000, width)
     whole = dict.fromkeys(("N", "K"), "i32")
-    kinds = dict.fromkeys(("vectors", "offset", "bias", "limit"), "*fp32") | dict.fromkeys(("high", "low"), "*fp16")
-    kinds |= {"unsure": "*i32", "count": "*i32", "codes": "*i64"} | whole
+    kinds = dict.fromkeys(("vectors", "offset", "bias", "limit", "finer"), "*fp32") | dict.fromkeys(
+        ("high", "low"), "*fp16"
+    )
+    kinds |= {"unsure": "*i32", "count": "*i32", "codes": "*i64", "doubt": "*i8"} | whole
     check_code(tmp_path, search_kernels._settle, generation, kinds, constants, options, "mma.sync")
     constants, rows = table_kernels._blocks(width)
     kinds = dict.fromkeys(("codebooks", "offsets", "scales", "bias", "longest"), "*fp32")
     kinds |= {"high": "*fp16", "low": "*fp16", "K": "i32"}
     sizes = {"CODES": rows, "SPLIT": True}
     check_code(tmp_path, table_kernels._tables, generation, kinds, constants | sizes, {"num_warps": 4})
-    kinds = dict.fromkeys(("vectors", "offset", "limit", "longest", "ratios", "slack"), "*fp32")
+    kinds = dict.fromkeys(("vectors", "offset", "limit", "longest", "ratios", "slack", "finer"), "*fp32")
     kinds |= {"halves": "*fp16", "N": "i32"}
     sizes = {"ROWS": rows, "SPARE": 2.0**-16}
     check_code(tmp_path, table_kernels._halves, generation, kinds, constants | sizes, {"num_warps": 4})
@@ -395,7 +418,12 @@ def test_the_other_kernels_compile_without_spills(tmp_path, generation, width):
 
 # Residual quantization
 
-RESIDUAL_CASES = {
+RESIDUAL_CASES = {  # for few rows 64 short codes are a tile
+    "one tie in a tile": lambda rng: one_tie(rng, 3, 5),
+    "one tie across tiles": lambda rng: one_tie(rng, 3, 70),
+    "ordinary": lambda rng: ordinary(rng, 40, 3, 100, 20),
+    "ordinary, wide": lambda rng: ordinary(rng, 20, 2, 70, 256),
+    "nearly half-way": lambda rng: half_way(rng, nearer=5e-4),
     "lattice": lambda rng: lattice(rng, 70, 3, 200),
     "lattice of whole tiles": lambda rng: lattice(rng, 70, 2, 128),
     "one row, one code": lambda rng: lattice(rng, 1, 2, 1),
@@ -413,8 +441,13 @@ def check_residual(monkeypatch, modules, case):
     vectors, codebooks = RESIDUAL_CASES[case](np.random.default_rng(0))
     z, e = (torch.from_numpy(x).to(DEVICE) for x in (vectors, codebooks))
     with monkeypatch.context() as patch:
-        fenced_calls(patch, modules)
+        seen = fenced_calls(patch, modules)
         found = residual._by_kernel(z, e, searches._ends(z, e, "abcd")).cpu().numpy()
+    if len(vectors):
+        sure = seen["encode"][9].numpy() == 0
+        assert_residual(seen["encode"][8].numpy()[sure], vectors[sure], codebooks)
+        assert not (sure.any() and case.startswith("one tie")), "a tie is no doubt"
+        assert sure.mean() > 0.6 or not case.startswith(("ordinary", "nearly")), "the kernel is sure of too few rows"
     assert_residual(found, vectors, codebooks, flips=0.02)
     if case.startswith("lattice"):
         np.testing.assert_array_equal(found, by_definition(vectors, codebooks))
@@ -428,11 +461,14 @@ def test_every_code_of_every_stage(monkeypatch, case):
 
 RESIDUAL_SLIPS = {
     "nothing is taken off": ("residual -= tl.load(", "residual -= 0 * tl.load("),
-    "the last of equals wins": ("tl.where(top > best, found, code)", "tl.where(top >= best, found, code)"),
-    "the last of equals in a tile wins": (
-        "tl.min(tl.where(score == top[:, None], k[None, :], K), axis=1)",
-        "tl.max(tl.where(score == top[:, None], k[None, :], 0), axis=1)",
-    ),
+    "no row is in doubt": ("(best - second <= slack)", "(best - second < -slack)"),
+    "every row is in doubt": ("(best - second <= slack)", "(best - second >= 0.0 * slack)"),
+    "only the last stage's doubts": ("unsure |= (best", "unsure = (best"),
+    "second best: of this tile alone": ("tl.maximum(second, tl.maximum(next, tl.minimum(best, top)))", "tl.maximum(next, tl.minimum(best, top))"),
+    "second best: never of another tile": ("tl.maximum(second, tl.maximum(next, tl.minimum(best, top)))", "tl.maximum(second, next)"),
+    "second best: never of the same tile": ("tl.maximum(second, tl.maximum(next, tl.minimum(best, top)))", "tl.maximum(second, tl.minimum(best, top))"),
+    "doubts written beyond the last": ("unsure.to(tl.int8), mask=n < N)", "unsure.to(tl.int8), mask=n >= 0)"),
+    "the longest code of the first stage": ("tl.load(longest + 2 * q)", "tl.load(longest)"),
     "the lengths of the codes forgotten": ("score += (scale / limit)[:, None] *", "score += 0 * scale[:, None] *"),
     "the lengths not scaled as the rows": ("score += (scale / limit)[:, None] *", "score += "),
     "rows not scaled": ("scale = power(tl.max(tl.abs(z), axis=1), limit)", "scale = tl.zeros((ROWS,), tl.float32) + limit"),
@@ -480,8 +516,8 @@ def test_each_slip_of_a_stage_is_caught(tmp_path, monkeypatch, slip):
 def test_residual_kernel_compiles_without_spills(tmp_path, generation, width, rows, codes):
     """For few rows and for many: on the tensor cores."""
     _, constants, options = residual_kernels.plan(rows, codes, width, generation == 90)
-    floats = dict.fromkeys(("vectors", "codebooks", "bias", "offsets", "scales"), "*fp32")
-    kinds = floats | {"high": "*fp16", "low": "*fp16", "codes": "*i64"} | dict.fromkeys("NKQ", "i32")
+    floats = dict.fromkeys(("vectors", "codebooks", "bias", "offsets", "scales", "longest"), "*fp32")
+    kinds = floats | {"high": "*fp16", "low": "*fp16", "codes": "*i64", "doubt": "*i8"} | dict.fromkeys("NKQ", "i32")
     many = generation == 90 and rows > 1000  # blocks of 64 rows or more, which a warp group takes at once
     product, shared = ("wgmma.mma_async", 227) if many else ("mma.sync", 99)
     check_code(tmp_path, residual_kernels._encode, generation, kinds, constants, options, product, shared)

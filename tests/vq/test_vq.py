@@ -4,9 +4,10 @@ import types
 
 import numpy as np
 import pytest
+from families import FAMILIES, drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from near_ties import assert_nearest, coarse, regrets
+from near_ties import LIMIT, assert_nearest, coarse, ratios, regrets
 from vectors import largest_tensor, normal
 
 from mmtokedu import samples, vq
@@ -136,13 +137,55 @@ def test_the_protocol_sees_lost_digits():
     """What the tests above must refuse: real patches rounded to half, and an offset that nobody took off."""
     vectors, codebook = patches(1700, 1024)
     rounded = nearest_code(vectors.astype(np.float16), codebook.astype(np.float16))
-    with pytest.raises(AssertionError, match="units too far"):
+    with pytest.raises(AssertionError, match="of the least distance"):
         assert_nearest(rounded, vectors, codebook)
     vectors, codebook = vectors + np.float32(1000), codebook + np.float32(1000)
     squares = np.einsum("kd,kd->k", codebook, codebook)
-    with pytest.raises(AssertionError, match="codes differ|too far"):
+    with pytest.raises(AssertionError, match="of the least distance"):
         assert_nearest((vectors @ codebook.T - squares / 2).argmax(axis=1), vectors, codebook)
-    assert regrets(np.array([1]), np.zeros((1, 1)), np.array([[3.0], [5.0]])) == (25 - 9) / (2**-23 * 25)
+    judged = np.zeros((2, 1)), np.array([[3.0], [5.0], [0.0]])
+    assert ratios(np.array([1, 0]), judged[0], judged[1][:2]).tolist() == [25 / 9, 1]
+    assert ratios(np.array([0, 2]), *judged).tolist() == [np.inf, 1]
+    assert regrets(np.array([1, 0]), judged[0], judged[1][:2]).tolist() == [(25 - 9) / (2**-23 * 25), 0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_whatever_the_offset_and_the_spread(searcher, capsys, family):
+    """The statement of `nearest_code`'s docstring, and of the plain version's, in every width of number."""
+    small = searcher.name == "triton"
+    sizes = [(40, 5, 66), (40, 33, 150)] if small else [(300, 3, 1300), (1500, 8, 300), (300, 64, 530)]
+    rows, worst, plain = 0, 1.0, 1.0
+    for seed, (N, D, K) in enumerate(sizes):
+        pair = drawn(family, seed, N, D, K)
+        halves = [x.astype(np.float16) for x in pair] if max(np.abs(x).max() for x in pair) < 6e4 else pair
+        for vectors, codebook in (pair, halves, [x.astype(np.float64) for x in pair]):
+            codes = searcher.take(nearest_code(searcher.give(vectors), searcher.give(codebook)))
+            found = ratios(codes, vectors, codebook)
+            assert found.max() <= LIMIT, f"vector {found.argmax()} of {vectors.dtype}: {found.max():.7g} of the least"
+            rows, worst = rows + N, max(worst, found.max())
+            some = nearest_code_plain(vectors[:50], codebook)
+            plain = max(plain, ratios(some, vectors[:50], codebook).max())
+            ties = ((vectors[:50, None].astype(float) - codebook) ** 2).sum(axis=-1)
+            np.testing.assert_array_equal(codes[:50], ties.argmin(axis=1))  # of equal ones the first
+    with capsys.disabled():
+        print(f"\n  {family:24} {searcher.name:7} {rows:6} rows, worst ratio {worst:.7f}", end="")
+    assert plain <= LIMIT
+
+
+def test_a_code_far_from_the_others_costs_no_digits(searcher):
+    vectors, codebook = np.float32([[5000.5], [5000.1], [-1]]), np.float32([[0], [5000], [5000.4], [0]])
+    assert searcher.take(nearest_code(searcher.give(vectors), searcher.give(codebook))).tolist() == [2, 1, 0]
+    assert nearest_code_plain(vectors, codebook).tolist() == [2, 1, 0]
+
+
+def test_bfloat16_far_from_the_origin(tensors):
+    """bfloat16 has numbers 8 apart at 1500; one code at 0 is enough to keep their offset from being taken off."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    pair = [torch.from_numpy(rng.normal(1500, 40, (count, 24))).bfloat16() for count in (60, 90)]
+    pair[1][7] = 0
+    vectors, codebook = (x.double().numpy() for x in pair)
+    np.testing.assert_array_equal(nearest_code(*pair).numpy(), nearest_code_plain(vectors, codebook))
 
 
 def test_codes_that_half_precision_cannot_tell_apart(searcher, rng):

@@ -1,14 +1,14 @@
 """Triton: residual quantization in one launch. A block of rows stays on the chip through all stages.
 
 Codes are looked for as in `kernels/vq.py`, by the largest z.e - |e|^2/2. Here a float32 product is made of three
-products of float16 numbers, so that the tensor cores do it and no stage has to be searched twice.
+products of float16 numbers, so that the tensor cores do it. Rows of which that leaves a stage in doubt are marked.
 """
 
 import torch
 import triton
 import triton.language as tl
 
-from mmtokedu.cuda.kernels.tables import power
+from mmtokedu.cuda.kernels.tables import finest, power
 
 
 @triton.jit
@@ -20,7 +20,9 @@ def _encode(
     bias,  # (Q, K) float32: -|e|^2/2 of the scaled codes
     offsets,  # (Q, D) float32
     scales,  # (Q,) float32: powers of two
+    longest,  # (Q, 2) float32: first the length of the longest code in `high`
     codes,  # (N, Q) int64
+    doubt,  # (N,) int8: 1 where rounding may have decided a stage
     N,
     K,
     Q,
@@ -35,6 +37,7 @@ def _encode(
     size = tl.full((), 0, tl.int64) + K  # 64 bits: the stack may hold more numbers than 32 can count
     inside = (n < N)[:, None] & (d < D)[None, :]
     residual = tl.load(vectors + n[:, None] * D + d[None, :], mask=inside, other=0.0)
+    unsure = tl.zeros((ROWS,), tl.int32)
     for q in range(0, Q):
         first = q * size
         limit = tl.load(scales + q)
@@ -44,6 +47,7 @@ def _encode(
         z_high = z.to(tl.float16)
         z_low = (z - z_high.to(tl.float32)).to(tl.float16)
         best = tl.full((ROWS,), float("-inf"), tl.float32)
+        second = best
         code = tl.zeros((ROWS,), tl.int32)
         for start in range(0, K, CODES):
             k = start + tl.arange(0, CODES)
@@ -61,10 +65,16 @@ def _encode(
             # The best of this tile, its lowest index; an earlier tile keeps what it is only equalled in.
             top = tl.max(score, axis=1)
             found = tl.min(tl.where(score == top[:, None], k[None, :], K), axis=1)
+            next = tl.max(tl.where(k[None, :] == found[:, None], float("-inf"), score), axis=1)
+            second = tl.maximum(second, tl.maximum(next, tl.minimum(best, top)))
             code = tl.where(top > best, found, code)
             best = tl.maximum(best, top)
+        reach = tl.load(longest + 2 * q)
+        slack = finest(tl.sqrt(tl.sum(z * z, axis=1)), scale / limit * reach, reach, D)
+        unsure |= (best - second <= slack).to(tl.int32)
         tl.store(codes + n * Q + q, code.to(tl.int64), mask=n < N)
         residual -= tl.load(codebooks + (first + code)[:, None] * D + d[None, :], mask=inside, other=0.0)
+    tl.store(doubt + n, unsure.to(tl.int8), mask=n < N)
 
 
 # depth -> rows, codes, warps, stages: for few rows, for many, for many on Hopper. What a thread holds stays in its
@@ -87,10 +97,10 @@ def plan(rows, codes, width, hopper):
     return triton.cdiv(rows, size), constants, options
 
 
-def encode(vectors, codebooks, high, low, bias, offsets, scales, codes):
-    """Writes the codes (N, Q) int64 of vectors (N, D): all contiguous; see `_encode` for what each holds."""
+def encode(vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt):
+    """Writes the codes (N, Q) int64 of vectors (N, D), and which rows are in doubt: see `_encode`. All contiguous."""
     Q, K, D = codebooks.shape
     hopper = vectors.is_cuda and torch.cuda.get_device_capability(vectors.device) >= (9, 0)
     programs, constants, options = plan(len(vectors), K, D, hopper)
-    sizes = len(vectors), K, Q
-    _encode[(programs,)](vectors, codebooks, high, low, bias, offsets, scales, codes, *sizes, **constants, **options)
+    given = vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt
+    _encode[(programs,)](*given, len(vectors), K, Q, **constants, **options)

@@ -42,6 +42,13 @@ def largest_of(vectors, offset, row, rows, D: tl.constexpr, DEPTH: tl.constexpr)
 
 
 @triton.jit
+def finest(z, e_ratio, e, D: tl.constexpr):
+    # What two scores of high + low may be apart where the true ones are equal: of a row as long as z, codes as long as
+    # e at most. high + low is off by 2^-22 of a number or by 2^-25, whichever is more; D sums are rounded.
+    return 2.0 * ((D + 32) * 1.2e-7 * (z + e_ratio) + (1 + D) * 6e-8) * e + 1e-37
+
+
+@triton.jit
 def _tables(
     codebooks,  # (Q, K, D)
     offsets,  # (Q, D) float32
@@ -89,6 +96,7 @@ def _halves(
     halves,  # (N, D) float16: the vectors less the offset, each row scaled by itself
     ratios,  # (N,) float32: the scale of the row over that of the codebook
     slack,  # (N,) float32: what two scores of halves may be apart where the true ones are equal
+    finer,  # (N,) float32: the same of two scores of high + low
     N,
     D: tl.constexpr,
     ROWS: tl.constexpr,
@@ -115,6 +123,7 @@ def _halves(
     apart = tl.sqrt(lost) * e + length * e_lost + SPARE * (length + ratio * e) * e
     tl.store(ratios + n, ratio, mask=n < N)
     tl.store(slack + n, 2.0 * apart + 1e-37, mask=n < N)  # and equal ones, however small
+    tl.store(finer + n, finest(length, ratio * e, e, D), mask=n < N)
 
 
 def _blocks(width):
@@ -132,10 +141,10 @@ def tables(codebooks, offsets, scales, high, low, bias, longest):
     )
 
 
-def halves(vectors, offset, limit, longest, out, ratios, slack, spare):
+def halves(vectors, offset, limit, longest, out, ratios, slack, finer, spare):
     """Writes the rows of vectors (N, D) as halves, with their scales and what halves cannot tell: see `_halves`."""
     constants, rows = _blocks(vectors.shape[1])
     grid = (triton.cdiv(len(vectors), rows),)
     _halves[grid](
-        vectors, offset, limit, longest, out, ratios, slack, len(vectors), ROWS=rows, SPARE=spare, **constants
+        vectors, offset, limit, longest, out, ratios, slack, finer, len(vectors), ROWS=rows, SPARE=spare, **constants
     )

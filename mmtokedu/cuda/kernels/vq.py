@@ -25,16 +25,12 @@ def _search(
     KIND: tl.constexpr,  # what is multiplied; sums are float32
     EVEN: tl.constexpr,  # CODES divides K
     TILES: tl.constexpr,  # a power of two, at least as many as there are tiles of CODES
-    ROUGH: tl.constexpr,  # numbers were rounded to halves: list the rows for which that is too rough
 ):
     n = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     column = tl.arange(0, CODES)
     best = tl.full((ROWS, CODES), float("-inf"), tl.float32)  # of every CODES-th code, from each column on
-    if ROUGH:
-        second = tl.full((ROWS, CODES), float("-inf"), tl.float32)
-        ratio = tl.load(ratios + n, mask=n < N, other=0.0)[:, None]
-    else:
-        tile = tl.zeros((ROWS, CODES), tl.int32)
+    second = tl.full((ROWS, CODES), float("-inf"), tl.float32)
+    ratio = tl.load(ratios + n, mask=n < N, other=0.0)[:, None]
     if D <= DEPTH:
         z = part(vectors, n, N, 0, D, DEPTH).to(KIND)  # short vectors are fetched once and stay
     for t in range(0, tl.cdiv(K, CODES)):
@@ -48,32 +44,25 @@ def _search(
                 z = part(vectors, n, N, first, D, DEPTH).to(KIND)
                 e = part(codebook, k, K, first, D, DEPTH).to(KIND)
                 score = tl.dot(z, e.T, score, input_precision="ieee")
-        lengths = tl.load(bias + k, mask=k < K, other=0.0)[None, :]
-        score += ratio * lengths if ROUGH else lengths
+        score += ratio * tl.load(bias + k, mask=k < K, other=0.0)[None, :]
         if not EVEN:
             score = tl.where((k < K)[None, :], score, -1e38)  # no code beyond the last ever wins
-        if ROUGH:
-            # The last bits of a score name its tile, so that comparing scores is all there is to do. They move it by
-            # TILES units of its last place at most.
-            marked = ((score.to(tl.int32, bitcast=True) & -TILES) | t).to(tl.float32, bitcast=True)
-            second = tl.maximum(second, tl.minimum(best, marked))
-            best = tl.maximum(best, marked)
-        else:
-            tile = tl.where(score > best, t, tile)  # of equals the first
-            best = tl.maximum(best, score)
+        # The last bits of a score name its tile, so that comparing scores is all there is to do. They move it by
+        # TILES units of its last place at most.
+        marked = ((score.to(tl.int32, bitcast=True) & -TILES) | t).to(tl.float32, bitcast=True)
+        second = tl.maximum(second, tl.minimum(best, marked))
+        best = tl.maximum(best, marked)
 
-    # Each column has its best; which is the best of these, and the lowest index of equals?
+    # Each column has its best; which is the best of these, and is another one near it?
     top = tl.max(best, axis=1)
-    if ROUGH:
-        tile = best.to(tl.int32, bitcast=True) & (TILES - 1)
+    tile = best.to(tl.int32, bitcast=True) & (TILES - 1)
     code = tl.min(tl.where(best == top[:, None], tile * CODES + column[None, :], K), axis=1)
     tl.store(codes + n, code.to(tl.int64), mask=n < N)
-    if ROUGH:
-        others = tl.where(code[:, None] % CODES == column[None, :], second, tl.maximum(best, second))
-        close = (top - tl.max(others, axis=1) <= tl.load(slack + n, mask=n < N, other=0.0)) & (n < N)
-        place = tl.cumsum(close.to(tl.int32), axis=0)
-        first = tl.atomic_add(count, tl.max(place, axis=0))
-        tl.store(unsure + first + place - 1, n.to(tl.int32), mask=close)
+    others = tl.where(code[:, None] % CODES == column[None, :], second, tl.maximum(best, second))
+    close = (top - tl.max(others, axis=1) <= tl.load(slack + n, mask=n < N, other=0.0)) & (n < N)
+    place = tl.cumsum(close.to(tl.int32), axis=0)
+    first = tl.atomic_add(count, tl.max(place, axis=0))
+    tl.store(unsure + first + place - 1, n.to(tl.int32), mask=close)
 
 
 @triton.jit
@@ -84,9 +73,11 @@ def _settle(
     low,  # (K, D) float16
     bias,  # (K,) float32
     limit,  # (1,) float32
+    finer,  # (N,) float32: how far the best score must be ahead of the second best
     unsure,  # (N,) int32
     count,  # (1,) int32
     codes,  # (N,) int64: those of the rows in `unsure` are written again
+    doubt,  # (N,) int8, zeros: becomes 1 where it is not
     N,
     K,
     D: tl.constexpr,
@@ -102,6 +93,7 @@ def _settle(
         most = tl.load(limit)
         scale = power(largest_of(vectors, offset, n, N, D, DEPTH), most)
         best = tl.full((ROWS,), float("-inf"), tl.float32)
+        second = best
         code = tl.zeros((ROWS,), tl.int32)
         for start in range(0, K, CODES):
             k = start + tl.arange(0, CODES)
@@ -118,9 +110,13 @@ def _settle(
             score = tl.where((k < K)[None, :], score, float("-inf"))
             top = tl.max(score, axis=1)
             at = tl.min(tl.where(score == top[:, None], k[None, :], K), axis=1)
+            next = tl.max(tl.where(k[None, :] == at[:, None], float("-inf"), score), axis=1)
+            second = tl.maximum(second, tl.maximum(next, tl.minimum(best, top)))
             code = tl.where(top > best, at, code)
             best = tl.maximum(best, top)
+        close = best - second <= tl.load(finer + n, mask=i < listed, other=0.0)
         tl.store(codes + n, code.to(tl.int64), mask=i < listed)
+        tl.store(doubt + n, close.to(tl.int8), mask=i < listed)
 
 
 def plan(rows, codes, width):
@@ -136,20 +132,20 @@ def plan(rows, codes, width):
 
 def spare(codes, width):
     """By how much of the largest possible score `_search` may be off besides the halves: marks, and rounded sums."""
-    return (plan(1, codes, width)[1]["TILES"] + width + 2) * 2.0**-23
+    return (plan(1, codes, width)[1]["TILES"] + width + 8) * 2.0**-23
 
 
-def search(vectors, codebook, bias, codes, ratios=None, slack=None, unsure=None, count=None, *, kind):
-    """Writes the codes (N,) int64 with the largest vector.code + ratio * bias: the ratio is 1 where none is given.
+def search(vectors, codebook, bias, codes, ratios, slack, unsure, count, *, kind):
+    """Writes the codes (N,) int64 with the largest vector.code + ratio * bias, and lists what that leaves open.
 
-    vectors (N, D) and codebook (K, D) contiguous, bias (K,) float32; `kind` is the Triton type that is multiplied. With
-    ratios, the rows whose best score is within their slack of the second best are listed in unsure[:count].
+    vectors (N, D) and codebook (K, D) contiguous, bias (K,) float32; `kind` is the Triton type that is multiplied. The
+    rows whose best score is within their slack of the second best are listed in unsure[:count].
     """
     N, D = vectors.shape
     programs, constants, options = plan(N, len(codebook), D)
     _search[(programs,)](
         vectors, codebook, bias, codes, ratios, slack, unsure, count, N, len(codebook),
-        **constants, KIND=kind, ROUGH=ratios is not None, **options,
+        **constants, KIND=kind, **options,
     )  # fmt: skip
 
 
@@ -161,9 +157,11 @@ def settle_plan(rows, width):
     return triton.cdiv(rows, 16), constants, options
 
 
-def settle(vectors, offset, high, low, bias, limit, unsure, count, codes):
+def settle(vectors, offset, high, low, bias, limit, finer, unsure, count, codes, doubt):
     """Writes the codes of the rows unsure[:count] again, found as float32 finds them: see `_settle`."""
     N, D = vectors.shape
     programs, constants, options = settle_plan(N, D)
     sizes = N, len(bias)
-    _settle[(programs,)](vectors, offset, high, low, bias, limit, unsure, count, codes, *sizes, **constants, **options)
+    _settle[(programs,)](
+        vectors, offset, high, low, bias, limit, finer, unsure, count, codes, doubt, *sizes, **constants, **options
+    )
