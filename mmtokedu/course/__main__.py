@@ -1,4 +1,4 @@
-"""python -m mmtokedu.course build MASTERS | grade FOLDER"""
+"""python -m mmtokedu.course build MASTERS | grade FOLDER | quiz --seed TEXT"""
 
 import argparse
 import sys
@@ -12,6 +12,7 @@ def parser():
     build.add_argument("masters", type=Path, help="a master notebook, or a folder of them (and of seed.txt)")
     build.add_argument("--out", type=Path, default=Path("build/course"))
     build.add_argument("--seed", default="", help="a text that only you know; it draws the rules and the hidden cases")
+    commands.add_parser("quiz", help="exam sheets and keys from the chapters' questions: quiz --help", add_help=False)
     grade = commands.add_parser("grade", help="a folder of submissions to marks and feedback")
     grade.add_argument("folder", type=Path, help="submissions: notebooks, or folders with one in each")
     grade.add_argument("--key", type=Path, required=True, help="NAME/autograder/key.json, which build made")
@@ -32,7 +33,12 @@ def parser():
 
 
 def main(arguments=None):
-    given = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["quiz"]:
+        from mmtokedu.course import quiz
+
+        return quiz.main(words[1:])
+    given = parser().parse_args(words)
     for stream in (sys.stdout, sys.stderr):  # a name that this terminal cannot show stops nothing
         stream.reconfigure(errors="backslashreplace")
     try:

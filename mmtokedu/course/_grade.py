@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from mmtokedu.course import Exercise, outcome, replayed, same
+from mmtokedu.course._compare import attempt
 from mmtokedu.course._student import PACKAGE, Died, Fault, Limits, Student, change, risks, try_sandbox
 from mmtokedu.course._submissions import collected
 from mmtokedu.course._wire import to_json
@@ -108,7 +109,7 @@ def grade_question(name, question, function, gpu=False):
     for part, points, count in question["parts"]:
         cases = exercise.cases[start : start + count]
         start += count
-        states = [_state(outcome(function, case), outcome(exercise.answer, case)) for case in cases]
+        states = [_state(attempt(function, case), outcome(exercise.answer, case)) for case in cases]
         state = next((s for s in states if s != "pass"), "pass")
         parts.append(Part(part, points if state == "pass" else 0, points, state))
     return Answer(
@@ -132,9 +133,10 @@ def _parts(question, state):
     return [Part(part, 0, points, state) for part, points, _ in question["parts"]]
 
 
-def _state(got, expected):
+def _state(tried, expected):
+    got = tried.result
     if same(got, expected):
-        return "pass"
+        return "fail" if tried.changed else "pass"
     if isinstance(got, TimeoutError):
         return "timeout"
     return "crash" if isinstance(got, Exception) and not isinstance(got, NotImplementedError) else "fail"

@@ -34,6 +34,7 @@ GROUP = 16  # numbers summed at once where there is no float64
 _TOP = 14  # numbers are scaled to 2^13 up to 2^14, where the low half of a split number is no subnormal
 
 
+@eagerly
 @torch.no_grad()
 def nearest_code(vectors, codebook):
     """See `mmtokedu.vq.nearest_code`. What float16 cannot decide is searched again in float32, then in float64."""
