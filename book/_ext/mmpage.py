@@ -79,7 +79,20 @@ def stations(stem, links):
             items.append(f'<li><a href="{html.escape(links[other])}" title="{html.escape(name)}">{label}</a></li>')
         else:
             items.append(f'<li class="mm-later">{label} <i>coming</i></li>')
-    return f'<nav class="mm-stations" aria-label="The chapters"><ol>{"".join(items)}</ol></nav>\n'
+    return f"<ol>{''.join(items)}</ol>"
+
+
+def around(before, after):
+    """The neighbours of a chapter, for its top; each is a page's (address, title, question), or None."""
+    sides = []
+    for page, shown in ((before, "← <b>{}</b>"), (after, "<b>{}</b> →")):
+        if page:
+            link, title, question = page
+            asks = f' <span class="mm-next-asks">{html.escape(question)}</span>' if question else ""
+            sides.append(f'<a href="{html.escape(link)}">{shown.format(title)}{asks}</a>')
+        else:
+            sides.append("<i></i>")
+    return f'<div class="mm-around">{"".join(sides)}</div>'
 
 
 def framed(body, above, below):
@@ -136,7 +149,9 @@ def plain(element):
     for link in element.select("a.internal"):
         link.unwrap()
     for formula in element.select("span.math"):
-        formula.replace_with(BeautifulSoup(mathml(formula.get_text().strip().removeprefix(r"\(").removesuffix(r"\)")), "html.parser"))
+        formula.replace_with(
+            BeautifulSoup(mathml(formula.get_text().strip().removeprefix(r"\(").removesuffix(r"\)")), "html.parser")
+        )
     text = re.sub(r"\s+", " ", "".join(p.decode_contents() + " " for p in element.select("p")))
     return re.sub(r" ([.,;:])", r"\1", text).strip()
 
@@ -298,13 +313,15 @@ def dress(app, pagename, templatename, context, doctree):
     if is_placeholder(address):
         body = hide_dead_links(body, address)
     body = with_minutes(with_tips(body, pagename, all_tips(app)))
+    set_neighbours(app, pagename, context)
     if stem in questions():
         lab = pagename.startswith(LABS)
         asks = f'<p class="mm-asks">{html.escape(questions()[stem])}</p>\n'
-        above = stations(stem, chapter_links(pagename))
+        sides = [p and (p["link"], p["title"], p["question"]) for p in (context["prev"], context["next"])]
+        line = stations(stem, chapter_links(pagename)) + around(*sides)
+        above = f'<nav class="mm-stations" aria-label="The chapters">{line}</nav>\n'
         body = framed(body, above, lab_line(stem) if lab else asks)
         context["page_class"] = "mm-lab" if lab else "mm-chapter"
-    set_neighbours(app, pagename, context)
     context["body"] = body
     draw = context["generate_toctree_html"]
     context["generate_toctree_html"] = lambda *args, **kwargs: label_labs(draw(*args, **kwargs), pagename)
