@@ -1,6 +1,7 @@
 """What a page of the book shows around its text: where it stands, what it asks, its lab, its words explained in place.
 
-The functions above the line take text and give text (tests/book/test_page.py calls them); below it each is tied to Sphinx.
+The functions above the line "Sphinx" take text and give text (tests/book/test_page.py calls them); those below are
+tied to its events.
 """
 
 import html
@@ -16,7 +17,7 @@ from bs4 import BeautifulSoup
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-import draw_map
+import draw_map  # noqa: E402  (it is in tools/, put on the path above)
 
 GLOSSARY, REFERENCES = "book/glossary", "book/references"
 CHAPTERS, LABS = "notebooks/", "notebooks/lab/"
@@ -60,7 +61,7 @@ def neighbours(order, page):
 
 
 def question_table(asked, links):
-    """The front page's table of chapters and questions, in Markdown; `links` holds the written ones, stem -> address."""
+    """The front page's table of questions, in Markdown; `links` is stem -> address of the chapters that are written."""
     rows = ["| chapter | the question |", "|---|---|"]
     for stem, question in asked.items():
         name = draw_map.PLACES[stem][0]
@@ -121,7 +122,7 @@ def hide_dead_links(body, address):
 
 
 def badges(body, page, address):
-    """The line of links under a notebook's title: Colab where there is an address, and the notebook in the book itself."""
+    """The links under a notebook's title: Colab where there is an address, and the copy of the notebook in the book."""
     at = address_pattern(address)
     line = re.compile(
         rf'<p>(<a\b[^>]*href="{at}[^>]*>Open in Colab</a>)\s*<a\b[^>]*href="{at}[^>]*>Download</a></p>', re.DOTALL

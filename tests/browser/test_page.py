@@ -114,7 +114,7 @@ def test_a_formula_in_a_tip_is_set(read):
     link.scroll_into_view_if_needed()
     link.hover()
     page.locator(".mm-tip").wait_for()
-    assert page.locator(".mm-tip math mi").first.inner_text() == "K"
+    assert page.locator(".mm-tip math mi").first.text_content() == "K"
     assert "\\(" not in page.locator(".mm-tip").inner_text()
 
 
