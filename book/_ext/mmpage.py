@@ -196,11 +196,13 @@ def with_tips(body, page, tips):
 
 
 def term_for(words, terms):
-    """The glossary's name of an emphasised word, singular or plural, or None.
+    """The glossary's name of an emphasised word, singular or plural, or None; the name of a chapter is no term.
 
-    >>> [term_for(w, {"code", "latency"}) for w in ("Codes", "latencies", "codex")]
-    ['code', 'latency', None]
+    >>> [term_for(w, {"code", "latency", "patch"}) for w in ("Codes", "latencies", "codex", "Patches")]
+    ['code', 'latency', None, None]
     """
+    if words in (name for name, _ in draw_map.PLACES.values()):
+        return None
     word = " ".join(words.split()).lower()
     forms = [word, word.removesuffix("s"), word.removesuffix("es"), re.sub("ies$", "y", word)]
     return next((form for form in forms if form in terms), None)

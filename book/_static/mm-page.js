@@ -140,8 +140,21 @@
     draw();
   }
 
+  // ---- code and printed output that would scroll in the column take the margin as well (mm-page.css gives its width)
+  function margins() {
+    const blocks = ["div[class*=highlight-]", ".cell > .cell_input", ".cell > details > .cell_input", ".cell > .cell_output > .output:is(.text_plain, .stream)",
+      ".cell > .cell_output figure.mm-source"].map(block => `article section > ${block}:not(.mm-wide)`).join();
+    const widen = () => [...document.querySelectorAll(blocks)]
+      .filter(block => [...block.querySelectorAll("pre")].some(pre => pre.scrollWidth > pre.clientWidth + 1))
+      .forEach(block => block.classList.add("mm-wide"));
+    document.fonts.ready.then(widen);
+    document.addEventListener("toggle", widen, true); // what was folded had no width
+    addEventListener("resize", widen);
+  }
+
   addEventListener("DOMContentLoaded", () => {
     tips();
+    margins();
     const article = document.querySelector("article.bd-article");
     if (!article?.querySelector("section > h1")) return;
     progress(article);

@@ -191,10 +191,17 @@ def test_only_what_a_page_links_is_added_to_it_once():
 
 @pytest.mark.parametrize(
     ("words", "term"),
-    [("Codes", "code"), ("vector\nquantization", "vector quantization"), ("latencies", "latency"), ("decode", None)],
+    [
+        ("Codes", "code"),
+        ("patches", "patch"),
+        ("Patches", None),
+        ("vector\nquantization", "vector quantization"),
+        ("latencies", "latency"),
+        ("decode", None),
+    ],
 )
 def test_an_emphasised_word_is_found_in_the_glossary(words, term):
-    assert mmpage.term_for(words, {"code", "vector quantization", "latency"}) == term
+    assert mmpage.term_for(words, {"code", "patch", "vector quantization", "latency"}) == term
 
 
 # --- labs and folded parts --------------------------------------------------------------------------------------------
