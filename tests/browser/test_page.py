@@ -157,12 +157,14 @@ def test_nothing_is_wider_than_the_page_and_code_uses_the_margin(read, width):
     page.wait_for_timeout(300)
     wide = page.evaluate("""() => {
       const column = document.querySelector("article h1").getBoundingClientRect();
-      const right = [...document.querySelectorAll("section > .cell .cell_input, .mm-table, figure.mm-source")]
-        .filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect().right - column.right);
-      return {most: Math.max(...right), page: document.documentElement.scrollWidth};
+      const beyond = shown => Math.max(...[...document.querySelectorAll(shown)].filter(e => e.checkVisibility())
+        .map(e => e.getBoundingClientRect().right - column.right));
+      return {code: beyond(".cell_input, figure.mm-source"), tables: beyond(".mm-table"),
+              page: document.documentElement.scrollWidth};
     }""")
     assert wide["page"] == width
-    assert wide["most"] > 32 if width == 1280 else wide["most"] <= 0
+    for kind in ("code", "tables"):
+        assert wide[kind] > 32 if width == 1280 else wide[kind] <= 0, kind
 
 
 def test_the_first_column_of_a_scrolled_table_stays(read):
