@@ -213,3 +213,7 @@ def test_no_page_links_to_a_repository_without_an_address():
                 assert (file.parent / link).is_file(), f"{file.relative_to(BUILT)}: {link}"
     assert dead == []
     assert downloads > 0
+
+
+def test_what_the_front_page_includes_is_no_page_of_its_own():
+    assert [file.name for file in BUILT.glob("book/_generated/*.html")] == []
