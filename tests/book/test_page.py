@@ -17,12 +17,12 @@ spec = importlib.util.spec_from_file_location("mmpage", ROOT / "book" / "_ext" /
 mmpage = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(mmpage)
 
-NOWHERE, SOMEWHERE = "https://github.com/OWNER/mmtokedu", "https://github.com/someone/mmtokedu"
+NOWHERE, SOMEWHERE = "https://github.com/OWNER/book", "https://github.com/someone/book"
 ORDER = ["book/intro", "book/notation", "notebooks/patches", "notebooks/lab/patches", "notebooks/vq", "book/glossary"]
 BADGES = (
-    '<h1>Title</h1>\n<p><a class="reference external" href="https://colab.research.google.com/github/someone/mmtokedu/'
+    '<h1>Title</h1>\n<p><a class="reference external" href="https://colab.research.google.com/github/someone/book/'
     'blob/main/notebooks/vq.ipynb">Open in Colab</a> <a class="reference external" href="https://github.com/someone/'
-    'mmtokedu/raw/main/notebooks/vq.ipynb">Download</a></p>\n<p>The hook.</p>'
+    'book/raw/main/notebooks/vq.ipynb">Download</a></p>\n<p>The hook.</p>'
 )
 
 
@@ -106,14 +106,14 @@ def test_the_placeholder_is_known(address, nowhere):
         NOWHERE + "/issues",
         NOWHERE + "/edit/main/book/intro.md",
         NOWHERE + "#readme",
-        "https://raw.githubusercontent.com/OWNER/mmtokedu/main/a.py",
-        "https://colab.research.google.com/github/OWNER/mmtokedu/blob/main/notebooks/vq.ipynb",
+        "https://raw.githubusercontent.com/OWNER/book/main/a.py",
+        "https://colab.research.google.com/github/OWNER/book/blob/main/notebooks/vq.ipynb",
     ],
 )
 def test_without_an_address_a_link_to_the_repository_is_its_text(link):
-    body = f'<p>See <a class="x" href="{link}">the\n<em>place</em></a>, or <a href="https://github.com/other/mmtokedu">that</a>.</p>'
+    body = f'<p>See <a class="x" href="{link}">the\n<em>place</em></a>, or <a href="https://github.com/other/book">that</a>.</p>'
     shown = mmpage.hide_dead_links(body, NOWHERE)
-    assert shown == '<p>See the\n<em>place</em>, or <a href="https://github.com/other/mmtokedu">that</a>.</p>'
+    assert shown == '<p>See the\n<em>place</em>, or <a href="https://github.com/other/book">that</a>.</p>'
     assert mmpage.hide_dead_links(body, SOMEWHERE) == body
 
 
@@ -124,7 +124,7 @@ def test_a_longer_name_is_another_repository():
 
 def test_the_notebook_is_always_in_the_book_and_colab_where_there_is_an_address():
     shown = mmpage.badges(BADGES, "notebooks/vq", SOMEWHERE)
-    colab = "https://colab.research.google.com/github/someone/mmtokedu/blob/main/notebooks/vq.ipynb"
+    colab = "https://colab.research.google.com/github/someone/book/blob/main/notebooks/vq.ipynb"
     assert links(shown) == [colab, "../_sources/notebooks/vq.ipynb"]
     nowhere = mmpage.badges(BADGES.replace("someone", "OWNER"), "book/primer/rope", NOWHERE)
     assert links(nowhere) == ["../../_sources/book/primer/rope.ipynb"]
