@@ -1,0 +1,219 @@
+"""A page of the built book, from its folder: tips by mouse, keys and finger, ticks, margins, no request, no dead link."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+BUILT = Path(__file__).parents[2] / "_build" / "html"
+CHAPTER, PRIMER = "notebooks/vq.html", "book/primer/straight-through.html"
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (BUILT / CHAPTER).exists(), reason="the book is not built (make book)"),
+]
+
+
+@pytest.fixture
+def read(browser):
+    """Open a built page over file://; at the end nothing may have failed, and nothing may have left the folder."""
+    trouble, contexts = [], []
+
+    def read(name=CHAPTER, width=1280, **options):
+        contexts.append(browser.new_context(viewport={"width": width, "height": 850}, **options))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else trouble.append(r.url))
+        page.goto((BUILT / name).as_uri(), wait_until="domcontentloaded", timeout=90_000)
+        return page
+
+    yield read
+    for context in contexts:
+        context.close()
+    assert not trouble
+
+
+def term(page):
+    """The first link to the glossary in the text."""
+    link = page.locator('article p a[data-tip^="term-"]').first
+    link.scroll_into_view_if_needed()
+    return link
+
+
+def test_the_focus_shows_a_definition_and_escape_closes_it(read):
+    page = read()
+    link, tip = term(page), page.locator(".mm-tip")
+    page.keyboard.press("Tab")  # the keyboard is in use
+    link.focus()
+    assert tip.is_visible() and link.get_attribute("aria-describedby") == tip.locator("span").first.get_attribute("id")
+    assert len(tip.inner_text()) > 60
+    page.keyboard.press("Tab")  # into the tip, which stays
+    assert tip.locator("a").last.evaluate("a => a === document.activeElement") and tip.is_visible()
+    page.keyboard.press("Escape")
+    assert tip.count() == 0 and link.get_attribute("aria-describedby") is None
+    assert link.evaluate("a => a === document.activeElement")
+    link.blur()
+    link.focus()
+    assert tip.is_visible()
+    page.keyboard.press("Shift+Tab")
+    assert tip.count() == 0 or tip.locator("a").last.get_attribute("href") != link.get_attribute("href")
+
+
+def test_the_pointer_may_travel_into_the_tip(read):
+    page = read()
+    link, tip = term(page), page.locator(".mm-tip")
+    link.hover()
+    tip.wait_for()
+    tip.hover()
+    page.wait_for_timeout(400)
+    assert tip.is_visible()
+    page.mouse.move(2, 2)
+    tip.wait_for(state="detached", timeout=3000)
+
+
+def test_the_first_tap_shows_and_the_link_inside_goes_there(read):
+    page = read(width=375, has_touch=True)
+    link, tip = term(page), page.locator(".mm-tip")
+    link.tap()
+    tip.wait_for()
+    assert page.url.endswith(CHAPTER)
+    box = tip.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 375
+    tip.locator("a").last.tap()
+    page.wait_for_url(re.compile(r"glossary\.html#term-"), wait_until="commit")
+
+
+def test_a_second_tap_goes_there_and_a_tap_elsewhere_closes(read):
+    page = read(width=375, has_touch=True)
+    link, tip = term(page), page.locator(".mm-tip")
+    link.tap()
+    tip.wait_for()
+    page.locator("article h1").first.dispatch_event("pointerdown", {"pointerType": "touch", "bubbles": True})
+    assert tip.count() == 0
+    link.tap()
+    tip.wait_for()
+    link.tap()
+    page.wait_for_url(re.compile(r"glossary\.html#term-"), wait_until="commit")
+
+
+def test_a_citation_shows_the_reference_with_its_link(read):
+    page = read()
+    link = page.locator('a[data-tip^="id"]').first
+    link.scroll_into_view_if_needed()
+    link.hover()
+    tip = page.locator(".mm-tip")
+    tip.wait_for()
+    assert f"[{link.inner_text()}]" in tip.inner_text()
+    assert tip.locator('a[href^="https://"]').count() == 1
+
+
+def test_a_formula_in_a_tip_is_set(read):
+    page = read()
+    link = page.locator('a[data-tip="term-codebook"]').first
+    link.scroll_into_view_if_needed()
+    link.hover()
+    page.locator(".mm-tip").wait_for()
+    assert page.locator(".mm-tip math mi").first.text_content() == "K"
+    assert "\\(" not in page.locator(".mm-tip").inner_text()
+
+
+def test_a_tick_stays_and_shows_in_the_sidebar_of_another_page(read):
+    page = read(PRIMER)
+    page.locator("button.mm-read").click()
+    assert page.locator("button.mm-read").get_attribute("aria-pressed") == "true"
+    page.goto((BUILT / CHAPTER).as_uri(), wait_until="domcontentloaded", timeout=90_000)
+    ticked = page.locator(".bd-sidebar-primary nav a:has(.mm-tick)")
+    assert ticked.count() == 1 and ticked.get_attribute("href").endswith("straight-through.html")
+    assert page.locator("button.mm-read").get_attribute("aria-pressed") == "false"
+
+
+def test_where_nothing_can_be_kept_nothing_is_offered(browser):
+    context = browser.new_context()
+    page, errors = context.new_page(), []
+    page.add_init_script("Object.defineProperty(window, 'localStorage', {get() { throw new Error('private'); }})")
+    page.on("pageerror", lambda error: errors.append(error.stack or str(error)))  # the theme's own are not ours
+    page.goto((BUILT / PRIMER).as_uri(), wait_until="domcontentloaded", timeout=90_000)
+    assert page.locator("button.mm-read").count() == 0 and page.locator("button.mm-top").count() == 1
+    assert [error for error in errors if "mm-page" in error] == []
+    context.close()
+
+
+def test_the_way_back_up_appears_below_and_moves_at_once(read):
+    page = read(PRIMER)
+    assert page.locator(".mm-top").is_hidden()
+    page.evaluate("scrollTo({top: 4000, behavior: 'instant'})")
+    page.locator(".mm-top").wait_for()
+    assert 0 < page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('.mm-progress')).transform).a") <= 1
+    page.locator(".mm-top").click()
+    assert page.evaluate("scrollY") == 0
+    page.locator(".mm-top").wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_nothing_is_wider_than_the_page_and_code_uses_the_margin(read, width):
+    page = read(width=width)
+    page.wait_for_load_state("load", timeout=90_000)
+    page.wait_for_timeout(300)
+    wide = page.evaluate("""() => {
+      const column = document.querySelector("article h1").getBoundingClientRect();
+      const beyond = shown => Math.max(...[...document.querySelectorAll(shown)].filter(e => e.checkVisibility())
+        .map(e => e.getBoundingClientRect().right - column.right));
+      return {code: beyond(".cell_input, figure.mm-source"), tables: beyond(".mm-table"),
+              page: document.documentElement.scrollWidth};
+    }""")
+    assert wide["page"] == width
+    for kind in ("code", "tables"):
+        assert wide[kind] > 32 if width == 1280 else wide[kind] <= 0, kind
+
+
+def test_the_first_column_of_a_scrolled_table_stays(read):
+    page = read(width=375)
+    page.wait_for_load_state("load", timeout=90_000)
+    moved = page.evaluate("""async () => {
+      const box = [...document.querySelectorAll(".mm-table")].filter(e => e.checkVisibility())
+        .sort((a, b) => b.scrollWidth - a.scrollWidth)[0];
+      await new Promise(done => setTimeout(done, 300));
+      const row = [...box.querySelectorAll("tbody tr")].find(r => r.cells.length > 2);
+      const left = () => [0, 1].map(i => row.cells[i].getBoundingClientRect().left);
+      const before = left();
+      box.scrollLeft = 80;
+      await new Promise(done => requestAnimationFrame(done));
+      return left().map((x, i) => Math.round(before[i] - x));
+    }""")
+    assert moved == [0, 80]
+
+
+def test_without_scripts_links_are_links_and_nothing_of_ours_is_in_the_way(read):
+    page = read(java_script_enabled=False)
+    assert page.locator(".mm-tip, .mm-top, .mm-progress, .mm-read").count() == 0
+    assert page.locator(".mm-stations li").count() == 9
+    href = page.locator('article p a[data-tip^="term-"]').first.get_attribute("href")
+    assert re.fullmatch(r"\.\./book/glossary\.html#term-[\w-]+", href)
+
+
+def test_a_chapter_says_what_it_asks_and_where_it_stands(read):
+    page = read()
+    assert page.locator(".mm-asks").inner_text().strip().endswith("?")
+    assert page.locator('.mm-stations [aria-current="true"]').get_attribute("href") == "vq.html"
+    for place in (".mm-around", ".prev-next-area"):
+        hrefs = page.locator(f"{place} a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
+        assert hrefs == ["patches.html", "rvq.html"]
+        assert page.locator(f"{place} .mm-next-asks").count() == 2
+
+
+def test_no_page_links_to_a_repository_without_an_address():
+    dead, downloads = [], 0
+    for file in BUILT.rglob("*.html"):
+        for link in re.findall(r'(?:href|action)="([^"]*)"', file.read_text(encoding="utf-8")):
+            if "/OWNER/" in link:
+                dead.append(f"{file.relative_to(BUILT)}: {link}")
+            if link.endswith(".ipynb") and "//" not in link:
+                downloads += 1
+                assert (file.parent / link).is_file(), f"{file.relative_to(BUILT)}: {link}"
+    assert dead == []
+    assert downloads > 0
+
+
+def test_what_the_front_page_includes_is_no_page_of_its_own():
+    assert [file.name for file in BUILT.glob("book/_generated/*.html")] == []
