@@ -27,7 +27,7 @@ from mmtokedu.arguments.vq import (
     check_usage,
 )
 from mmtokedu.cuda import runs_triton
-from mmtokedu.cuda.eager import eagerly
+from mmtokedu.cuda._eager import eagerly
 
 SCORES = 2**22  # numbers in a tile of scores: 16 MiB of float32
 GROUP = 16  # numbers summed at once where there is no float64

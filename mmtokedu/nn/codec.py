@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmtokedu.arguments.common import check_floats, positive
-from mmtokedu.cuda.eager import eagerly
+from mmtokedu.cuda._eager import eagerly
 from mmtokedu.nn.vq import Quantized, VectorQuantizer, widened
 from mmtokedu.rvq import draw_stages, imdct, mdct, rvq_decode, rvq_encode
 from mmtokedu.samples.items import DATA

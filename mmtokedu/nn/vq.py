@@ -9,7 +9,7 @@ from torch import nn
 from mmtokedu import vq
 from mmtokedu.arguments.common import check_vectors
 from mmtokedu.arguments.vq import check_last, check_layer, check_levels, check_start
-from mmtokedu.cuda.eager import eagerly
+from mmtokedu.cuda._eager import eagerly
 from mmtokedu.cuda.vq import averaged, sum_by_code
 from mmtokedu.nn import processes
 
