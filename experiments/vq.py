@@ -1,6 +1,7 @@
 """Why codebooks collapse, what helps, and what the codes cost in bits: the tables behind the chapter on VQ.
 
     python experiments/vq.py            everything; rewrites mmtokedu/data/results/vq.json
+    python experiments/vq.py --pixels   the table of raw pixels alone, of that file
     python experiments/vq.py --quick    a few cells of each, printed, nothing written
 
 Pixels. A codebook learns 8 x 8 grey patches as they are, with NumPy alone, from several starts.
@@ -15,6 +16,7 @@ JPEG. The held-out photo's codes as bits, beside the bits of JPEG at the same er
 
 import argparse
 import datetime
+import json
 import math
 import multiprocessing
 import os
@@ -449,10 +451,15 @@ def quick():
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few cells, printed; nothing is written")
+    parser.add_argument("--pixels", action="store_true", help="the table of raw pixels alone; the others stay")
     parser.add_argument("--workers", type=int, default=2, help="training runs at a time, one thread each")
     asked = parser.parse_args(argv)
     if asked.quick:
         return quick()
+    if asked.pixels:
+        with one_thread_each(asked.workers) as pool:
+            pixels = experiment_pixels(pool) | {"date": str(datetime.date.today())}
+        return store(json.loads(RESULTS.read_text(encoding="utf-8")) | {"pixels": pixels})
     started = time.time()
     result = {
         "what": "Codebook collapse and its remedies on photos, and what the codes cost in bits beside JPEG.",
@@ -463,16 +470,20 @@ def main(argv=None):
         | {name: metadata.version(name) for name in ("numpy", "torch", "pillow", "scikit-image")},
     }
     with one_thread_each(asked.workers) as pool:
-        result["pixels"] = experiment_pixels(pool)
+        result["pixels"] = experiment_pixels(pool) | {"date": result["date"]}
         result["encoder"] = experiment_encoder(pool)
     result["jpeg"] = experiment_jpeg(result["encoder"])
     result["published"] = PUBLISHED
     trained = (row for name in ("rows", "longer", "sizes", "other_photo") for row in result["encoder"][name])
     result["training_seconds"] = round(sum(sum(row["seconds"]["each"]) for row in trained))
     result["seconds"] = round(time.time() - started)
+    store(result)
+
+
+def store(result):
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(as_text(result), encoding="utf-8")
-    print(f"wrote {RESULTS.name} after {result['seconds']} s")
+    print(f"wrote {RESULTS.name}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from mmtokedu.explore import with_current_front  # noqa: E402  (beside the library, installed or not)
+from mmtokedu.explore._front import with_current_front  # noqa: E402  (beside the library, installed or not)
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

@@ -12,7 +12,6 @@ import json
 
 from mmtokedu.explore import _patches, _rvq, _rvq_golden, _vq, _vq_golden
 from mmtokedu.explore._front import front
-from mmtokedu.explore._front import with_current_front as with_current_front
 from mmtokedu.show.markup import Html
 
 GOLDEN = {"patches": _patches.golden, "vq": _vq_golden.golden, "rvq": _rvq_golden.golden}

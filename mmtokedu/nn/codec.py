@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from mmtokedu.arguments.common import check_floats, positive
 from mmtokedu.cuda._eager import eagerly
-from mmtokedu.nn.vq import Quantized, VectorQuantizer, widened
+from mmtokedu.nn.vq import Quantized, VectorQuantizer, _widened
 from mmtokedu.rvq import draw_stages, imdct, mdct, rvq_decode, rvq_encode
 from mmtokedu.samples.items import DATA
 from mmtokedu.vq import look_up, nearest_code, straight_through
@@ -59,7 +59,7 @@ class ResidualQuantizer(nn.Module):
             raise ValueError(f"vectors have shape {tuple(vectors.shape)}; expected (B, N, {self.D})")
         kept = self._draw(len(vectors)).to(vectors.device)
         codes = kept.new_full((*vectors.shape[:2], self.Q), DROPPED)
-        residual = widened(vectors)
+        residual = _widened(vectors)
         total, loss = torch.zeros_like(residual), residual.new_zeros(())
         for q, stage in enumerate(self.stages):
             here = kept > q  # (B,)
@@ -224,7 +224,7 @@ def rebuilding_loss(rebuilt, sound):
     >>> float(rebuilding_loss(sound, sound)), bool(rebuilding_loss(0 * sound, sound) > 7)
     (0.0, True)
     """
-    rebuilt, sound = widened(rebuilt), widened(sound)
+    rebuilt, sound = _widened(rebuilt), _widened(sound)
     loss = 10 * F.l1_loss(rebuilt, sound)
     for window in WINDOWS:
         ours, theirs = _spectrum(rebuilt, window), _spectrum(sound, window)

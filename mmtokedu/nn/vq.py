@@ -11,7 +11,7 @@ from mmtokedu.arguments.common import check_vectors
 from mmtokedu.arguments.vq import check_last, check_layer, check_levels, check_start
 from mmtokedu.cuda._eager import eagerly
 from mmtokedu.cuda.vq import averaged, sum_by_code
-from mmtokedu.nn import processes
+from mmtokedu.nn import _processes as processes
 
 _nearest = eagerly(vq.nearest_code)
 
@@ -137,7 +137,7 @@ class VectorQuantizer(nn.Module):
         """As any module's, but averages that went through float16 are named, not divided by 0."""
         for name in AVERAGES:
             if (stored := state_dict.get(prefix + name)) is not None:
-                state_dict[prefix + name] = widened(stored)  # assign=True would put it here as it is
+                state_dict[prefix + name] = _widened(stored)  # assign=True would put it here as it is
         usage = state_dict.get(prefix + "usage")
         lost = 0 if usage is None or usage.is_meta else int((~(usage > 0)).sum())
         if lost and self.learn == "ema":
@@ -180,10 +180,10 @@ class UnitQuantizer(VectorQuantizer):
 
 def _unit(vectors):
     """Scaled to length 1, in float32 at least: what keeps a length of 0 from dividing is 0 in float16."""
-    return nn.functional.normalize(widened(vectors), dim=-1)
+    return nn.functional.normalize(_widened(vectors), dim=-1)
 
 
-def widened(vectors):
+def _widened(vectors):
     """The same numbers as float32, or float64 where they are that."""
     return vectors if vectors.itemsize >= 4 else vectors.float()
 

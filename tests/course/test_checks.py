@@ -14,7 +14,7 @@ import pytest
 from mmtokedu import course
 from mmtokedu.course import Exercise, Mistake, outcome, same, slip
 
-TOPICS = [m.name for m in pkgutil.iter_modules(course.__path__) if not m.name.startswith("_")]
+TOPICS = [m.name for m in pkgutil.iter_modules(course.__path__) if not (m.ispkg or m.name.startswith("_"))]
 EXERCISES = [
     pytest.param(e, id=f"{t}: {e.name}")
     for t in TOPICS

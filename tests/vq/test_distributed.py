@@ -13,7 +13,7 @@ if not torch.distributed.is_available() or not torch.distributed.is_gloo_availab
 
 import two_processes
 
-from mmtokedu.nn import processes
+from mmtokedu.nn import _processes as processes
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [scenario.__name__ for scenario in two_processes.SCENARIOS]
