@@ -13,7 +13,7 @@ def read(kind, make):
     """The rows of `<kind>.toml`, in its order: a read-only mapping name -> make(name, row).
 
     >>> list(read("listeners", lambda name, row: row["title"]).items())[0]
-    ('whisper', 'Whisper')
+    ('whisper', 'Whisper (the encoder)')
     """
     text = resources.files(__name__).joinpath(f"{kind}.toml").read_text(encoding="utf-8")
     return MappingProxyType({name: make(name, row) for name, row in tomllib.loads(text).items()})
