@@ -13,6 +13,7 @@ import _timing  # before NumPy: it asks for one thread, and so does the line abo
 import numpy as np
 from _rvq_peers import MAKERS, NO_ANSWER, drawn, judge_stages
 from _timing import SETS, SKIPPED, optional
+from _vq_peers import blas_cores
 
 SIZES = {(7500, 8, 1024, 128): 25, (30_000, 8, 1024, 128): 7}  # (N, Q, K, D) -> rounds: 100 s of EnCodec, one and four
 PACKAGES = ("numpy", "torch", "faiss-cpu", "encodec", "vector-quantize-pytorch")
@@ -45,7 +46,9 @@ def residual(count, stages, size, width, rounds):
 
 def on_the_cpu():
     rows = [row for size, rounds in SIZES.items() for row in residual(*size, rounds)]
-    options = dict(packages=PACKAGES, rows=rows, skipped=dict(SKIPPED), notes=NOTES)
+    notes = *NOTES, blas_cores()
+    print(notes[-1])
+    options = dict(packages=PACKAGES, rows=rows, skipped=dict(SKIPPED), notes=notes)
     _timing.save("rvq-cpu", device=_timing.cpu_name(), threads=1, **options)
 
 

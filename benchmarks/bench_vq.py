@@ -15,7 +15,7 @@ import _timing  # before NumPy: it asks for one thread
 import _vq_gpu
 import numpy as np
 from _timing import SETS, SKIPPED, optional
-from _vq_peers import MAKERS, NO_ANSWER, drawn, judge
+from _vq_peers import MAKERS, NO_ANSWER, blas_cores, drawn, judge
 
 SIZES = {(4096, 64, 1024): 41, (65536, 64, 8192): 5, (16384, 256, 16384): 5}  # (N, D, K) -> rounds
 MEMORY_AT = (65536, 64, 8192)
@@ -79,7 +79,9 @@ def on_the_cpu():
                 row["peak_bytes"] = peak_bytes(row["name"], *size)
                 print(f"  {row['name']:46s} {row['peak_bytes'] / 2**20:7.1f} MiB", flush=True)
         rows += table
-    options = dict(packages=PACKAGES, rows=rows, skipped=dict(SKIPPED), notes=NOTES)
+    notes = *NOTES, blas_cores()
+    print(notes[-1])
+    options = dict(packages=PACKAGES, rows=rows, skipped=dict(SKIPPED), notes=notes)
     _timing.save("vq-cpu", device=_timing.cpu_name(), threads=1, **options)
 
 

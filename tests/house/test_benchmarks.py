@@ -3,6 +3,7 @@
 import datetime
 import importlib.util
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -156,3 +157,24 @@ for name, answer in (("changed", wrong), ("forgetful", forgetful)):
     first, second = done.stdout.splitlines()
     assert first.startswith("changed, stage 2: of 500 codes 1 are not the nearest")
     assert second.startswith("forgetful, stage 1:")
+
+
+def test_ours_is_held_to_what_its_docstring_says():
+    """One code of 2000 at 1.01 of the least distance, far from the origin: float32 may say so, `nearest_code` not."""
+    code = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import numpy as np
+from _vq_peers import blas_cores, judge
+check = judge(np.full((2000, 1), 100.0), np.array([[101.0], [98.995]]))
+codes = np.zeros(2000, int)
+check("nearest_code, NumPy", codes)
+codes[7] = 1
+check("another", codes)
+print(blas_cores())
+check("nearest_code, NumPy", codes)"""
+    command = [sys.executable, "-c", code, str(BENCHMARKS), str(BENCHMARKS.parent)]
+    environment = os.environ | {"OPENBLAS_CORETYPE": "Haswell"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.stdout.endswith("OPENBLAS_CORETYPE Haswell\n"), done.stderr  # the first two passed
+    assert done.stderr.startswith("nearest_code, NumPy: of 2000 codes 1 are not the nearest"), done.stderr

@@ -97,6 +97,13 @@ def half_way(rng, Q=2, D=16, K=90, nearer=2e-5):
     return vectors.astype(np.float32), codebooks
 
 
+def shorter_stage(rng, D=64):
+    """Nearly half-way between two codes of a second stage, an axis each; the first has all signs, also when scaled."""
+    signs, axes = 8 * rng.choice(np.float32([-1, 1]), (D, D)), np.eye(D, dtype=np.float32)
+    left = axes * np.float32(0.5001) + np.roll(axes, 1, axis=1) * np.float32(0.4999)
+    return signs + left, np.stack([signs, axes])
+
+
 def far_apart(rng, Q=2):
     """Next to nothing beside large codes, and rows of very different length: each row is scaled by itself."""
     vectors = rng.standard_normal((40, 20), np.float32) * np.geomspace(1e-20, 1e14, 40).astype(np.float32)[:, None]
@@ -424,6 +431,7 @@ RESIDUAL_CASES = {  # for few rows 64 short codes are a tile
     "ordinary": lambda rng: ordinary(rng, 40, 3, 100, 20),
     "ordinary, wide": lambda rng: ordinary(rng, 20, 2, 70, 256),
     "nearly half-way": lambda rng: half_way(rng, nearer=5e-4),
+    "nearly half-way, a shorter stage": shorter_stage,
     "lattice": lambda rng: lattice(rng, 70, 3, 200),
     "lattice of whole tiles": lambda rng: lattice(rng, 70, 2, 128),
     "one row, one code": lambda rng: lattice(rng, 1, 2, 1),
