@@ -89,7 +89,7 @@ def test_a_hand_worked_pair_of_stages(encoder):
     assert rvq_encode_plain(vectors, codebooks).tolist() == by_definition(vectors, codebooks).tolist() == expected
 
 
-SIZES = [  # N, Q, K, D; the kernel has blocks of 16 to 64 rows and 32 or 64 codes, and takes up to 256 numbers
+SIZES = [  # N, Q, K, D; the kernel has blocks of 16 to 64 rows and 32, 64 or 128 codes, and takes up to 256 numbers
     (0, 1, 5, 3), (0, 3, 1, 129), (1, 1, 1, 1), (1, 4, 257, 5), (1, 9, 1, 64), (63, 8, 5, 3), (63, 3, 64, 16),
     (63, 2, 33, 257), (100, 2, 257, 64), (100, 3, 65, 129), (17, 2, 33, 256), (130, 1, 64, 17),
 ]  # fmt: skip
