@@ -156,8 +156,26 @@ def wide_and_off(rng):
     return ((x * size + middle).astype(np.float32) for x in (vectors[-20:], codebooks))
 
 
+def tied(rng, a, b):
+    """Of 300 codes a and b are equal and near, all others are far: settling sees 256 of them, then the rest."""
+    codebook = rng.standard_normal((300, 4), np.float32) + np.float32(20)
+    codebook[[a, b]] = [1, 0, 0, 0]
+    return codebook[[a] * 20] + np.float32(0.1) * rng.standard_normal((20, 4), np.float32), codebook[None]
+
+
+def circle(rng):
+    """All but one of 256 codes, on a circle: every score is below 0. Vectors that halves cannot tell, but float32 can."""
+    angle = 2 * np.pi * np.arange(255) / 255
+    codebook = 4 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    angle = angle[rng.integers(0, 255, 40)] + 0.19 * np.pi / 255
+    return np.float32(1.9 * np.stack([np.cos(angle), np.sin(angle)], axis=1)), np.float32(codebook)[None]
+
+
 SEARCH_CASES = {  # 64 numbers are multiplied at once, of longer vectors 32; settling takes 64 of any,
     # and 256 codes at once, of longer vectors 128
+    "tied in the first tile": lambda rng: tied(rng, 3, 7),
+    "tied across tiles": lambda rng: tied(rng, 3, 290),
+    "circle": circle,
     "lattice": lambda rng: lattice(rng, 70, 1, 200),
     "lattice of one tile": lambda rng: lattice(rng, 20, 1, 60),
     "lattice of whole tiles": lambda rng: lattice(rng, 70, 1, 128),
