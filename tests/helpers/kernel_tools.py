@@ -89,7 +89,7 @@ def fence(patch, kernels, name, module, roles, seen=None):
     patch.setattr(kernels, name, between_margins)
 
 
-def between(x, value, margin=600):
+def between(x, value, margin=4096):
     """A copy of x between two margins of `value`, and the margins."""
     room = torch.full((x.numel() + 2 * margin,), value, dtype=x.dtype, device=x.device)
     inside = room[margin : margin + x.numel()].view(x.shape)
