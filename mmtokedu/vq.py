@@ -44,7 +44,7 @@ def nearest_code(vectors, codebook):
     vectors (N, D) and codebook (K, D), floats of any width; returns codes (N,) int64. Wherever the vectors lie and
     however the codes are spread, the squared distance of the chosen code is at most 1.00001 of the least one; of
     equal codes, and of equal distances, the lowest index wins.
-    The nearest e of a z has the largest z.e - |e|^2/2, which one product of matrices finds for a tile of both. Where
+    The nearest e of a z has the largest z.e - e.e/2, which one product of matrices finds for a tile of both. Where
     rounding may have decided, the product is made again in float64, and where that cannot tell either, the
     differences themselves are squared and added: see `_Search`.
 
