@@ -174,7 +174,7 @@ def test_qwen_rows_any_numbers(backend, shape, patch, merge, temporal):
     result = outcome(qwen_rows, backend.give(frames), patch=patch, merge=merge, temporal=temporal)
     fits = len(shape) == 4 and min(shape) >= 1 and whole(patch, merge, temporal) and temporal < 10**9
     fits = fits and not (shape[1] % (int(patch) * int(merge)) or shape[2] % (int(patch) * int(merge)))
-    if len(shape) == 4 and temporal == 10**30:
+    if len(shape) == 4 and whole(temporal) and temporal == 10**30:
         assert result is None  # nobody has the memory to repeat one frame so often
         return
     assert (result is not None) == fits
