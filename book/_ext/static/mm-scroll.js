@@ -3,6 +3,7 @@
 (() => {
   const boxes = 'pre, .cell_output > .output, .pst-scrollable-table-container, .mm-table, mjx-container[display="true"]';
   const mark = box => {
+    box.tabIndex = -1; // measured without the sticky first column of mm-page.css: it is narrower, and could undo its cause
     box.tabIndex = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ? 0 : -1;
   };
   const sizes = new ResizeObserver(entries => entries.forEach(entry => mark(entry.target)));
