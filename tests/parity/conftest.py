@@ -1,6 +1,7 @@
 """What the live parity tests share: both sides are asked, what they said is counted, and the counts are printed."""
 
 import pytest
+from near_ties import regrets
 from peers import ask
 
 
@@ -29,3 +30,25 @@ def compare(capsys):
         assert agreed > len(inputs) // 2  # a peer that refuses everything proves nothing
 
     return check
+
+
+@pytest.fixture
+def tally(capsys):
+    """Print three counts of codes under a name and return them: agreed, near ties, disagreed (theirs is not nearest).
+
+    `searches` are (vectors, codebook, our codes, the peer's): of a stack of codebooks one for each stage.
+    """
+
+    def count(name, *searches):
+        agreed = near = wrong = 0
+        for vectors, codebook, ours, theirs in searches:
+            differ = ours != theirs
+            over = regrets(theirs[differ], vectors[differ], codebook)
+            agreed += int((~differ).sum())
+            near += int((over <= 4).sum())
+            wrong += int((over > 4).sum())
+        with capsys.disabled():
+            print(f"\n  {name:64} {agreed:6} agreed {near:5} near ties {wrong:5} disagreed", end="")
+        return agreed, near, wrong
+
+    return count

@@ -9,7 +9,7 @@ import importlib.util
 import numpy as np
 import peers_rvq
 import pytest
-from near_ties import assert_residual, regrets, stages
+from near_ties import assert_residual, stages
 from peers import needs
 
 from mmtokedu import rvq, vq
@@ -53,22 +53,13 @@ def data(request):
 
 
 @pytest.fixture
-def tally(capsys):
-    """Print under a name, over all stages: agreed, near ties, disagreed (theirs is not nearest); and whole rows alike."""
+def tally_stages(tally):
+    """`tally` over all stages, each on what the peer's own codes left for it; and how many whole rows are alike."""
 
     def count(name, vectors, codebooks, theirs):
-        agreed = near = wrong = 0
-        for column, residual, codebook in stages(theirs, vectors, codebooks):
-            differ = vq.nearest_code(residual, codebook) != column
-            over = regrets(column[differ], residual[differ], codebook)
-            agreed += int((~differ).sum())
-            near += int((over <= 4).sum())
-            wrong += int((over > 4).sum())
-        alike = int((rvq.rvq_encode(vectors, codebooks) == theirs).all(axis=1).sum())
-        with capsys.disabled():
-            print(f"\n  {name:64} {agreed:6} agreed {near:4} near ties {wrong:4} disagreed", end="")
-            print(f"   {alike} of {len(theirs)} rows alike", end="")
-        return agreed, near, wrong, alike
+        each = stages(theirs, vectors, codebooks)
+        counts = tally(name, *((left, book, vq.nearest_code(left, book), column) for column, left, book in each))
+        return *counts, int((rvq.rvq_encode(vectors, codebooks) == theirs).all(axis=1).sum())
 
     return count
 
@@ -79,21 +70,21 @@ def test_our_codes_are_nearest_in_every_stage(data):
 
 
 @pytest.mark.parametrize("peer", peers_rvq.ENCODE)
-def test_codes_of_every_stage(tally, data, peer):
+def test_codes_of_every_stage(tally_stages, data, peer):
     name, vectors, codebooks = data
     theirs = needs(peers_rvq.ENCODE[peer], vectors, codebooks)
-    agreed, _, wrong, alike = tally(f"{name} ({peer})", vectors, codebooks, theirs)
+    agreed, _, wrong, alike = tally_stages(f"{name} ({peer})", vectors, codebooks, theirs)
     assert wrong == 0
     assert agreed >= 0.99 * theirs.size and alike >= 0.97 * len(theirs)
 
 
-def test_codes_of_the_authors_encodec(tally, data):
+def test_codes_of_the_authors_encodec(tally_stages, data):
     """Not in the peers' environment: its torchaudio asks for another torch. Where somebody has it, it is asked too."""
     if importlib.util.find_spec("encodec") is None:
         pytest.skip("encodec is not installed")
     name, vectors, codebooks = data
     theirs = peers_rvq.authors_encodec_codes(vectors, codebooks)
-    agreed, _, wrong, _ = tally(f"{name} (encodec)", vectors, codebooks, theirs)
+    agreed, _, wrong, _ = tally_stages(f"{name} (encodec)", vectors, codebooks, theirs)
     assert wrong == 0 and agreed >= 0.99 * theirs.size
 
 
@@ -120,16 +111,16 @@ def test_equal_codes_give_the_first(data):
 # Quantizers that are built otherwise
 
 
-def test_dac_looks_for_directions(tally):
+def test_dac_looks_for_directions(tally_stages):
     """It compares vectors scaled to length 1, and takes the code off at its own length: among codes of one length that
     is the nearest, among others it is not."""
     vectors, codebooks = normal(np.random.default_rng(3), 1000, 4, 256, 8)
     unit = codebooks / np.linalg.norm(codebooks, axis=2, keepdims=True)
     same = needs(peers_rvq.dac_codes, vectors, unit)
-    agreed, _, wrong, _ = tally("codes of length 1 (transformers DAC)", vectors, unit, same)
+    agreed, _, wrong, _ = tally_stages("codes of length 1 (transformers DAC)", vectors, unit, same)
     assert wrong == 0 and agreed >= 0.99 * same.size
     other = peers_rvq.dac_codes(vectors, codebooks)
-    *_, wrong, alike = tally("codes of any length (transformers DAC)", vectors, codebooks, other)
+    *_, wrong, alike = tally_stages("codes of any length (transformers DAC)", vectors, codebooks, other)
     assert wrong > 0.2 * other.size and alike < 0.4 * len(other)
     for column, residual, codebook in stages(other, vectors, codebooks):
         directions = residual @ (codebook / np.linalg.norm(codebook, axis=1, keepdims=True)).T

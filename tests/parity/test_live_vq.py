@@ -7,7 +7,7 @@ must be nearest as exactly as float32 can tell. Disagreements that are known are
 import numpy as np
 import peers_vq
 import pytest
-from near_ties import assert_nearest, regrets
+from near_ties import assert_nearest
 from peers import needs
 
 from mmtokedu import vq
@@ -43,21 +43,6 @@ def data(request):
     return request.param, *DATA[request.param](np.random.default_rng(0))
 
 
-@pytest.fixture
-def tally(capsys):
-    """Print three counts under a name and return them: agreed, near ties, disagreed (theirs is not nearest)."""
-
-    def count(name, vectors, codebook, ours, theirs):
-        differ = ours != theirs
-        over = regrets(theirs[differ], vectors[differ], codebook)
-        agreed, near, wrong = int((~differ).sum()), int((over <= 4).sum()), int((over > 4).sum())
-        with capsys.disabled():
-            print(f"\n  {name:62} {agreed:6} agreed {near:5} near ties {wrong:5} disagreed", end="")
-        return agreed, near, wrong
-
-    return count
-
-
 def test_our_codes_are_nearest(data):
     _, vectors, codebook = data
     assert_nearest(vq.nearest_code(vectors, codebook), vectors, codebook)
@@ -68,7 +53,7 @@ def test_nearest_codes(tally, data, peer):
     name, vectors, codebook = data
     theirs = needs(peers_vq.NEAREST[peer], vectors, codebook)
     ours = vq.nearest_code(vectors, codebook)
-    agreed, near, wrong = tally(f"{name} ({peer})", vectors, codebook, ours, theirs)
+    agreed, near, wrong = tally(f"{name} ({peer})", (vectors, codebook, ours, theirs))
     assert wrong == 0
     assert agreed >= 0.95 * len(vectors)  # many near-equal codes on the photos; a random answer agrees on none
 
@@ -234,7 +219,7 @@ def test_a_common_offset_drowns_the_expanded_square(tally, offset):
     expanded = (vectors**2).sum(axis=1, keepdims=True) - 2 * vectors @ codebook.T + (codebook**2).sum(axis=1)
     answers = {"NumPy": expanded.argmin(axis=1)}
     answers |= {peer: needs(call, vectors, codebook) for peer, call in peers_vq.NEAREST.items()}
-    lost = {name: tally(f"offset {offset} ({name})", *judged, ours, theirs)[2] for name, theirs in answers.items()}
+    lost = {name: tally(f"offset {offset} ({name})", (*judged, ours, theirs))[2] for name, theirs in answers.items()}
     assert lost.pop("scikit-learn") == 0
     assert min(lost.values()) > {100: 0.7, 1000: 0.99}[offset] * len(vectors), lost
 
