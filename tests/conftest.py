@@ -1,5 +1,6 @@
 """Backends as a fixture: a property is written once and holds for NumPy, torch, the Triton interpreter and a card."""
 
+import inspect
 import os
 
 import numpy as np
@@ -66,10 +67,25 @@ def rng():
 
 
 def pytest_collection_modifyitems(items):
-    """What a test asks of its fixtures says what it needs: a tensor is torch's, and in the interpreter a kernel's."""
+    """What a test asks of its fixtures, or says in its own lines, tells what it needs: a tensor is torch's.
+
+    In the interpreter, and on a card, a backend's tensors go through a kernel.
+    """
     for item in items:
         name = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
         if name in ("torch", "triton", "cuda") or "tensors" in getattr(item, "fixturenames", ()):
             item.add_marker("torch")
             if INTERPRETER or name == "cuda":
                 item.add_marker("kernel")
+        elif hasattr(item.module, "torch") or "torch" in inspect.getsource(item.function):
+            item.add_marker("torch")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """The leg without torch leaves out what is marked `torch`; so what it skips for want of torch would run nowhere."""
+    report = yield
+    unmarked = torch is None and report.skipped and not item.get_closest_marker("torch")
+    if unmarked and "could not import 'torch'" in str(report.longrepr):
+        report.outcome, report.longrepr = "failed", f"{item.nodeid} needs torch, and no marker says so"
+    return report
