@@ -433,18 +433,18 @@ def quick():
 
     from mmtokedu.nn.codec import SpeechCodec, train
 
-    found = run_kmeans(160, False, 0)
+    found = run_kmeans(320, False, 0)
     for stages in (1, 8):
         print(f"k-means, Q = {stages}:", {k: round(v, 2) for k, v in found["tests"]["new_voice"][str(stages)].items()})
     torch.manual_seed(0)
     model = SpeechCodec(Q=Q, K=K)
-    train(model, [torch.from_numpy(recording.sound) for recording in samples.speech("train")], 40)
+    train(model, [torch.from_numpy(recording.sound) for recording in samples.speech("train")], 20)
     found = test("new_voice", lambda sound: rebuild_all(model, sound))
     for stages in ("1", "8", "unquantized"):
-        print(f"codec, 40 steps, Q = {stages}:", {k: round(v, 2) for k, v in found[stages].items()})
+        print(f"codec, 20 steps, Q = {stages}:", {k: round(v, 2) for k, v in found[stages].items()})
     data = stream_data(model)
     for layout in LAYOUTS:
-        bits = run_stream(layout, 0, *data, K, updates=5)
+        bits = run_stream(layout, 0, *data, K, updates=1)
         print(f"{layout}: {bits['bits']:.1f} bits a frame, {bits['positions']} positions")
 
 

@@ -46,3 +46,11 @@ def test_a_leg_over_its_budget_fails(tmp_path, leg, budget, result):
 def test_no_leg_chooses_files_by_name():
     """Files are chosen by markers, not by their names: a new file is in every leg until it says what it needs."""
     assert not re.findall(r"--ignore-glob|--deselect", LEGS.read_text())
+
+
+def test_the_first_two_legs_share_all_tests():
+    """What one leaves out the other runs: the same markers, once denied."""
+    chosen = dict(
+        re.findall(r'^leg_(\w+)\(\) \{.*"\$\{tests\[@\]\}" -m "([^"]+)"; \}$', LEGS.read_text(), re.MULTILINE)
+    )
+    assert chosen["numpy"] == f"not ({chosen['torch']})"

@@ -485,14 +485,14 @@ def test_quick_prints_and_writes_nothing(experiment, monkeypatch, capsys, tmp_pa
         monkeypatch.setattr(experiment, name, tmp_path / name)
     experiment.main(["--quick"])
     printed = capsys.readouterr().out
-    assert all(word in printed for word in ("k-means, Q = 8", "codec, 40 steps, Q = 8", "flattened", "delayed"))
+    assert all(word in printed for word in ("k-means, Q = 8", "codec, 20 steps, Q = 8", "flattened", "delayed"))
     snr = {
         line.split(":")[0]: float(line.split("'snr': ")[1].split(",")[0])
         for line in printed.splitlines()
         if "snr" in line
     }
     assert snr["k-means, Q = 8"] > snr["k-means, Q = 1"] + 2
-    assert snr["codec, 40 steps, Q = 8"] > snr["codec, 40 steps, Q = 1"] + 0.5
+    assert snr["codec, 20 steps, Q = 8"] > snr["codec, 20 steps, Q = 1"] + 0.5
     assert not list(tmp_path.iterdir())
 
 
