@@ -1,11 +1,12 @@
 """Open every page of the built book in Chromium and report what a reader would trip over.
 
-    python tests/browser/check_site.py _build/html [--shots DIR] [--json FILE] [--only 'notebooks/*']
+    python tests/browser/check_site.py _build/html [--shots DIR] [--json FILE] [--only 'notebooks/*'] [--every-view]
 
 Every page is opened over http in light (on a desktop, then narrowed) and in dark (on a phone, then widened), so each is
-judged light and dark at 1280 and 375 px, and once more from the folder (file://). Folded parts are opened first. One
-browser opens several tabs at a time, the largest pages first; findings come in order of page, view and kind. A finding
-has a kind, and the exit code is 1 when there is any:
+judged light and dark at 1280 and 375 px, and once more from the folder (file://). Folded parts are opened first. The
+contrast of text, which takes axe longest, is judged where a mode is first seen: light on a desktop, dark on a phone
+(--every-view: in all four). One browser opens several tabs at a time, the largest pages first; findings come in order
+of page, view and kind. A finding has a kind, and the exit code is 1 when there is any:
 
     console     an error in the browser's console, or an uncaught exception
     external    a request that leaves the book
@@ -266,7 +267,7 @@ PROBES = {
 # Two things axe is spared, being reported by other kinds: `alt` (which asks for more than image-alt) and MathJax's error
 # boxes. And of the words of code that look alike (same colours on the same ground) it is shown the first: most of its time
 # would go into the contrast of thousands of them.
-AXE = """() => {
+AXE = """contrast => {
   const seen = new Set();
   for (const word of document.querySelectorAll("pre span:not(:has(*))")) {
     const style = getComputedStyle(word), look = [style.color, style.fontSize, style.fontWeight, style.opacity];
@@ -278,7 +279,7 @@ AXE = """() => {
   return axe.run({exclude: ["mjx-merror"]}, {
     runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"],
     resultTypes: ["violations"],
-    rules: {"image-alt": {enabled: false}},
+    rules: {"image-alt": {enabled: false}, "color-contrast": {enabled: contrast}},
   }).then(result => result.violations.flatMap(v => v.nodes.map(node => [v.id, node.html, reason(node)])));
 }"""
 
@@ -321,10 +322,10 @@ def listening(page, inside: str, seen: list[tuple[str, str]]):
             page.remove_listener(event, handler)
 
 
-async def run_axe(page, used: set[int]) -> list[str]:
+async def run_axe(page, used: set[int], contrast: bool) -> list[str]:
     """Violations axe finds in the page, less the allowed ones (whose places in ALLOWED are added to `used`)."""
     found = []
-    for rule, markup, message in await page.evaluate(AXE):
+    for rule, markup, message in await page.evaluate(AXE, contrast):
         allowed = [i for i, (r, pattern, _) in enumerate(ALLOWED) if r == rule and re.search(pattern, markup)]
         used.update(allowed)
         if not allowed:
@@ -398,13 +399,17 @@ async def examine(context, address: str, inside: str, findings: list[tuple[str, 
 
 
 class Site(NamedTuple):
-    """What every check needs: the folder, its address, axe, where screenshots go, allowances used so far."""
+    """What every check needs: the folder, its address, axe, where screenshots go, allowances used so far.
+
+    `every_view`: contrast is judged in every view.
+    """
 
     root: pathlib.Path
     base: str
     axe: str
     shots: pathlib.Path | None
     used: set[int]
+    every_view: bool = False
 
 
 async def check_mode(site: Site, context, clipboard, name: str, mode: str, widths: tuple[int, ...]) -> list[Finding]:
@@ -427,7 +432,8 @@ async def check_mode(site: Site, context, clipboard, name: str, mode: str, width
         await page.evaluate(site.axe)
         for width in widths:
             await resize(page, width)
-            found = await probe(page) + [("axe", detail) for detail in await run_axe(page, site.used)]
+            contrast = site.every_view or width == widths[0]
+            found = await probe(page) + [("axe", detail) for detail in await run_axe(page, site.used, contrast)]
             findings.extend([Finding(name, f"http {mode} {width}", *pair) for pair in found])
 
     await examine(context, site.base + name, site.base, general, look)
@@ -589,10 +595,11 @@ def stale_allowances(used: set[int]) -> list[Finding]:
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 
-def check_site(root, *, only="*", shots=None, tabs=3, progress=print) -> list[Finding]:
+def check_site(root, *, only="*", shots=None, tabs=3, every_view=False, progress=print) -> list[Finding]:
     """All findings of a built book, in order of page, view and kind.
 
-    `only` restricts the pages that are opened (links are always checked); `shots` is a folder for full-page pictures.
+    `only` restricts the pages that are opened (links are always checked); `shots` is a folder for full-page pictures;
+    `every_view` judges contrast in each of the four views, not in two.
     """
     root = pathlib.Path(root).resolve()
     parsed = parse_pages(root, book_pages(root))
@@ -602,7 +609,7 @@ def check_site(root, *, only="*", shots=None, tabs=3, progress=print) -> list[Fi
     if shots:
         pathlib.Path(shots).mkdir(parents=True, exist_ok=True)
     with serve(root) as base:
-        site = Site(root, base, axe_source(), shots and pathlib.Path(shots), set())
+        site = Site(root, base, axe_source(), shots and pathlib.Path(shots), set(), every_view)
         findings = check_links(root, parsed) + check_pages(site, names, tabs, progress)
         if only == "*":
             findings += check_behaviour(site, [n for n in names if n != "search.html"], parsed)
@@ -631,11 +638,12 @@ def main() -> int:
     parser.add_argument("--json", help="write the findings to this file")
     parser.add_argument("--only", default="*", help="open only the pages that match, such as 'notebooks/*'")
     parser.add_argument("--tabs", type=int, default=3, help="pages open at a time (default 3)")
+    parser.add_argument("--every-view", action="store_true", help="judge contrast in all four views")
     args = parser.parse_args()
     start = time.perf_counter()
-    findings = check_site(
-        args.root, only=args.only, shots=args.shots, tabs=args.tabs, progress=functools.partial(print, flush=True)
-    )
+    progress = functools.partial(print, flush=True)
+    options = dict(only=args.only, shots=args.shots, tabs=args.tabs, every_view=args.every_view)
+    findings = check_site(args.root, **options, progress=progress)
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps([f._asdict() for f in findings], indent=1) + "\n")
     if findings:

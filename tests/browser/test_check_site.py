@@ -161,8 +161,15 @@ def views(judged, name):
 
 def test_a_finding_names_the_views_it_is_seen_in(judged):
     assert views(judged, "overflow") == {"http light 375", "http dark 375"}
-    assert views(judged, "axe-dark-contrast") == {"http dark 1280", "http dark 375"}
+    assert views(judged, "axe-dark-contrast") == {"http dark 375"}
     assert views(judged, "failed-in-folder") == {"file:// light 1280"}
+
+
+def test_contrast_is_judged_in_every_view_on_request(tmp_path):
+    pages = {"faint": page("Faint page", SUBTLE["axe-dark-contrast"][1])}
+    folder = write_site(tmp_path, pages)
+    findings = checker.check_site(folder, only="faint*", every_view=True, progress=quiet)
+    assert {finding.view for finding in findings} == {"http dark 1280", "http dark 375"}
 
 
 def behaviour(folder: pathlib.Path) -> set[tuple[str, str]]:
