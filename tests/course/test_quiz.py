@@ -24,7 +24,7 @@ def one(stem, name):
 @pytest.mark.parametrize("question", QUESTIONS, ids=named)
 def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question):
     for parameters in quiz.drawings(question):
-        asked = quiz.ask(question, parameters)
+        asked = quiz.filled(question, parameters)
         assert asked.reply(asked.answer)[0]
         for number, cause in asked.wrong:
             assert asked.reply(number) == (False, cause)
@@ -90,7 +90,7 @@ def test_shuffled_words_are_shuffled_outputs():
 
 def test_without_a_seed_the_first_values_with_one_the_same_everywhere():
     question = one("patches", "rows")
-    assert quiz.draw(question) == quiz.ask(question, {"side": 224, "patch": 14})
+    assert quiz.draw(question) == quiz.filled(question, {"side": 224, "patch": 14})
     assert [quiz.draw(question, seed).answer for seed in "abcd"] == [1024, 1600, 1024, 1600]
     choice = one("patches", "resize")
     assert all(quiz.draw(choice, seed) == quiz.draw(choice, str(seed)) for seed in range(10))
