@@ -59,14 +59,13 @@ return class extends Explorable {
       transform: rotate(42deg); margin: 0 .55em .1em .2em }
     .cross::before { content: "×"; font-weight: 650; margin-inline-end: .4em }
     form { display: grid; gap: .7rem; margin: 0 } fieldset { border: 0; margin: 0; padding: 0; min-width: 0; display: grid; gap: .15rem }
-    legend, .text { padding: 0; margin: 0 0 .35rem; font-size: 1rem; color: var(--ink); max-width: 38rem; font-family: var(--mm-serif, inherit); display: block; line-height: 1.55 }
-    .option { display: grid; grid-template-columns: auto 1fr; gap: .6rem; align-items: baseline; font-size: 1rem; color: var(--ink); padding: .3rem 0; cursor: pointer }
-    .option input { margin: 0; width: 1.05rem; height: 1.05rem; min-height: 0; accent-color: var(--main); align-self: start; margin-top: .2rem }
-    .row input { width: 9rem; flex: 0 1 auto } .reply { max-width: 38rem } .reply b { font-weight: 650 }
-    details { border: 0; padding: 0; font-size: .95rem } details p { max-width: 38rem; padding: .1rem 0 .2rem }
-    summary { color: var(--muted); min-height: 1.5rem; width: fit-content } summary:hover { color: var(--ink) }
-    .answer { border-inline-start: 3px solid var(--rule); padding-inline-start: .8rem; max-width: 38rem }
-    @media (pointer: coarse) { .option { padding: .6rem 0 } .option input { min-height: 0 } summary { padding: .6rem 0 } }`;
+    legend, .text { padding: 0; margin: 0 0 .2rem; font-size: 1em; color: var(--ink); max-width: 38rem; font-family: var(--mm-serif, inherit); display: block; line-height: 1.55 }
+    .option { display: grid; grid-template-columns: auto 1fr; gap: .6rem; font-size: 1em; color: var(--ink); padding: .25rem 0; cursor: pointer }
+    .option input { margin: .2rem 0 0; width: 1.05rem; height: 1.05rem; min-height: 0; accent-color: var(--main) }
+    .row input { width: 7.5rem; flex: 0 1 auto } #unit { margin-inline-end: .6rem } .reply, .told { max-width: 38rem }
+    .quiet { border: 0; background: none; padding: .25rem .5rem; color: var(--muted); text-decoration: underline; text-underline-offset: .2em } .quiet:hover { color: var(--ink) }
+    .told { border-inline-start: 3px solid var(--rule); padding-inline-start: .8rem }
+    @media (pointer: coarse) { .option { padding: .6rem 0 } .option input { min-height: 0 } }`;
 
   connectedCallback() {
     if (this.asked ??= this.question()) super.connectedCallback(); // without a question the plain text stays
@@ -78,35 +77,36 @@ return class extends Explorable {
     try { return JSON.parse(this.getAttribute("question")); } catch { return null; }
   }
 
-  settings() { return { right: kept().has(this.asked.name), reply: null, shown: false }; }
+  settings() { return { right: kept().has(this.asked.name), reply: null, hint: false, shown: false }; }
 
   build($) { // see base.js
-    const { kind, label, unit, hint, said, why } = this.asked, choice = kind === "choice";
+    const { kind, text, hint, said, why, options, answer } = this.asked, choice = kind === "choice";
     $.tick = element("span", { class: "tick check" }, "answered");
-    $.title = element("div", { class: "title" }, label, $.tick);
+    $.hint = element("p", { class: "told", id: "hint" }, element("b", {}, "Hint. "), hint);
+    $.answer = element("p", { class: "told", id: "answer" }, element("b", {}, "Answer. "), said, choice ? " " : ". ", choice ? options[answer][1] : why);
     $.reply = element("p", { class: "reply", id: "reply" });
-    $.hint = element("details", {}, element("summary", {}, "Hint"), element("p", {}, hint));
-    $.show = button("", () => this.show(), { "aria-controls": "answer" });
-    $.again = button("Ask again", () => this.forget({ focus: true }));
-    $.answer = element("p", { class: "answer", id: "answer" }, element("b", {}, choice ? said : `${said}.`), ` ${choice ? this.asked.options[this.asked.answer][1] : why}`);
-    $.form = element("form", { novalidate: "" }, ...(choice ? this.choice($) : this.number($, unit)));
+    const check = element("button", { type: "submit", class: "main" }, "Check");
+    $.openHint = button("", () => this.set({ hint: !this.state.hint }), { class: "quiet", "aria-controls": "hint" });
+    $.show = button("", () => this.set({ shown: !this.state.shown }), { class: "quiet", "aria-controls": "answer" });
+    $.again = button("Ask again", () => this.forget({ focus: true }), { class: "quiet" });
+    const row = element("div", { class: "row" }, ...(choice ? [] : this.number($)), check, $.openHint, $.show, $.again);
+    const parts = choice ? [element("fieldset", {}, element("legend", {}, text), ...this.choice($))]
+      : [element("label", { class: "text", for: "said" }, text)];
+    $.form = element("form", { novalidate: "" }, ...parts, row);
     $.form.addEventListener("submit", (event) => { event.preventDefault(); this.check(); });
     $.form.addEventListener("input", () => this.state.reply && this.set({ reply: null }));
-    return [$.title, $.form, $.reply, $.hint, element("div", { class: "row" }, $.show, $.again), $.answer];
+    return [element("div", { class: "title" }, this.asked.label, $.tick), $.form, $.reply, $.hint, $.answer];
   }
 
-  number($, unit) {
+  number($) {
     $.input = element("input", { id: "said", autocomplete: "off", autocapitalize: "off", spellcheck: "false", maxlength: "60",
       "aria-describedby": "unit reply" });
-    return [element("label", { class: "text", for: "said" }, this.asked.text), element("div", { class: "row" }, $.input,
-      element("span", { id: "unit" }, unit), element("button", { type: "submit", class: "main" }, "Check"))];
+    return [$.input, element("span", { id: "unit" }, this.asked.unit)];
   }
 
   choice($) {
     $.options = this.asked.options.map((_, value) => element("input", { type: "radio", name: "said", value, "aria-describedby": "reply" }));
-    const labels = this.asked.options.map(([text], value) => element("label", { class: "option" }, $.options[value], element("span", {}, text)));
-    return [element("fieldset", {}, element("legend", {}, this.asked.text), ...labels),
-      element("div", { class: "row" }, element("button", { type: "submit", class: "main" }, "Check"))];
+    return this.asked.options.map(([text], value) => element("label", { class: "option" }, $.options[value], element("span", {}, text)));
   }
 
   said() { // what the reader says: a number, an option's place, or null
@@ -121,40 +121,37 @@ return class extends Explorable {
       this.set({ reply: { says, known: true } });
     } else {
       const found = reply(this.asked, said);
-      this.set({ reply: found, right: this.state.right || found.right });
+      this.set({ reply: found, right: this.state.right || found.right, shown: this.state.shown && !found.right });
       if (found.right) keep(this.asked.name, true);
     }
-    const { right, says, known } = this.state.reply;
-    const more = right || known || this.asked.kind === "choice" || this.$.hint.open ? "" : " There is a hint.";
+    const { right, says, known } = this.state.reply, hint = right || known || this.$.options || this.state.hint ? "" : " There is a hint.";
     this.$.live.textContent = ""; // the same words once more are news, too
-    this.speak((right ? "Right. " : said === null ? "" : "Not this. ") + says + more);
-  }
-
-  show() {
-    this.set({ shown: !this.state.shown });
-    if (this.state.shown) this.speak(`The answer: ${this.$.answer.textContent}`);
+    this.speak((right ? "Right. " : said === null ? "" : "Not this. ") + says + hint);
   }
 
   forget({ focus = false } = {}) { // as if it had never been asked
     keep(this.asked.name, false);
     this.$.form.reset();
-    this.$.hint.open = false;
-    this.set({ right: false, reply: null, shown: false });
+    this.set({ right: false, reply: null, hint: false, shown: false });
     if (focus) (this.$.input ?? this.$.options[0]).focus();
   }
 
   tell() {
-    const { $ } = this, { right, reply: told, shown } = this.state, marked = told && "right" in told;
+    const { $ } = this, { right, reply: told, hint, shown } = this.state, marked = told && "right" in told;
     $.app.setAttribute("aria-label", this.asked.label);
     $.app.classList.toggle("right", right);
     $.tick.hidden = !right;
-    $.again.hidden = !(right || shown);
     $.reply.className = `reply ${marked ? (told.right ? "check" : "cross") : ""}`;
     $.reply.hidden = !told;
     $.reply.replaceChildren(...(marked ? [element("b", {}, told.right ? "Right. " : "Not this. ")] : []), told?.says ?? "");
-    $.show.textContent = shown ? "Hide the answer" : "Show the answer";
-    $.show.setAttribute("aria-expanded", String(shown));
-    $.answer.hidden = !shown;
+    for (const [opener, node, open, name] of [[$.openHint, $.hint, hint, "hint"], [$.show, $.answer, shown, "answer"]]) {
+      if (open && node.hidden) this.speak(node.textContent);
+      node.hidden = !open;
+      opener.setAttribute("aria-expanded", String(open));
+      opener.textContent = `${open ? "Hide" : "Show"} the ${name}`;
+    }
+    $.show.hidden = Boolean(told?.right); // it has just been said
+    $.again.hidden = !right;
     if (this.hasAttribute("data-right") === right) return;
     this.toggleAttribute("data-right", right);
     this.dispatchEvent(new CustomEvent("mm-ask", { bubbles: true }));

@@ -159,8 +159,8 @@ def load(stem):
 
     Raises ValueError for a page without questions, and for a file that breaks the form, naming file and question.
 
-    >>> [question.id for question in load("attention")]
-    ['shuffle', 'may-attend', 'table-draws-level']
+    >>> [question.id for question in load("attention") if question.at == "predict"]
+    ['add-100', 'shuffle', 'table-draws-level']
     """
     if stem not in stems():
         raise ValueError(f"there are no questions for {stem!r}; there are for {', '.join(stems())}")
