@@ -209,7 +209,7 @@ def term_for(words, terms):
     return next((form for form in forms if form in terms), None)
 
 
-# --- questions ---------------------------------------------------------------------------------------------------------
+# --- questions --------------------------------------------------------------------------------------------------------
 
 
 def with_answers(body):
@@ -227,7 +227,7 @@ def with_answers(body):
     return f'{body}<section class="mm-answers" hidden><h2>Answers</h2><ol>\n{answers}</ol></section>\n'
 
 
-# --- headings ----------------------------------------------------------------------------------------------------------
+# --- headings ---------------------------------------------------------------------------------------------------------
 
 
 def heading_slug(title):
@@ -274,7 +274,7 @@ def without_numbers(body):
 
 
 def label_labs(soup, page):
-    """Write "Lab" before the labs of a table of contents, in place of the number that a section of the chapter would have."""
+    """Write "Lab" before the labs of a table of contents, in place of the number that a section would have."""
     for link in soup.select("a[href]"):
         path = link["href"].split("#")[0]
         target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page

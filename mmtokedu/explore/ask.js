@@ -47,6 +47,7 @@ return class extends Explorable {
   static core = { read, reply };
   static modality = "ink";
   static style = `
+    :host { margin: .8rem 0 }
     .app { gap: .7rem; border: 1.5px dashed var(--muted); border-right: 0; padding: .9rem 1.1rem .9rem 1.25rem }
     .app.right { border: 1.5px solid var(--muted) }
     .app, button, input { font-family: var(--mm-sans, inherit) }
