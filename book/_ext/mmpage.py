@@ -218,7 +218,7 @@ def with_answers(body):
     The plain text is what `quiz.ask` writes between its tags (mmtokedu/course/quiz/_element.py).
     """
     numbers = itertools.count(1)
-    label = re.compile(r'(<p class="mm-ask-label"><b>)(.*?)(?=</b>)')
+    label = re.compile(r'(<p class="mm-ask-label"><b>)(\w+)[^<]*(?=</b>)')  # "Question 2 of 5" is counted anew
     answer = re.compile(r'<details class="mm-ask-answer"><summary>.*?</summary>(.*?)</details>', re.DOTALL)
     answers = "".join(f"<li>{found}</li>\n" for found in answer.findall(body))
     if not answers:
@@ -265,12 +265,15 @@ NUMBER = re.compile(r"^\s*(?:\d+\.)+\s+")  # of a page or a section
 
 
 def without_numbers(body):
-    """A lab's headings without numbers: it is no section of its chapter.
+    """A lab's headings, and links to them, without numbers: it is no section of its chapter.
 
     >>> without_numbers('<h1><span class="section-number">1.9. </span>Codebooks</h1>')
     '<h1>Codebooks</h1>'
+    >>> without_numbers('<a class="reference internal" href="#play">1.9.1. Play</a>')
+    '<a class="reference internal" href="#play">Play</a>'
     """
-    return re.sub(r'<span class="section-number">[^<]*</span>', "", body)
+    body = re.sub(r'<span class="section-number">[^<]*</span>', "", body)
+    return re.sub(r'(<a class="reference internal" href="#[^"]*">)(?:\d+\.)+\s+', r"\1", body)
 
 
 def label_labs(soup, page):
@@ -373,6 +376,7 @@ def dress(app, pagename, templatename, context, doctree):
         context["page_class"] = "mm-lab" if lab else "mm-chapter"
     if pagename.startswith(LABS):
         body, context["toc"] = without_numbers(body), without_numbers(context.get("toc", ""))
+        context["title"] = NUMBER.sub("", context["title"])
     context["body"] = body
     draw = context["generate_toctree_html"]
     context["generate_toctree_html"] = lambda *args, **kwargs: label_labs(draw(*args, **kwargs), pagename)
