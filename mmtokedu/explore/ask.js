@@ -63,8 +63,8 @@ return class extends Explorable {
     legend, .text { padding: 0; margin: 0 0 .2rem; font-size: 1em; color: var(--ink); max-width: 38rem; font-family: var(--mm-serif, inherit); display: block; line-height: 1.55 }
     .option { display: grid; grid-template-columns: auto 1fr; gap: .6rem; font-size: 1em; color: var(--ink); padding: .25rem 0; cursor: pointer }
     .option input { margin: .2rem 0 0; width: 1.05rem; height: 1.05rem; min-height: 0; accent-color: var(--main) }
-    .row input { width: 7.5rem; flex: 0 1 auto } #unit { margin-inline-end: .6rem } .reply, .told { max-width: 38rem }
-    .quiet { border: 0; background: none; padding: .25rem .5rem; color: var(--muted); text-decoration: underline; text-underline-offset: .2em } .quiet:hover { color: var(--ink) }
+    .row { column-gap: .9rem } .row input + #unit { margin-inline-start: -.4rem } .row input { width: 7.5rem; flex: 0 1 auto } #unit { margin-inline-end: .3rem } .reply, .told { max-width: 38rem }
+    .quiet { border: 0; background: none; padding: .25rem 0; color: var(--muted); text-decoration: underline; text-underline-offset: .2em } .quiet:hover { color: var(--ink) }
     .told { border-inline-start: 3px solid var(--rule); padding-inline-start: .8rem }
     @media (pointer: coarse) { .option { padding: .6rem 0 } .option input { min-height: 0 } }`;
 

@@ -258,7 +258,7 @@ def test_answers_stand_at_the_end_in_the_order_of_the_questions():
     assert labels == ["1. Predict", *(f"{number}. Question" for number in range(2, 7)), "7. Predict"]
     answers = [item.b.get_text() for item in soup.select(".mm-answers[hidden] > ol > li")]
     quizzed = [quiz.draw(question) for question in quiz.load("patches") if question.at == "quiz"]
-    assert answers[1:5] == [question.said for question in quizzed[:4]] and answers[6] == "256 rows"
+    assert answers[1:5] == [f"{question.said}." for question in quizzed[:4]] and answers[6] == "256 rows."
     assert answers[0] == "B. They are shuffled in the same way." and len(answers) == 7
     assert shown.startswith("<p>0</p>") and shown.count("<details") == body.count("<details")
 

@@ -214,7 +214,7 @@ def test_the_plain_text_says_all_and_folds_hint_and_answer():
     before, _, folded = text.partition("<details>")
     before = before.partition('">')[2]  # what follows the data
     assert "How many rows does the sequence have?" in before and "________ rows" in before and "256" not in before
-    assert "<b>256 rows</b>" in folded and "<li>16 rows <i>That is one side of the grid." in folded
+    assert "<b>256 rows.</b>" in folded and "<li>16 rows: <i>That is one side of the grid." in folded
     choice = quiz.ask("attention", "shuffle")._repr_html_().partition("</mm-explore-ask>")[0]
     assert "<p>A. Not at all.</p><p>B. They are" in choice and "<b>B. They are shuffled in the same way.</b>" in choice
 

@@ -45,7 +45,8 @@ def still(asked, label):
         why = others.pop(asked.answer)[1]
         place = "".join(f"<p>{escaped(text)}</p>" for text in says)
     else:
-        answer, why, others = asked.said, asked.why, [(asked.write(number), cause) for number, cause in asked.wrong]
+        answer, why = f"{asked.said}.", asked.why
+        others = [(f"{asked.write(number)}:", cause) for number, cause in asked.wrong]
         place = f"<p>________ {escaped(asked.unit)}</p>"
     known = "".join(f"<li>{escaped(other)} <i>{escaped(cause)}</i></li>" for other, cause in others)
     return (
