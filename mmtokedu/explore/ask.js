@@ -48,9 +48,9 @@ return class extends Explorable {
   static modality = "ink";
   static style = `
     :host { margin: .8rem 0 }
-    .app { gap: .7rem; border: 1.5px dashed var(--muted); border-right: 0; padding: .9rem 1.1rem .9rem 1.25rem }
+    .app { gap: .7rem; max-width: 46rem; border: 1.5px dashed var(--muted); border-right: 0; padding: .9rem 1.1rem .9rem 1.25rem }
     .app.right { border: 1.5px solid var(--muted) }
-    .app, button, input { font-family: var(--mm-sans, inherit) }
+    .app, button, input { font-family: var(--mm-sans, inherit) } button { font-size: .9em }
     .title { display: flex; gap: .6rem; align-items: center; font-weight: 650; flex-wrap: wrap }
     .title::before { content: "?"; display: inline-grid; place-items: center; width: 1.15rem; height: 1.15rem; border: 1.5px dashed currentColor;
       border-radius: 50%; font-size: .8rem; line-height: 1; flex: none }
@@ -63,7 +63,7 @@ return class extends Explorable {
     legend, .text { padding: 0; margin: 0 0 .2rem; font-size: 1em; color: var(--ink); max-width: 38rem; font-family: var(--mm-serif, inherit); display: block; line-height: 1.55 }
     .option { display: grid; grid-template-columns: auto 1fr; gap: .6rem; font-size: 1em; color: var(--ink); padding: .25rem 0; cursor: pointer }
     .option input { margin: .2rem 0 0; width: 1.05rem; height: 1.05rem; min-height: 0; accent-color: var(--main) }
-    .row { column-gap: .9rem } .row input + #unit { margin-inline-start: -.4rem } .row input { width: 7.5rem; flex: 0 1 auto } #unit { margin-inline-end: .3rem } .reply, .told { max-width: 38rem }
+    .row { column-gap: .9rem } .row input + #unit { margin-inline-start: -.4rem } .row input { font-size: 1em; width: 7.5rem; flex: 0 1 auto } #unit { margin-inline-end: .3rem } .reply, .told { max-width: 38rem }
     .quiet { border: 0; background: none; padding: .25rem 0; color: var(--muted); text-decoration: underline; text-underline-offset: .2em } .quiet:hover { color: var(--ink) }
     .told { border-inline-start: 3px solid var(--rule); padding-inline-start: .8rem }
     @media (pointer: coarse) { .option { padding: .6rem 0 } .option input { min-height: 0 } }`;

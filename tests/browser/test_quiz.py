@@ -153,6 +153,7 @@ def test_each_option_has_its_own_answer(visit):
         one.get_by_role("radio").nth((place + 1) % len(asked.options)).check()
         expect(reply).to_be_hidden()  # it was about another option
     assert kept(page) == ["attention/shuffle"]  # once right, a look at the others takes nothing back
+    assert one.get_attribute("data-right") == ""
 
 
 def test_the_answer_can_always_be_seen_and_is_no_tick(visit):
