@@ -38,13 +38,17 @@ LEAST = {"drawings": 4, "predicts": 5, "interactive": 2}
 # What the library wraps between <!-- mm:kind key --> and <!-- /mm -->, and as what it counts.
 OUTPUT = re.compile(r"<!-- mm:(\w+)[^>]*-->(.*?)<!-- /mm -->", re.DOTALL)
 DRAWINGS, INTERACTIVE = {"figure", "strip"}, {"explore", "frames"}
+ASKED = {"predict": "predicts", "quiz": "quiz"}  # what mmtokedu.course.quiz shows, and as what each question counts
 # Directives of which nothing is read as prose.
 SILENT = {"bibliography", "contents", "eval-rst", "include", "math", "raw", "tableofcontents", "toctree"}
 
 
 @dataclass
 class Count:
-    """What is in a stretch of a page. `longest` is the longest block of code, `sound` is in seconds."""
+    """What is in a stretch of a page. `longest` is the longest block of code, `sound` is in seconds.
+
+    A question counts as many seconds in the text (a Predict) as in a quiz.
+    """
 
     words: int = 0
     code: int = 0
@@ -53,13 +57,15 @@ class Count:
     rows: int = 0
     drawings: int = 0
     predicts: int = 0
+    quiz: int = 0
     interactive: int = 0
     play: int = 0
     sound: float = 0.0
 
     @property
     def minutes(self):
-        seconds = SECONDS_A_ROW * self.rows + SECONDS_A_PREDICT * self.predicts + self.sound
+        asked = self.predicts + self.quiz
+        seconds = SECONDS_A_ROW * self.rows + SECONDS_A_PREDICT * asked + self.sound
         play = MINUTES_OF_PLAY * (self.play > 0)  # the other explorables of a page are looked at like drawings
         return math.ceil(self.words / WORDS_A_MINUTE + self.code / LINES_A_MINUTE + seconds / 60 + play)
 
@@ -74,7 +80,7 @@ class Count:
             self.rows += value
         elif kind == "sound":
             self.sound += value
-        elif kind in ("drawings", "predicts", "interactive", "play"):
+        elif kind in ("drawings", "predicts", "quiz", "interactive", "play"):
             setattr(self, kind, getattr(self, kind) + 1)
 
 
@@ -178,8 +184,8 @@ def output_events(kind, body):
         yield "interactive", 1
         if kind == "explore":
             yield "play", 1
-    elif kind == "predict":
-        yield "predicts", 1
+    elif kind in ASKED:
+        yield from [(ASKED[kind], 1)] * body.count("<mm-explore-ask ")
     elif kind == "table":
         rows = re.findall(r"<tr.*?</tr>", body.partition("</thead>")[2], re.DOTALL)
         yield "table", sum('scope="rowgroup"' not in row for row in rows)

@@ -5,7 +5,8 @@
     python tools/terms.py --check      fail where an article (book/articles.txt) has one
 
 A use counts in prose, open or folded, before or after a line break, in any case and as a plural; not in headings,
-code, tables, links or citations. Linked is {term}`key` and {term}`keys <key>`.
+code, tables, links or citations. Linked is {term}`key`, {term}`keys <key>`, and a term in italics, *keys*, which the book
+links by itself (book/_ext/mmpage.py) and a notebook shows as it should be.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import re
 import sys
 from typing import NamedTuple
 
+import draw_map
 import reading
 
 # Where a term's word is not the term.
@@ -44,43 +46,48 @@ def pattern(names):
 def forms(name):
     """A term, its plural and its line breaks: "codebook" also matches "codebooks", "entry" also "entries"."""
     text = r"\s+".join(map(re.escape, name.split()))
-    return f"{text[:-1]}(?:y|ies)" if text.endswith("y") else f"{text}(?:s|es)?"
+    return f"{text[:-1]}(?:y|ies)" if re.search("[^aeiou]y$", text) else f"{text}(?:s|es)?"
 
 
 def first_uses(runs, names):
-    """term -> its first Use in runs of (text, term or None): where a run has a term, it is a link to that one."""
+    """term -> its first Use in runs of (text, words or None): where the words of a run are a term, it is a link to that."""
     everyday = re.compile("|".join(map(forms, EVERYDAY)), re.IGNORECASE)
     search, known = pattern(names), {name.lower(): name for name in names}
     singular = [(re.compile(forms(name), re.IGNORECASE), name) for name in sorted(names, key=len, reverse=True)]
+    term_of = lambda words: next((name for form, name in singular if form.fullmatch(words)), None)
     found = {}
     for text, linked in runs:
-        if linked:
-            name = known.get(linked.lower())
+        name = known.get(linked.lower()) or term_of(linked) if linked else None
+        if name:
             found.setdefault(name, Use(name, text, True))
             continue
         for use in search.finditer(everyday.sub(" \u2022 ", text)):
-            name = next(name for form, name in singular if form.fullmatch(use[1]))
+            name = term_of(use[1])
             around = use.string[max(0, use.start() - 30) : use.end() + 30].replace("\n", " ")
             found.setdefault(name, Use(name, around, False))
     return found
 
 
 def runs(path):
-    """The prose of a page as (text, None), and its links to the glossary as (text, term)."""
+    """The prose of a page as (text, None), its links to the glossary and its words in italics as (text, their words)."""
+    chapters = {name for name, _ in draw_map.PLACES.values()}
     for kind, tokens, _ in reading.events(path):
         if kind != "prose":
             continue
         text, in_link = "", 0
         for token in tokens:
             in_link += token.nesting if token.type.startswith("link_") else 0
-            if token.type == "myst_role" and token.meta["name"] == "term":
+            if token.type.startswith("em_"):
+                yield text, text if token.nesting < 0 and not in_link and text not in chapters else None
+                text = ""
+            elif token.type == "myst_role" and token.meta["name"] == "term":
                 yield text, None
                 shown, target = re.fullmatch(r"(.*?)(?:\s*<(.*)>)?", token.content, re.DOTALL).groups()
                 yield shown, " ".join((target or shown).split())
                 text = ""
             elif not in_link and token.type in ("text", "softbreak", "hardbreak"):
                 text += token.content if token.type == "text" else " "
-            elif not token.type.startswith(("em_", "strong_")):
+            elif not token.type.startswith("strong_"):
                 text += " \u2022 "  # something that is no prose: a term does not run across it
         yield text, None
 

@@ -5,6 +5,7 @@ tied to its events.
 """
 
 import html
+import itertools
 import pathlib
 import posixpath
 import re
@@ -208,6 +209,36 @@ def term_for(words, terms):
     return next((form for form in forms if form in terms), None)
 
 
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+def with_answers(body):
+    """Number a page's questions as plain text has them, and put their answers, for print alone, at the page's end.
+
+    The plain text is what `quiz.ask` writes between its tags (mmtokedu/course/quiz/_element.py).
+    """
+    numbers = itertools.count(1)
+    label = re.compile(r'(<p class="mm-ask-label"><b>)(\w+)[^<]*(?=</b>)')  # "Question 2 of 5" is counted anew
+    answer = re.compile(r'<details class="mm-ask-answer"><summary>.*?</summary>(.*?)</details>', re.DOTALL)
+    answers = "".join(f"<li>{found}</li>\n" for found in answer.findall(body))
+    if not answers:
+        return body
+    body = label.sub(lambda found: f"{found[1]}{next(numbers)}. {found[2]}", body)
+    return f'{body}<section class="mm-answers" hidden><h2>Answers</h2><ol>\n{answers}</ol></section>\n'
+
+
+# --- headings ---------------------------------------------------------------------------------------------------------
+
+
+def heading_slug(title):
+    """The fragment of a heading as JupyterLab has it, so that one link serves the notebook and the page.
+
+    >>> heading_slug("From fit to weights")
+    'From-fit-to-weights'
+    """
+    return title.replace(" ", "-")
+
+
 # --- labs and folded parts --------------------------------------------------------------------------------------------
 
 
@@ -230,14 +261,31 @@ def with_minutes(body):
     )
 
 
+NUMBER = re.compile(r"^\s*(?:\d+\.)+\s+")  # of a page or a section
+
+
+def without_numbers(body):
+    """A lab's headings, and links to them, without numbers: it is no section of its chapter.
+
+    >>> without_numbers('<h1><span class="section-number">1.9. </span>Codebooks</h1>')
+    '<h1>Codebooks</h1>'
+    >>> without_numbers('<a class="reference internal" href="#play">1.9.1. Play</a>')
+    '<a class="reference internal" href="#play">Play</a>'
+    """
+    body = re.sub(r'<span class="section-number">[^<]*</span>', "", body)
+    return re.sub(r'(<a class="reference internal" href="#[^"]*">)(?:\d+\.)+\s+', r"\1", body)
+
+
 def label_labs(soup, page):
-    """Write "Lab" before the labs of a table of contents."""
+    """Write "Lab" before the labs of a table of contents, in place of the number that a section would have."""
     for link in soup.select("a[href]"):
         path = link["href"].split("#")[0]
         target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
         if target.startswith(LABS) and not link.select_one(".mm-lab-mark"):
             mark = soup.new_tag("span", attrs={"class": "mm-lab-mark"}) if hasattr(soup, "new_tag") else None
             mark.string = "Lab"
+            for text in link.find_all(string=NUMBER):
+                text.replace_with(NUMBER.sub("", text))
             link.insert(0, mark)
             mark.insert_after(" ")
     return soup
@@ -266,6 +314,7 @@ def no_dead_buttons(app, config):
         options["use_download_button"] = True
     else:
         app.tags.add("published")
+    config.myst_heading_anchors, config.myst_heading_slug_func = 6, f"{__name__}.heading_slug"
     options["back_to_top_button"] = False  # mm-page.js brings one that stays where it is
     config.mm_questions = questions()
 
@@ -315,7 +364,7 @@ def dress(app, pagename, templatename, context, doctree):
     body = badges(body, pagename, address)
     if is_placeholder(address):
         body = hide_dead_links(body, address)
-    body = with_minutes(with_tips(body, pagename, all_tips(app)))
+    body = with_minutes(with_tips(with_answers(body), pagename, all_tips(app)))
     set_neighbours(app, pagename, context)
     if stem in questions():
         lab = pagename.startswith(LABS)
@@ -325,6 +374,9 @@ def dress(app, pagename, templatename, context, doctree):
         above = f'<nav class="mm-stations" aria-label="The chapters">{line}</nav>\n'
         body = framed(body, above, lab_line(stem) if lab else asks)
         context["page_class"] = "mm-lab" if lab else "mm-chapter"
+    if pagename.startswith(LABS):
+        body, context["toc"] = without_numbers(body), without_numbers(context.get("toc", ""))
+        context["title"] = NUMBER.sub("", context["title"])
     context["body"] = body
     draw = context["generate_toctree_html"]
     context["generate_toctree_html"] = lambda *args, **kwargs: label_labs(draw(*args, **kwargs), pagename)

@@ -1,4 +1,5 @@
-// What a page does around its text: words explained in place, how far one has read, pages ticked, the way back up.
+// What a page does around its text: words explained in place, how far one has read, pages ticked, questions counted, the way
+// back up.
 // Plain links remain plain links without it; nothing is asked of a network; what is kept stays in this browser.
 (() => {
   const make = (tag, props = {}, ...children) => {
@@ -140,6 +141,35 @@
     draw();
   }
 
+  // ---- questions answered right, counted in the page's contents (explore/ask.js marks and keeps them), and forgotten
+  function answers(article) {
+    const asks = [...article.querySelectorAll("mm-explore-ask")];
+    if (!asks.length) return;
+    const right = some => some.filter(ask => ask.hasAttribute("data-right")).length;
+    const forget = make("button", {type: "button", className: "mm-forget", textContent: "Forget my answers on this page"});
+    const draw = () => {
+      document.querySelectorAll(".mm-asked").forEach(old => old.remove());
+      for (const link of document.querySelectorAll(".bd-sidebar-secondary .toc-entry a[href^='#']")) {
+        const section = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+        const inside = asks.filter(ask => section?.contains(ask));
+        if (!inside.length) continue;
+        const done = right(inside), all = done === inside.length;
+        const seen = make("span", {className: all ? "mm-tick" : "", textContent: all ? "" : `${done}/${inside.length}`});
+        seen.setAttribute("aria-hidden", "true");
+        const said = make("span", {className: "visually-hidden", textContent: ` (${done} of ${inside.length} questions answered)`});
+        link.append(make("span", {className: "mm-asked"}, said, seen));
+      }
+      forget.hidden = !right(asks);
+    };
+    forget.addEventListener("click", () => {
+      asks.forEach(ask => ask.forget?.());
+      (article.querySelector(".mm-read") ?? asks.at(-1)).focus(); // the button hides itself
+    });
+    article.addEventListener("mm-ask", draw);
+    (article.querySelector(".mm-read-line") ?? article.appendChild(make("p", {className: "mm-read-line"}))).append(" ", forget);
+    draw();
+  }
+
   // ---- code and printed output that would scroll in the column take the margin as well (mm-page.css gives its width)
   function margins() {
     const blocks = ["div[class*=highlight-]", ".cell > .cell_input", ".cell > details > .cell_input", ".cell > .cell_output > .output:is(.text_plain, .stream)",
@@ -159,5 +189,6 @@
     if (!article?.querySelector("section > h1")) return;
     progress(article);
     ticks(article);
+    answers(article);
   });
 })();

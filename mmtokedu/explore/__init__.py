@@ -11,7 +11,7 @@ import html
 import json
 
 from mmtokedu.explore import _patches, _rvq, _rvq_golden, _vq, _vq_golden
-from mmtokedu.explore._front import front
+from mmtokedu.explore._front import alone, front
 from mmtokedu.show.markup import Html
 
 GOLDEN = {"patches": _patches.golden, "vq": _vq_golden.golden, "rvq": _rvq_golden.golden}
@@ -86,13 +86,7 @@ def page(topic, **arguments):
     >>> page("patches", height=64, width=64)[:15]
     '<!doctype html>'
     """
-    body = globals()[topic](**arguments)._repr_html_()
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{topic}</title><style>body{{font:17px/1.5 system-ui,sans-serif;max-width:56rem;margin:1rem auto;"
-        "padding:0 1rem}:root{color-scheme:light dark;background:light-dark(#fbfaf6,#14171b)}"
-        f"[data-theme=light]{{color-scheme:light}}[data-theme=dark]{{color-scheme:dark}}</style>{body}</html>"
-    )
+    return alone(globals()[topic](**arguments), topic)
 
 
 def _explorable(topic, attributes, data, still, alt):

@@ -44,6 +44,16 @@ def front(topic):
     return marked("base") + marked(topic)
 
 
+def alone(output, title):
+    """An output as a page of its own, a string of HTML."""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>body{{font:17px/1.5 system-ui,sans-serif;max-width:56rem;margin:1rem auto;"
+        "padding:0 1rem}:root{color-scheme:light dark;background:light-dark(#fbfaf6,#14171b)}"
+        f"[data-theme=light]{{color-scheme:light}}[data-theme=dark]{{color-scheme:dark}}</style>{output._repr_html_()}</html>"
+    )
+
+
 def with_current_front(text):
     """Text in which each file of a front end is today's; what stands around it stays.
 

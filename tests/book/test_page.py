@@ -10,6 +10,8 @@ pytest.importorskip("bs4", reason="the book is built elsewhere")
 yaml = pytest.importorskip("yaml")
 import draw_map
 
+from mmtokedu.course import quiz
+
 pytestmark = pytest.mark.apart
 
 ROOT = Path(__file__).parents[2]
@@ -226,6 +228,48 @@ def test_a_lab_is_marked_in_the_contents_once():
     own = mmpage.BeautifulSoup('<a href="#">Arms</a>', "html.parser")
     assert mmpage.label_labs(own, "notebooks/lab/patches").get_text() == "Lab Arms"
     assert mmpage.label_labs(mmpage.BeautifulSoup('<a href="#">A</a>', "html.parser"), "notebooks/vq").get_text() == "A"
+
+
+def test_a_lab_has_no_number():
+    contents = (
+        '<a href="vq.html">2. Codebooks</a><a href="lab/vq.html">2.9. Codebooks</a><a href="rvq.html">3. Sound</a>'
+    )
+    soup = mmpage.label_labs(mmpage.BeautifulSoup(contents, "html.parser"), "notebooks/vq")
+    assert [link.get_text() for link in soup.select("a")] == ["2. Codebooks", "Lab Codebooks", "3. Sound"]
+    page = (
+        '<h1><span class="section-number">2.9. </span>Codebooks</h1><a class="reference internal" href="#snap">2.9.1. Snap</a>'
+        '<p>2.9. stays, <a href="x.html">2.9. too</a></p>'
+    )
+    assert mmpage.without_numbers(page) == (
+        '<h1>Codebooks</h1><a class="reference internal" href="#snap">Snap</a>'
+        '<p>2.9. stays, <a href="x.html">2.9. too</a></p>'
+    )
+
+
+# --- questions and headings -------------------------------------------------------------------------------------------
+
+
+def test_answers_stand_at_the_end_in_the_order_of_the_questions():
+    asked = [quiz.ask("attention", "shuffle"), quiz.ask_all("patches"), quiz.ask("patches", "rows")]
+    body = "".join(f"<p>{place}</p>{output._repr_html_()}" for place, output in enumerate(asked))
+    shown = mmpage.with_answers(body)
+    soup = mmpage.BeautifulSoup(shown, "html.parser")
+    labels = [label.get_text() for label in soup.select(".mm-ask-label")]
+    assert labels == ["1. Predict", *(f"{number}. Question" for number in range(2, 7)), "7. Predict"]
+    answers = [item.b.get_text() for item in soup.select(".mm-answers[hidden] > ol > li")]
+    quizzed = [quiz.draw(question) for question in quiz.load("patches") if question.at == "quiz"]
+    assert answers[1:5] == [f"{question.said}." for question in quizzed[:4]] and answers[6] == "256 rows."
+    assert answers[0] == "B. They are shuffled in the same way." and len(answers) == 7
+    assert shown.startswith("<p>0</p>") and shown.count("<details") == body.count("<details")
+
+
+def test_a_page_without_questions_stays_as_it_is():
+    assert mmpage.with_answers("<p>Answer</p>") == "<p>Answer</p>"
+
+
+def test_a_headings_fragment_is_jupyterlabs():
+    # @jupyterlab/rendermime 4.6.6, renderers.ts, createHeaderId: textContent.replace(/ /g, '-')
+    assert mmpage.heading_slug("Every token asks, every token answers") == "Every-token-asks,-every-token-answers"
 
 
 def test_a_lab_says_whose_it_is():

@@ -10,6 +10,7 @@ nbformat = pytest.importorskip("nbformat")
 import reading
 
 from mmtokedu import show
+from mmtokedu.course import quiz
 
 MARKDOWN = """\
 # Title of three words
@@ -126,9 +127,10 @@ def test_what_the_library_shows_is_counted_and_folded_as_its_tags_say(tmp_path):
         show.sounds([np.zeros(16_000), np.zeros(8_000)], 16_000, titles=["a", "b"], alt="a")._repr_html_(),
         show.source(reading.lines_in)._repr_html_(),
         "<!-- mm:explore 0f0f --><mm-explore-vq></mm-explore-vq><!-- /mm -->",
-        "<!-- mm:predict patches.rows --><mm-ask></mm-ask><!-- /mm -->",
+        quiz.ask("patches", "rows")._repr_html_(),
+        quiz.ask_all("attention")._repr_html_(),
     ]
-    shown = dict(tables=1, rows=3, drawings=2, interactive=2, play=1, predicts=1, sound=1.5, code=2, longest=2)
+    shown = dict(tables=1, rows=3, drawings=2, interactive=2, play=1, predicts=1, quiz=5, sound=1.5, code=2, longest=2)
     page = page_of(tmp_path, code("", *html))
     assert page.before == reading.Count(**shown) and page.folded == reading.Count()
     for tag in ("hide-output", "hide-cell"):
@@ -136,6 +138,44 @@ def test_what_the_library_shows_is_counted_and_folded_as_its_tags_say(tmp_path):
         assert page.folded == reading.Count(**shown) and page.before == reading.Count()
     page = page_of(tmp_path, code("", *html, tags=["remove-output"]))
     assert page.whole == page.whole_folded == reading.Count()
+
+
+YOUR_TURN = """\
+### Your turn: four words
+
+Three open words.
+
+<details class="mm-hint">
+<summary>Hint 1</summary>
+
+First hint, folded.
+
+<details class="mm-hint">
+<summary>Hint 2</summary>
+
+Second hint, folded too.
+
+</details>
+</details>
+
+<details class="mm-solution">
+<summary>Solution</summary>
+
+```python
+x = 1
+y = 2
+```
+
+</details>
+
+**Stretch goal.** Open again.
+"""
+
+
+def test_hints_and_solution_are_folded_however_deep_and_what_follows_is_open(tmp_path):
+    page = page_of(tmp_path, markdown(YOUR_TURN))
+    assert page.before.words == len("Three open words Stretch goal Open again".split()) and page.before.code == 0
+    assert page.folded.words == len("First hint folded Second hint folded too".split()) and page.folded.code == 2
 
 
 @pytest.mark.parametrize("heading", ["Practice", "Exercises"])
@@ -151,7 +191,7 @@ def test_minutes_are_the_formula():
     assert minutes(words=2000) == 10 and minutes(words=2001) == 11
     assert minutes(code=150) == 10
     assert minutes(rows=100) == 10
-    assert minutes(predicts=8) == 6
+    assert minutes(predicts=8) == minutes(quiz=8) == minutes(predicts=3, quiz=5) == 6
     assert minutes(sound=120.0) == 2
     assert minutes(play=1) == minutes(play=3) == 3
     assert minutes(tables=9, drawings=9, interactive=9, longest=99) == 0

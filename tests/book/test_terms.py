@@ -8,7 +8,7 @@ pytest.importorskip("myst_parser")
 import reading
 import terms
 
-NAMES = ["attention", "attention mask", "codebook", "entry", "KV cache", "patch"]
+NAMES = ["attention", "attention mask", "codebook", "entry", "key", "KV cache", "patch"]
 
 
 def uses(tmp_path, text, names=NAMES):
@@ -21,7 +21,12 @@ def uses(tmp_path, text, names=NAMES):
     ("text", "found"),
     [
         ("A patch.", [("patch", False)]),
-        ("Patches, *codebooks* and\nentries.", [("patch", False), ("codebook", False), ("entry", False)]),
+        ("Patches, codebooks and\nentries.", [("patch", False), ("codebook", False), ("entry", False)]),
+        ("A *patch*, two *codebooks*, *KV\ncaches*.", [("patch", True), ("codebook", True), ("KV cache", True)]),
+        ("A patch, then a *patch*.", [("patch", False)]),
+        ("*A patch* and the chapter *Patches*.", [("patch", False)]),
+        ("The chapter *Patches* is about patches.", [("patch", False)]),
+        ("The chapter [*patch*](p.md), *everything*.", []),
         ("The {term}`patch` is a patch.", [("patch", True)]),
         ("The patch is a {term}`patch`.", [("patch", False)]),
         ("Some {term}`patches <patch>` are patches.", [("patch", True)]),
@@ -29,6 +34,7 @@ def uses(tmp_path, text, names=NAMES):
         ("An attention mask, then attention.", [("attention mask", False), ("attention", False)]),
         ("An attention\nmask.", [("attention mask", False)]),
         ("An {term}`attention mask`, then attention.", [("attention mask", True), ("attention", False)]),
+        ("Many keys.", [("key", False)]),
         ("The kv caches.", [("KV cache", False)]),
         ("- a patch in a list", [("patch", False)]),
         (":::{note}\nA patch.\n:::", [("patch", False)]),

@@ -9,6 +9,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 BUILT = Path(__file__).parents[2] / "_build" / "html"
 CHAPTER, PRIMER = "notebooks/vq.html", "book/primer/straight-through.html"
+ASKING = "book/primer/attention.html"
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not (BUILT / CHAPTER).exists(), reason="the book is not built (make book)"),
@@ -200,6 +201,96 @@ def test_a_chapter_says_what_it_asks_and_where_it_stands(read):
         hrefs = page.locator(f"{place} a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
         assert hrefs == ["patches.html", "rvq.html"]
         assert page.locator(f"{place} .mm-next-asks").count() == 2
+
+
+# questions of a page
+
+
+def answered(page, *numbers):
+    """Answer these questions of the attention page right, by their place on the page."""
+    right = {0: 0, 1: 1, 2: "1536", 3: "21", 4: "73", 5: "8", 6: 1, 7: "65,536"}
+    for place in numbers:
+        one = page.locator("mm-explore-ask").nth(place)
+        if isinstance(right[place], str):
+            one.get_by_role("textbox").fill(right[place])
+        else:
+            one.get_by_role("radio").nth(right[place]).check()
+        one.get_by_role("button", name="Check").click()
+
+
+def counted(page):
+    """section -> what its line of the page's contents says of its questions."""
+    return page.evaluate("""Object.fromEntries([...document.querySelectorAll(".bd-sidebar-secondary .mm-asked")]
+      .map(seen => [seen.parentNode.hash, seen.textContent.trim()]))""")
+
+
+def test_questions_are_counted_by_section_kept_and_forgotten(read):
+    page = read(ASKING)
+    forget = page.get_by_role("button", name="Forget my answers on this page")
+    none = counted(page)
+    assert none == {
+        "#from-fit-to-weights": "(0 of 1 questions answered)0/1",
+        "#attention-does-not-know-the-order": "(0 of 1 questions answered)0/1",
+        "#what-it-costs": "(0 of 1 questions answered)0/1",
+        "#practice": "(0 of 5 questions answered)0/5",
+    }
+    assert forget.is_hidden()
+    answered(page, 0, 3, 5)
+    some = counted(page)
+    assert some["#from-fit-to-weights"] == "(1 of 1 questions answered)"  # and a tick
+    assert some["#practice"] == "(2 of 5 questions answered)2/5" and some["#what-it-costs"].endswith("0/1")
+    page.reload(wait_until="domcontentloaded")
+    assert counted(page) == some
+    page.goto((BUILT / PRIMER).as_uri(), wait_until="domcontentloaded", timeout=90_000)
+    assert counted(page) == {}
+    page.go_back(wait_until="domcontentloaded")
+    forget.click()
+    assert counted(page) == none and forget.is_hidden()
+    assert page.evaluate("document.activeElement.className") == "mm-read"
+    page.reload(wait_until="domcontentloaded")
+    assert counted(page) == none
+
+
+def test_all_questions_of_a_section_answered_are_a_tick(read):
+    page = read(ASKING)
+    answered(page, *range(8))
+    assert page.locator(".bd-sidebar-secondary .mm-asked .mm-tick").count() == 4
+    assert {said.split(")")[1] for said in counted(page).values()} == {""}
+
+
+def test_answers_are_printed_at_the_end_and_nowhere_else(read):
+    page = read(ASKING)
+    answers = page.locator(".mm-answers")
+    assert answers.is_hidden() and page.locator(".mm-ask:visible").count() == 0
+    page.emulate_media(media="print")
+    assert answers.is_visible() and answers.locator("li > p:visible").count() == 8
+    assert page.locator("mm-explore-ask details:visible").count() == 0
+    labels = page.locator(".mm-ask-label").all_inner_texts()
+    assert labels == [f"{number}. {'Predict' if number < 4 else 'Question'}" for number in range(1, 9)]
+    below = page.evaluate("""() => { const bottom = e => e.getBoundingClientRect().bottom + scrollY;
+      return bottom(document.querySelector(".mm-answers")) > Math.max(...[...document.querySelectorAll("article h2, article h3, .mm-ask")]
+        .filter(e => !e.closest(".mm-answers")).map(bottom)); }""")
+    assert below
+
+
+def test_hints_open_one_by_one(read):
+    page = read(ASKING)
+    first, second = page.get_by_text("Hint 1", exact=True), page.get_by_text("Hint 2", exact=True)
+    assert first.is_visible() and second.is_hidden()
+    first.focus()
+    page.keyboard.press("Enter")
+    assert second.is_visible() and page.get_by_text("Two tokens may meet").is_hidden()
+    second.click()
+    assert page.get_by_text("Two tokens may meet").is_visible() and page.get_by_text("np.tril(same)").is_hidden()
+    page.get_by_text("Solution", exact=True).click()
+    assert page.locator(".mm-solution pre").is_visible()
+
+
+def test_a_link_to_a_heading_in_jupyterlabs_form_arrives(read):
+    page = read(ASKING)
+    page.locator('article p a[href="#every-token-asks-every-token-answers"]').click()
+    page.wait_for_url("**#every-token-asks-every-token-answers")
+    assert page.locator("#every-token-asks-every-token-answers > h2").count() == 1
 
 
 def test_no_page_links_to_a_repository_without_an_address():

@@ -1,6 +1,10 @@
 """The book's questions: every answer is computed, every known mistake is recognised, a malformed file is named."""
 
+import html
+import json
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from mmtokedu.course import quiz
 
 pytestmark = pytest.mark.apart
 
+ROOT = Path(__file__).parents[2]
 QUESTIONS = [question for stem in quiz.stems() for question in quiz.load(stem)]
 named = lambda question: f"{question.stem}-{question.id}"
 
@@ -24,7 +29,7 @@ def one(stem, name):
 @pytest.mark.parametrize("question", QUESTIONS, ids=named)
 def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question):
     for parameters in quiz.drawings(question):
-        asked = quiz.ask(question, parameters)
+        asked = quiz.filled(question, parameters)
         assert asked.reply(asked.answer)[0]
         for number, cause in asked.wrong:
             assert asked.reply(number) == (False, cause)
@@ -43,12 +48,53 @@ def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question
         ("patches", "padding", 3 * 1024 - 1344, [3072, 1344, 960]),
         ("attention", "may-attend", 6 + 5 + 4 + 3 + 2 + 1, [36, 15]),
         ("attention", "table-draws-level", 1536, [3072, 512, 1024]),
+        ("attention", "spread", 8, [64]),
+        ("attention", "scores", 256 * 256, [256, 16, 256 * 257 // 2]),
     ],
 )
 def test_the_pages_own_numbers_are_those_worked_by_hand(stem, name, answer, mistakes):
     asked = quiz.draw(one(stem, name))
     assert asked.answer == answer
     assert [number for number, _ in asked.wrong] == mistakes
+
+
+def test_the_larger_share_is_worked_by_hand():
+    asked = quiz.draw(one("attention", "larger-share"))
+    assert asked.answer == pytest.approx(100 * 2.71828 / 3.71828, abs=1e-3) and asked.said == "73 %"
+    assert [asked.write(number) for number, _ in asked.wrong] == ["27 %", "37 %"]
+    assert asked.reply(72.5)[0] and not asked.reply(71.9)[0]
+    assert asked.reply(73) == (True, "e to the power of 1, divided by itself plus 1.")
+
+
+def test_the_spread_of_dot_products_is_the_number_that_scores_are_divided_by():
+    for d in one("attention", "spread").given["d"]:
+        q, k = np.random.default_rng(d).normal(size=(2, 20_000, d))
+        assert (q * k).sum(axis=1).std() == pytest.approx(d**0.5, rel=0.03)
+
+
+def test_a_mask_after_the_softmax_lets_later_tokens_be_felt_and_rows_sum_to_less():
+    rng = np.random.default_rng(0)
+    x, mask = rng.normal(size=(6, 4)), np.tril(np.ones((6, 6)))
+
+    def masked_too_late(x):
+        weights = np.exp(x @ x.T)
+        weights = weights / weights.sum(axis=1, keepdims=True) * mask
+        return weights.sum(axis=1), weights @ x
+
+    sums, outputs = masked_too_late(x)
+    changed = x.copy()
+    changed[-1] += 1
+    assert (sums[:-1] < 1).all() and not np.allclose(masked_too_late(changed)[1][:-1], outputs[:-1])
+    asked = quiz.draw(one("attention", "late-mask"))
+    assert asked.options[asked.answer][0] == "Outputs are too small, and depend on later tokens."
+
+
+def test_a_sum_added_to_all_scores_changes_no_weight():
+    scores = np.array([8.82, 4.8, 7.8])
+    weights = lambda scores: np.exp(scores) / np.exp(scores).sum()
+    np.testing.assert_allclose(weights(scores + 100), weights(scores))
+    asked = quiz.draw(one("attention", "add-100"))
+    assert asked.options[asked.answer][0] == "Nothing."
 
 
 def test_what_a_text_says_of_its_numbers_holds():
@@ -85,12 +131,19 @@ def test_shuffled_words_are_shuffled_outputs():
     assert "same way" in asked.options[asked.answer][0]
 
 
+@pytest.mark.parametrize("stem", quiz.stems())
+def test_a_question_stands_under_a_heading_of_its_page(stem):
+    (page,) = [path for place in ("notebooks", "book/primer") for path in ROOT.glob(f"{place}/{stem}.ipynb")]
+    headings = re.findall(r"^\s*\"#+ (.*?)(?:\\n)?\",?$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {question.section for question in quiz.load(stem)} <= set(headings)
+
+
 # seeds
 
 
 def test_without_a_seed_the_first_values_with_one_the_same_everywhere():
     question = one("patches", "rows")
-    assert quiz.draw(question) == quiz.ask(question, {"side": 224, "patch": 14})
+    assert quiz.draw(question) == quiz.filled(question, {"side": 224, "patch": 14})
     assert [quiz.draw(question, seed).answer for seed in "abcd"] == [1024, 1600, 1024, 1600]
     choice = one("patches", "resize")
     assert all(quiz.draw(choice, seed) == quiz.draw(choice, str(seed)) for seed in range(10))
@@ -121,6 +174,86 @@ def test_sheets_and_keys_are_printed(capsys):
 def test_a_page_without_questions_lists_those_that_have():
     with pytest.raises(SystemExit, match="no questions for 'patchs'; there are for attention, patches"):
         quiz.main(["--seed", "1", "patchs"])
+
+
+# what a page shows
+
+
+def elements(output):
+    """The data of the questions in an output, as the page reads them."""
+    found = re.findall(r'<mm-explore-ask question="([^"]*)">', output._repr_html_())
+    return [json.loads(html.unescape(text)) for text in found]
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=named)
+def test_what_the_page_gets_is_what_was_drawn(question):
+    asked = quiz.draw(question)
+    (given,) = elements(quiz.ask(question.stem, question.id))
+    assert given["name"] == f"{asked.stem}/{asked.id}"
+    assert (given["text"], given["hint"], given["answer"]) == (asked.text, asked.hint, asked.answer)
+    if asked.kind == "choice":
+        assert given["options"] == [list(option) for option in asked.options] and "wrong" not in given
+    else:
+        assert given["wrong"] == [list(wrong) for wrong in asked.wrong] and given["tolerance"] == asked.tolerance
+        assert given["said"] == asked.said and given["unit"] == asked.unit
+
+
+def test_a_quiz_has_the_questions_marked_so_numbered_and_a_predict_stands_alone():
+    quizzed = [question.id for question in quiz.load("attention") if question.at == "quiz"]
+    shown = elements(quiz.ask_all("attention"))
+    assert [given["name"] for given in shown] == [f"attention/{name}" for name in quizzed] and len(quizzed) == 5
+    assert [given["label"] for given in shown] == [f"Question {number} of 5" for number in range(1, 6)]
+    (alone,) = elements(quiz.ask("attention", "shuffle"))
+    assert alone["label"] == "Predict"
+    assert (quiz.ask("attention", "shuffle").kind, quiz.ask("attention", "spread").kind) == ("predict", "quiz")
+
+
+def test_the_plain_text_says_all_and_folds_hint_and_answer():
+    text = quiz.ask("patches", "rows")._repr_html_().partition("</mm-explore-ask>")[0]
+    assert text.count("<details") == 2
+    before, _, folded = text.partition("<details>")
+    before = before.partition('">')[2]  # what follows the data
+    assert "How many rows does the sequence have?" in before and "________ rows" in before and "256" not in before
+    assert "<b>256 rows.</b>" in folded and "<li>16 rows: <i>That is one side of the grid." in folded
+    choice = quiz.ask("attention", "shuffle")._repr_html_().partition("</mm-explore-ask>")[0]
+    assert "<p>A. Not at all.</p><p>B. They are" in choice and "<b>B. They are shuffled in the same way.</b>" in choice
+
+
+HOSTILE = """<script>alert(1)</script> & "quoted" 'single' </mm-explore-ask>"""
+
+
+@pytest.mark.parametrize("form", ["number", "choice"])
+def test_every_text_is_escaped(file, form):
+    cruel = json.dumps(HOSTILE)
+    fields = NUMBER | {"unit": cruel, "why": cruel, "wrong": f'[{{is = "one_side", cause = {cruel}}}]'}
+    if form == "choice":
+        fields = CHOICE | {
+            "options": f"[{{text = {cruel}, says = {cruel}}}, {{text = 'c', says = {cruel}, right = true}}]"
+        }
+    file(fields | {"text": cruel, "hint": cruel})
+    shown = quiz.ask("patches", "n")._repr_html_()
+    asks = shown.partition("<script>(globalThis.mmData")[0]
+    assert "<script" not in asks and asks.count("</mm-explore-ask>") == 1
+    (given,) = elements(quiz.ask("patches", "n"))
+    assert given["text"] == given["hint"] == HOSTILE
+
+
+def test_an_unknown_page_or_question_is_one_clear_error(file):
+    with pytest.raises(ValueError, match="^there are no questions for 'atention'; there are for"):
+        quiz.ask("atention", "shuffle")
+    file(NUMBER, NUMBER | {"id": '"m"', "at": '"predict"'})
+    with pytest.raises(ValueError, match="^patches has no question 'N'; it has n, m$"):
+        quiz.ask("patches", "N")
+    file(NUMBER | {"at": '"predict"'})
+    with pytest.raises(ValueError, match='^no question of patches is marked at = "quiz"$'):
+        quiz.ask_all("patches")
+
+
+def test_the_key_stands_for_what_is_asked(file):
+    file(NUMBER)
+    first = quiz.ask("patches", "n").key
+    file(NUMBER | {"hint": '"another"'})
+    assert first != quiz.ask("patches", "n").key
 
 
 # files that break the form
@@ -176,6 +309,9 @@ def test_the_two_forms_are_read(file):
         (NUMBER | {"answer": '"colums"'}, "'colums' is no function of patches.py"),
         (NUMBER | {"answer": '"_cut"'}, "no function"),
         (NUMBER | {"answer": '"math"'}, "no function"),
+        (NUMBER | {"why": '" "'}, "why is ' '"),
+        (NUMBER | {"why": '"{x}"'}, "cannot be filled"),
+        (CHOICE | {"why": '"w"'}, r"unknown \['why'\]"),
         (NUMBER | {"tolerance": "-1"}, "tolerance is -1"),
         (NUMBER | {"tolerance": "nan"}, "tolerance is nan"),
         (NUMBER | {"wrong": '[{is = "one_side"}]'}, "has `is` and `cause`"),

@@ -25,7 +25,7 @@ def changed(monkeypatch, name="base"):
     monkeypatch.setattr(_front, "script", lambda one: script(one) + "\n// a comment more" * (one == name))
 
 
-@pytest.mark.parametrize("name", ["base", *TOPICS])
+@pytest.mark.parametrize("name", ["ask", "base", *TOPICS])
 def test_a_file_asks_for_nothing_and_writes_no_markup(name):
     text = _front.script(name)
     assert not re.search(r"https?:|//[a-z]+\.[a-z]|\bfetch\(|XMLHttpRequest|\bimport\(|<link|src=", text)
@@ -90,6 +90,12 @@ def test_each_chapter_stores_its_explorable():
     for topic in TOPICS:
         text = (ROOT / "notebooks" / f"{topic}.ipynb").read_text(encoding="utf-8")
         assert "<!-- mm:front base --><script>" in text and f"<!-- mm:front {topic} --><script>" in text
+
+
+def test_the_primer_page_stores_its_questions():
+    text = (ROOT / "book/primer/attention.ipynb").read_text(encoding="utf-8")
+    assert text.count("<!-- mm:predict ") == 3 and text.count("<!-- mm:quiz ") == 1
+    assert text.count("<!-- mm:front ask --><script>") == 4
 
 
 def one_cell(out, count=3):

@@ -1,5 +1,7 @@
 """Questions of the book: what a page asks as Predict and as quiz, and an exam sheet from a seed.
 
+A page shows one with `quiz.ask("attention", "shuffle")`, and its quiz with `quiz.ask_all("attention")`.
+
 The questions of a page are in `<stem>.toml`. Every number in an answer is computed: `answer` names a function of
 `<stem>.py` beside it, and so does a known wrong number, the mistake's own formula with its likely cause.
 
@@ -14,9 +16,10 @@ The questions of a page are in `<stem>.toml`. Every number in an answer is compu
     unit = "rows"
     tolerance = 0               # how far an answer may be off, in the unit; 0 if left out
     hint = "How many squares fit along one side?"
+    why = "16 fit along one side, and there are as many lines."    # said with the right answer; may be left out
     wrong = [{is = "one_side", cause = "one side alone"}, {is = 1, cause = "one placeholder"}]
 
-A choice has, in place of answer, unit, tolerance and wrong, `options = [{text, says, right = true}, …]`: each says
+A choice has, in place of answer, unit, tolerance, why and wrong, `options = [{text, says, right = true}, …]`: each says
 what is true about it, one is right. Texts are plain; `{side}`, `{side:,}` and `{size[0]}` stand for what is given.
 """
 
@@ -30,13 +33,14 @@ import re
 import sys
 import tomllib
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 PLACES = "predict", "quiz"
 COMMON = {"id", "at", "section", "kind", "text", "hint"}
 FIELDS = {"number": COMMON | {"answer", "unit", "wrong"}, "choice": COMMON | {"options"}}
-OPTIONAL = {"number": {"given", "tolerance"}, "choice": {"given"}}
+OPTIONAL = {"number": {"given", "tolerance", "why"}, "choice": {"given"}}
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Question:
     answer: object = None  # a function
     unit: str = ""
     tolerance: float = 0
+    why: str = ""
     wrong: tuple = ()  # ((a function or a number, cause), ...)
     options: tuple = ()  # ((text, says, right), ...)
 
@@ -75,8 +80,24 @@ class Asked:
     answer: float
     unit: str = ""
     tolerance: float = 0
+    why: str = ""
     wrong: tuple = ()
     options: tuple = ()
+
+    @property
+    def said(self):
+        """The right answer in words.
+
+        >>> draw(load("patches")[0]).said
+        '256 rows'
+        """
+        return self.options[self.answer][0] if self.kind == "choice" else self.write(self.answer)
+
+    def write(self, number):
+        """A number as the page prints it: with its unit, and to as many decimals as the tolerance can tell apart."""
+        decimals = max(0, -Decimal(repr(self.tolerance)).normalize().as_tuple().exponent)
+        exact = isinstance(number, int) or not self.tolerance
+        return f"{number:,} {self.unit}".rstrip() if exact else f"{number:,.{decimals}f} {self.unit}".rstrip()
 
     def reply(self, said):
         """What to say to a number, or to the place of an option: (right, why).
@@ -87,8 +108,40 @@ class Asked:
         if self.kind == "choice":
             return said == self.answer, self.options[said][1]
         if near(said, self.answer, self.tolerance):
-            return True, ""
+            return True, self.why
         return False, next((cause for number, cause in self.wrong if near(said, number, self.tolerance)), self.hint)
+
+
+def ask(stem, id):
+    """One question of a page as an output: answered at once, in a notebook and in the book, with neither kernel nor network.
+
+    Raises ValueError for a page without questions and for an id that it has not, naming those that it has.
+
+    >>> ask("attention", "shuffle")
+    [predict: You shuffle the six words, and there is no mask. How do the six outputs change?]
+    """
+    from mmtokedu.course.quiz import _element
+
+    questions = {question.id: question for question in load(stem)}
+    if id not in questions:
+        raise ValueError(f"{stem} has no question {id!r}; it has {', '.join(questions)}")
+    return _element.output([draw(questions[id])])
+
+
+def ask_all(stem):
+    """The quiz of a page as one output: its questions that are marked `at = "quiz"`, in the file's order.
+
+    Raises ValueError for a page without questions, and for one whose questions are all Predicts.
+
+    >>> ask_all("attention").kind
+    'quiz'
+    """
+    from mmtokedu.course.quiz import _element
+
+    asked = [draw(question) for question in load(stem) if question.at == "quiz"]
+    if not asked:
+        raise ValueError(f'no question of {stem} is marked at = "quiz"')
+    return _element.output(asked)
 
 
 def near(a, b, tolerance):
@@ -106,8 +159,8 @@ def load(stem):
 
     Raises ValueError for a page without questions, and for a file that breaks the form, naming file and question.
 
-    >>> [question.id for question in load("attention")]
-    ['shuffle', 'may-attend', 'table-draws-level']
+    >>> [question.id for question in load("attention") if question.at == "predict"]
+    ['add-100', 'shuffle', 'table-draws-level']
     """
     if stem not in stems():
         raise ValueError(f"there are no questions for {stem!r}; there are for {', '.join(stems())}")
@@ -173,8 +226,11 @@ def _number(stem, fields, given):
         if not _is_number(known):
             known = _function(stem, known, given)
         wrong.append((known, mistake["cause"]))
+    why = fields.get("why", "")
+    if not isinstance(why, str) or ("why" in fields and not why.strip()):
+        raise ValueError(f"why is {why!r}; write a text")
     answer = _function(stem, fields["answer"], given)
-    return {"answer": answer, "unit": fields["unit"], "tolerance": tolerance, "wrong": tuple(wrong)}
+    return {"answer": answer, "unit": fields["unit"], "tolerance": tolerance, "why": why, "wrong": tuple(wrong)}
 
 
 def _is_number(value):
@@ -219,16 +275,16 @@ def draw(question, seed=None):
     """
     every = list(drawings(question))
     if seed is None:
-        return ask(question, every[0])
+        return filled(question, every[0])
     chance = _Chance(f"{seed}/{question.stem}/{question.id}")
-    return ask(question, every[chance("given") % len(every)], chance)
+    return filled(question, every[chance("given") % len(every)], chance)
 
 
-def ask(question, parameters, chance=None):
+def filled(question, parameters, chance=None):
     """The question with these parameters, answers computed. See `draw`."""
     fill = _fill(question, parameters)
     base = {name: getattr(question, name) for name in ("stem", "id", "at", "kind", "unit", "tolerance")}
-    base |= {"text": fill(question.text), "hint": fill(question.hint)}
+    base |= {"text": fill(question.text), "hint": fill(question.hint), "why": fill(question.why)}
     if question.kind == "choice":
         options = sorted(question.options, key=lambda option: chance(option[0])) if chance else question.options
         right = [option[2] for option in options].index(True)
@@ -264,7 +320,7 @@ def _fill(question, parameters):
         except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"{text!r} cannot be filled from {parameters} ({error!r})") from error
 
-    for text in (question.text, question.hint, *(cause for _, cause in question.wrong)):
+    for text in (question.text, question.hint, question.why, *(cause for _, cause in question.wrong)):
         fill(text)
     for text, says, _ in question.options:
         fill(text), fill(says)
@@ -293,8 +349,8 @@ def sheet(stem, seed):
         else:
             lines.append(f"   ______ {question.unit}".rstrip())
             about = f" ± {question.tolerance:g}" if question.tolerance else ""
-            key.append(f"{number}. {question.answer:,}{about} {question.unit}".rstrip())
-            key += [f"   {wrong:,}: {cause}" for wrong, cause in question.wrong]
+            key.append(f"{number}. {question.said}{about}")
+            key += [f"   {question.write(wrong)}: {cause}" for wrong, cause in question.wrong]
         questions.append("\n".join(lines))
     return "\n\n".join(questions), "\n".join(key)
 
