@@ -1,6 +1,7 @@
 """Make the invoice of the book's request: typeset, photographed, and what is printed where.
 
-    python tools/make_invoice.py            make the three files again: mmtokedu/data/request/invoice.{png,jpg,json}
+    python tools/make_invoice.py            make the three files again, mmtokedu/data/request/invoice.{png,jpg,json},
+                                            and the front page's small picture, book/_static/invoice.webp
     python tools/make_invoice.py --check    make them again and compare with what is stored
 
 The firm, the customer and every number on it are invented. The page is set as tools/typeset_page.py sets its own, then
@@ -21,7 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from typeset_page import FINE, HEIGHT, WIDTH, Sheet, break_lines, mm, pt, whole
 
-FOLDER = Path(__file__).resolve().parent.parent / "mmtokedu" / "data" / "request"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "mmtokedu" / "data" / "request"
+PREVIEW = ROOT / "book" / "_static" / "invoice.webp"  # the photo small, for the front page
 
 INK, QUIET, BLUE = (22, 24, 30), (168, 172, 180), (24, 82, 140)
 LEFT, RIGHT = 20, 190  # millimetres: the text's edges
@@ -258,6 +261,11 @@ def build():
     return {"invoice.png": png.getvalue(), "invoice.jpg": as_jpeg(photograph(page)), "invoice.json": text.encode()}
 
 
+def preview(photo):
+    """The photo as the front page shows it, a third of its side."""
+    return photo.resize((PHOTO[1] // 3, PHOTO[0] // 3), Image.Resampling.LANCZOS)
+
+
 def differences(new, old):
     """Say how two builds differ by more than a FreeType or JPEG release may: one sentence each."""
     found = []
@@ -288,6 +296,7 @@ def main():
     for name, data in new.items():
         (FOLDER / name).write_bytes(data)
         print(f"{name}: {len(data) / 1e3:.0f} kB")
+    preview(Image.open(io.BytesIO(new["invoice.jpg"]))).save(PREVIEW, "WEBP", quality=80)
 
 
 if __name__ == "__main__":

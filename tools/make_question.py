@@ -1,6 +1,6 @@
 """Make the spoken question of the book's request, and its words: mmtokedu/data/request/question.{flac,json}.
 
-    python tools/make_question.py            make the two files again
+    python tools/make_question.py            make the two files again, and the front page's copy of the sound
     python tools/make_question.py --check    make them again and compare with what is stored
 
 Synthetic speech, made as tools/make_speech.py makes the samples: espeak-ng (1.51 made the stored file), 16 kHz, cut to
@@ -22,7 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from make_speech import RATE, VOICES, say
 
-FOLDER = Path(__file__).resolve().parent.parent / "mmtokedu" / "data" / "request"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "mmtokedu" / "data" / "request"
+PLAYED = ROOT / "book" / "_static" / "question.flac"  # the same file, for the front page
 VOICE = "clare"
 QUESTION = "What is the total, and when does the small red ball cross the picture?"
 TEXT = "Answer with the amount and the second."
@@ -69,6 +71,7 @@ def main():
     for name, data in new.items():
         (FOLDER / name).write_bytes(data)
         print(f"{name}: {len(data) / 1e3:.0f} kB")
+    PLAYED.write_bytes(new["question.flac"])
 
 
 if __name__ == "__main__":

@@ -245,3 +245,17 @@ def test_question_check_sees_another_word_and_another_sample(make_question):
     file = io.BytesIO()
     soundfile.write(file, samples.question().sound[:-1], 16_000, format="FLAC", subtype="PCM_16")
     assert "question.flac differs" in make_question.differences(old, old | {"question.flac": file.getvalue()})[0]
+
+
+# the front page's copies
+
+
+def test_the_front_page_shows_and_plays_the_request(make_invoice, make_question):
+    text = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
+    for path in (make_invoice.PREVIEW, make_question.PLAYED):
+        assert f'src="../_static/{path.name}"' in text
+    assert make_question.PLAYED.read_bytes() == (FOLDER / "question.flac").read_bytes()
+    with Image.open(make_invoice.PREVIEW) as small, Image.open(FOLDER / "invoice.jpg") as photo:
+        difference = np.abs(np.asarray(small.convert("RGB"), float) - np.asarray(make_invoice.preview(photo), float))
+    assert difference.mean() < 3  # lossy, and encoders differ a little; a photo of another seed is 4 away
+    assert make_question.QUESTION in text and make_question.TEXT in text
