@@ -155,7 +155,9 @@ def test_the_photograph_is_seen_from_one_side():
     by_text = {piece.text: piece for piece in seen}
     left = middle(by_text["Give the number QO-2026-0417 with your payment."]) - middle(by_text["4427 Fennimore"])
     flat_text = {piece.text: piece for piece in flat}
-    flat_left = middle(flat_text["Give the number QO-2026-0417 with your payment."]) - middle(flat_text["4427 Fennimore"])
+    flat_left = middle(flat_text["Give the number QO-2026-0417 with your payment."]) - middle(
+        flat_text["4427 Fennimore"]
+    )
     assert 0.7 < left / flat_left < 0.95
     assert by_text["Amount"].box[0] - by_text["No."].box[0] > 10  # a level row falls to the right
 
