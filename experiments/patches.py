@@ -1,15 +1,21 @@
 """What a resize destroys on a page of text, and what padding wastes: the tables behind the chapter on patches.
 
-    python experiments/patches.py           both experiments; rewrites mmtokedu/data/results/patches.json
-    python experiments/patches.py --padding the second alone, after a change of the catalog; keeps the stored first
-    python experiments/patches.py --quick   a few cells of each, printed, nothing written
+    python experiments/patches.py           letters and padding; rewrites mmtokedu/data/results/patches.json
+    python experiments/patches.py --padding padding alone, after a change of the catalog; keeps what else is stored
+    python experiments/patches.py --ocr     the OCR engines alone; keeps what else is stored. Needs mmtokedu[measure]
+                                            and Tesseract (apt-get install tesseract-ocr)
+    python experiments/patches.py --quick   a few cells of each, printed, nothing written; with --ocr, of the engines
 
-Reading. The page is resized three ways at the same budget of visual tokens (28 x 28 pixels each), and two readers are
-asked for every character. A reader is told the typeface, the type size, where the character stands and what its line
-is; it has learned the alphabet from other characters of the same resized page. So no error comes from finding the
-text, and at full size hardly one is left (`full_size`). A reader knows no words. A better reader may exist, and a
-language model guesses from the context: what is measured is what these two can still see in the pixels, and no model
-is one of them.
+OCR. Four pages, the typeset page and the book's invoice, each clean and worn or photographed, are resized three ways to
+the same budgets of visual tokens (28 x 28 pixels each), and two engines read them: RapidOCR, whose error rate is the
+chapter's measure, and Tesseract beside it. `_patches_ocr.py` says how their answers are scored. An engine is
+deterministic: the same picture gives the same text. Chance enters with the picture, so where reading breaks, three
+copies of each page are read.
+
+Letters. The typeset page is resized in the same ways, and two simple readers are asked for every character. A reader
+is told the typeface, the type size, where the character stands and what its line is; it has learned the alphabet from
+other characters of the same resized page. So no error comes from finding the text, and at full size hardly one is left
+(`full_size`). A reader knows no words: what is measured is what these two can still see in the pixels.
 
 Padding. A thousand images of stated sizes, turned into tokens by every rule of the catalog, then batched.
 """
@@ -26,6 +32,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+import _patches_ocr as ocr
 import numpy as np
 from PIL import Image, ImageFont
 from tqdm import tqdm
@@ -48,6 +55,9 @@ POINTS = 7, 8, 9, 10, 11, 12
 SEEDS = 0, 1, 2, 3, 4
 AT_LEAST = 6  # occurrences of a character in its type size, so that each half of the page has three
 FAILS_AT = 0.10  # character error rate
+OCR_BUDGETS = 64, 144, 256, 400, 576, 1024
+COPIED = 144, 256, 400  # the budgets at which COPIES of each page are read, its aspect kept
+COPIES = 0, 1, 2
 
 
 # Ways to fit a page into a budget
@@ -78,7 +88,7 @@ def fit(way, budget, height, width):
 
 
 def resize(page, size):
-    """(H, W) uint8 -> `size` uint8, bicubic with Pillow's low-pass filter, as the models' processors do."""
+    """(H, W, ...) uint8 -> `size` uint8, bicubic with Pillow's low-pass filter, as the models' processors do."""
     return np.asarray(Image.fromarray(page).resize(size[::-1], Image.BICUBIC))
 
 
@@ -212,7 +222,7 @@ def error_rates(seen, page_shape, glyphs, seeds=SEEDS):
     }
 
 
-# Experiment 1
+# Letters
 
 
 def measure_page(page_name, size, seeds=SEEDS, points=POINTS, likeness=True):
@@ -329,7 +339,7 @@ def checks(points=7):
     return result
 
 
-def experiment_reading():
+def experiment_letters():
     page = samples.document()
     plan = [(name, way, budget) for name in PAGES for budget in BUDGETS for way in WAYS]
     rows, done = [], {}
@@ -377,7 +387,98 @@ def _summary(values):
     return {"mean": round(sum(values) / len(values), 4), "low": round(min(values), 4), "high": round(max(values), 4)}
 
 
-# Experiment 2
+# Engines
+
+
+def measure_copies(name, size, copies=(0,), engines=ocr.ENGINES):
+    """One resize of one page: each engine's error rate over the page and per type size, over the copies.
+
+    Of an invoice, also how many of the copies' totals were read without a mistake.
+    """
+    found = {e: [ocr.read(name, e, resize(ocr.picture(name, copy), size), copy) for copy in copies] for e in engines}
+    row = {"height": size[0], "width": size[1], "copies": len(copies)}
+    row |= {e: _summary([one["error"] for one in runs]) for e, runs in found.items()}
+    if "invoice" in name:
+        row["totals_read"] = {e: sum(one["total"] for one in runs) for e, runs in found.items()}
+    heights = ocr.x_heights(name, size)
+    row["by_points"] = [
+        {"points": p, "x_height": round(x, 2)}
+        | {e: _summary([one["by_points"][p] for one in runs]) for e, runs in found.items()}
+        for p, x in heights.items()
+    ]
+    return row, found
+
+
+def quoted(name, found, engine="rapidocr"):
+    """What the engine read in the rows of the invoice that a picture shows: its articles, its sums, its small print."""
+    facts, pieces = samples.invoice_facts(), samples.invoice_pieces()
+    starts = [facts.articles[2].code, "Net amount", "Total", "Goods remain"]
+    rows = [next(piece.row for piece in pieces if piece.text.startswith(start)) for start in starts]
+    return [{"printed": _printed_row(pieces, row), "read": found[engine][0]["said"][row]} for row in rows]
+
+
+def _printed_row(pieces, row):
+    return ocr.plain("".join(p.text for p in sorted(pieces, key=lambda p: p.box[1]) if p.row == row))
+
+
+def experiment_ocr():
+    started, rows, done, quotes = time.time(), [], {}, []
+    plan = [(name, way, budget) for name in ocr.PAGES for budget in OCR_BUDGETS for way in WAYS]
+    for name, way, budget in tqdm(plan, desc="engines"):
+        fitted = fit(way, budget, *ocr.picture(name).shape[:2])
+        if fitted is None:
+            continue
+        size, tokens = fitted
+        copies = COPIES if way == "aspect" and budget in COPIED else COPIES[:1]
+        if (name, size, copies) not in done:
+            done[name, size, copies] = measure_copies(name, size, copies)
+        row, found = done[name, size, copies]
+        rows.append({"page": name, "way": way, "budget": budget, "tokens": tokens} | row)
+        tqdm.write(json.dumps(rows[-1]))
+        if (name, way) == ("photographed invoice", "aspect"):
+            quotes += [{"budget": budget, "tokens": tokens, "rows": quoted(name, found)}]
+    return {
+        "date": str(datetime.date.today()),
+        "device": device(),
+        "versions": ocr.versions(),
+        "settings": {
+            "token_px": TOKEN, "tile_px": TILE, "budgets": OCR_BUDGETS, "ways": WAYS, "fails_at": FAILS_AT,
+            "copied": COPIED, "copies": COPIES, "pages": {name: ocr.page_key(name) for name in ocr.PAGES},
+        },
+        "characters": {
+            name: {str(p): int((ocr.printed(name).points == p).sum()) for p in ocr.x_heights(name, (1, 1))}
+            for name in ocr.PAGES
+        },
+        "full_size": {name: measure_copies(name, ocr.picture(name).shape[:2])[0] for name in ocr.PAGES},
+        "rows": rows,
+        "fails": where_engines_fail(rows),
+        "quotes": quotes,
+        "seconds": round(time.time() - started),
+        "processor_seconds": round(time.process_time()),
+    }  # fmt: skip
+
+
+def where_engines_fail(rows, least=100):
+    """The height of an x at which RapidOCR's error rate passes FAILS_AT: per page, way and type size.
+
+    Of the sizes with at least `least` characters on the page; over the budgets, log-interpolated as `crossing` does.
+    """
+    found = []
+    for page in ocr.PAGES:
+        printed = ocr.printed(page).points
+        for way in ("square", "aspect"):
+            kept = [row["by_points"] for row in rows if row["page"] == page and row["way"] == way]
+            at = {}
+            for parts in zip(*kept):  # of one type size
+                if (printed == parts[0]["points"]).sum() >= least:
+                    points = sorted((part["x_height"], part["rapidocr"]["mean"]) for part in parts)
+                    at[str(parts[0]["points"])] = crossing(*zip(*points))
+            known = [x for x in at.values() if x]
+            found.append({"page": page, "way": way, "x_height": at, "median": round(float(np.median(known)), 2)})
+    return found
+
+
+# Padding
 
 IMAGES = 1000
 BATCHES = 8, 32
@@ -489,23 +590,38 @@ def device():
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, no GPU"
 
 
+def quick():
+    page = samples.document()
+    for way in WAYS:
+        size, tokens = fit(way, 256, *page.shape)
+        row = measure_page("clean", size, seeds=SEEDS[:1], points=(7, 12), likeness=False)
+        print(f"{way:8}{size!s:14}{tokens:5} tokens", {r: row[r]["mean"] for r in READERS})
+    for model in ("qwen2.5-vl", "internvl2.5"):
+        row = measure_padding(model, seeds=SEEDS[:1])
+        print(model, {name: value["mean"] for name, value in row.items() if name not in ("model", "kind")})
+
+
+def quick_ocr():
+    name = "photographed invoice"
+    for budget in (256, 1024):
+        size, tokens = fit("aspect", budget, *ocr.picture(name).shape[:2])
+        row, found = measure_copies(name, size)
+        print(f"{name}: {size} {tokens} tokens", {e: row[e]["mean"] for e in ocr.ENGINES}, row["totals_read"])
+        print(*quoted(name, found), sep="\n")
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few cells, printed; nothing is written")
-    parser.add_argument("--padding", action="store_true", help="the second experiment alone; keeps the stored first")
+    parser.add_argument("--padding", action="store_true", help="padding alone; keeps what else is stored")
+    parser.add_argument("--ocr", action="store_true", help="the OCR engines alone; keeps what else is stored")
     options = parser.parse_args(argv)
     if options.quick:
-        page = samples.document()
-        for way in WAYS:
-            size, tokens = fit(way, 256, *page.shape)
-            row = measure_page("clean", size, seeds=SEEDS[:1], points=(7, 12), likeness=False)
-            print(f"{way:8}{size!s:14}{tokens:5} tokens", {r: row[r]["mean"] for r in READERS})
-        for model in ("qwen2.5-vl", "internvl2.5"):
-            row = measure_padding(model, seeds=SEEDS[:1])
-            print(model, {name: value["mean"] for name, value in row.items() if name not in ("model", "kind")})
+        (quick_ocr if options.ocr else quick)()
         return
-    if options.padding:
-        store(json.loads(RESULTS.read_text(encoding="utf-8")) | {"padding": experiment_padding()})
+    if options.padding or options.ocr:
+        stored = json.loads(RESULTS.read_text(encoding="utf-8"))
+        store(stored | ({"padding": experiment_padding()} if options.padding else {"ocr": experiment_ocr()}))
         return
     started = time.time()
     result = {
@@ -515,8 +631,9 @@ def main(argv=None):
         "device": device(),
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("numpy", "pillow", "scikit-image")},
-        "reading": experiment_reading(),
+        "reading": experiment_letters(),
         "padding": experiment_padding(),
+        "ocr": json.loads(RESULTS.read_text(encoding="utf-8"))["ocr"],
     }
     result["seconds"], result["processor_seconds"] = round(time.time() - started), round(time.process_time())
     store(result)
@@ -524,27 +641,32 @@ def main(argv=None):
 
 
 def curve(rows):
-    """The clean page with its aspect kept, in the form of `measured.curve`: the share of characters read, per reader.
+    """RapidOCR on two pages with their aspect kept, in the form of `measured.curve`: the share of characters read.
 
-    >>> rate = {"mean": 0.25, "low": 0.2, "high": 0.3}
-    >>> curve([{"page": "clean", "way": "aspect", "tokens": 54, "template": rate, "whitened": rate}])[0]
-    {'tokens': 54, 'quality': 0.75, 'spread': 0.1, 'instrument': 'template reader'}
+    `x_height` is that of the page's smallest type, in pixels after the resize: the height carries over to other pages,
+    the tokens do not.
+
+    >>> part = {"points": 7, "x_height": 0.98}
+    >>> error = {"mean": 0.25, "low": 0.2, "high": 0.3}
+    >>> curve([{"page": "page", "way": "aspect", "tokens": 54, "rapidocr": error, "by_points": [part]}])[0]
+    {'tokens': 54, 'quality': 0.75, 'spread': 0.1, 'instrument': 'RapidOCR, page', 'x_height': 0.98}
     """
-    kept = [row for row in rows if row["page"] == "clean" and row["way"] == "aspect"]
     return [
         {
             "tokens": row["tokens"],
-            "quality": round(1 - row[reader]["mean"], 4),
-            "spread": round(row[reader]["high"] - row[reader]["low"], 4),
-            "instrument": f"{reader} reader",
+            "quality": round(1 - row["rapidocr"]["mean"], 4),
+            "spread": round(row["rapidocr"]["high"] - row["rapidocr"]["low"], 4),
+            "instrument": f"RapidOCR, {page}",
+            "x_height": row["by_points"][0]["x_height"],
         }
-        for reader in READERS
-        for row in sorted(kept, key=lambda row: row["tokens"])
+        for page in ("page", "photographed invoice")
+        for row in sorted(rows, key=lambda row: row["tokens"])
+        if (row["page"], row["way"]) == (page, "aspect")
     ]
 
 
 def store(result):
-    result = result | {"curve": curve(result["reading"]["rows"])}
+    result = result | {"curve": curve(result["ocr"]["rows"])}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(as_text(result), encoding="utf-8")
 

@@ -50,7 +50,8 @@ def curve(topic):
 
     `tokens` is what one thing costs (a page, a second, a clip), rising within an instrument. `quality` is the share of
     what was asked that the instrument still got right, `spread` the distance between its lowest and its highest run,
-    `instrument` says who read. A curve holds for its instrument alone.
+    `instrument` says who read. A curve holds for its instrument alone. Where letters are read, `x_height` is the height
+    of a lower-case x of the smallest type, in pixels: it carries over to other pages, `tokens` do not.
 
     Raises ValueError for a topic without results, one whose results have no curve, and a curve that breaks its form.
 
@@ -70,17 +71,22 @@ def curve(topic):
 
 def _fault(point, last):
     """What is wrong with a point of a curve, or "". `last` holds each instrument's tokens so far."""
-    if not isinstance(point, dict) or set(point) != set(_POINT):
-        return f"a point has {', '.join(_POINT)} and nothing else"
+    if not isinstance(point, dict) or set(point) - {"x_height"} != set(_POINT):
+        return f"a point has {', '.join(_POINT)}, x_height where letters are read, and nothing else"
     tokens, quality, spread, instrument = (point[name] for name in _POINT)
     if not isinstance(instrument, str) or not instrument.strip():
         return "the instrument has no name"
     for name in _POINT[:3]:
-        number = isinstance(point[name], int | float) and not isinstance(point[name], bool)
-        if not number or not math.isfinite(point[name]):
+        if not _is_finite(point[name]):
             return f"{name} is no finite number"
     if tokens <= last.get(instrument, 0):
         return f"tokens rise within an instrument; {tokens} follows {last.get(instrument, 0)}"
     if not 0 <= quality <= 1 or spread < 0:
         return "quality is a share from 0 to 1, spread is not negative"
+    if "x_height" in point and not (_is_finite(point["x_height"]) and point["x_height"] > 0):
+        return "x_height is no positive number of pixels"
     return ""
+
+
+def _is_finite(number):
+    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)

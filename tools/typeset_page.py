@@ -20,7 +20,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, features
 
 DATA = Path(__file__).resolve().parent.parent / "mmtokedu" / "data"
-FACES = {"roman": "Regular", "italic": "It", "bold": "Semibold"}
+FACES = {
+    "roman": "SourceSerifPro-Regular", "italic": "SourceSerifPro-It", "bold": "SourceSerifPro-Semibold",
+    "sans": "InstrumentSans-Regular", "sans bold": "InstrumentSans-Bold",  # of the invoice
+}  # fmt: skip
 
 DPI, FINE = 200, 4  # the page's resolution; how many dots, each way, are averaged into one pixel
 HEIGHT, WIDTH = 2339, 1654  # A4, 297 x 210 mm, at 200 dpi
@@ -134,7 +137,7 @@ def pt(length):
 
 @cache
 def face(style, points, engine=ImageFont.Layout.BASIC):
-    return ImageFont.truetype(DATA / "fonts" / f"SourceSerifPro-{FACES[style]}.ttf", pt(points), layout_engine=engine)
+    return ImageFont.truetype(DATA / "fonts" / f"{FACES[style]}.ttf", pt(points), layout_engine=engine)
 
 
 @cache
@@ -185,8 +188,10 @@ def break_lines(words, style, points, width):
 class Sheet:
     """A page being set: the drawing, and the lines and the boxes of the characters so far."""
 
-    def __init__(self):
-        self.image = Image.new("L", (WIDTH * FINE, HEIGHT * FINE), 255)
+    def __init__(self, paper=255, ink=INK):
+        """`paper` and `ink` are grey levels, or colours (red, green, blue)."""
+        self.ink = ink
+        self.image = Image.new("RGB" if isinstance(paper, tuple) else "L", (WIDTH * FINE, HEIGHT * FINE), paper)
         self.draw = ImageDraw.Draw(self.image)
         self.lines, self.boxes = [], []  # {"text", "points", "style"}; (y0, x0, y1, x1) in dots
 
@@ -197,7 +202,7 @@ class Sheet:
             if char == " ":
                 x += space or width_of(" ", style, points)
                 continue
-            self.draw.text((round(x), y), char, font=font, fill=INK, anchor="ls")
+            self.draw.text((round(x), y), char, font=font, fill=self.ink, anchor="ls")
             y0, x0, y1, x1 = ink_box(style, points, char)
             self.boxes.append((y + y0, round(x) + x0, y + y1, round(x) + x1))
             x += advance(style, points, char, text[i + 1 : i + 2].strip())
@@ -210,9 +215,9 @@ class Sheet:
         text = " ".join(text for text, _ in runs)
         self.lines.append({"text": text, "points": points, "style": style})
 
-    def rule(self, y, x0, x1, weight=0.5):
+    def rule(self, y, x0, x1, weight=0.5, fill=RULE):
         y, half = round(y / FINE) * FINE, pt(weight) / 2
-        self.draw.rectangle((round(x0), round(y - half), round(x1), round(y + half)), fill=RULE)
+        self.draw.rectangle((round(x0), round(y - half), round(x1), round(y + half)), fill=fill)
 
 
 def set_paragraph(sheet, text, y, points, leading, columns):
@@ -280,12 +285,12 @@ def typeset():
     return sheet.image.reduce(FINE), sheet.lines, np.array(sheet.boxes) / FINE
 
 
-def wear(page):
+def wear(page, seed=SEED):
     """A worn copy: grey paper under uneven light, tilted, blurred, with Gaussian noise."""
     tilted = page.rotate(TILT, Image.Resampling.BICUBIC, fillcolor=255).filter(ImageFilter.GaussianBlur(0.7))
     y, x = np.ogrid[0 : 1 : HEIGHT * 1j, 0 : 1 : WIDTH * 1j]
     light = 1 - 0.10 * x * y - 0.05 * (1 - y)
-    grain = np.random.default_rng(SEED).normal(0, 7, (HEIGHT, WIDTH))
+    grain = np.random.default_rng(seed).normal(0, 7, (HEIGHT, WIDTH))
     worn = (38 + np.asarray(tilted) * ((240 - 38) / 255)) * light + grain
     return Image.fromarray(np.clip(np.rint(worn), 0, 255).astype(np.uint8))
 

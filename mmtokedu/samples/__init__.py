@@ -1,8 +1,9 @@
-"""Inputs for every chapter: photos, a typeset page and speech. Nothing downloads, and every item names its licence.
+"""Inputs for every chapter: photos, a typeset page, speech and a request. Nothing downloads; each item has its licence.
 
 The photos lie inside scikit-image's wheel (0.24 to current); they are read from there, byte for byte. The page is
 ours: `tools/typeset_page.py` sets it, and knows the box of every character. The speech is synthetic: espeak-ng reads
-our own sentences in `tools/make_speech.py`.
+our own sentences in `tools/make_speech.py`. The request, an invoice and a spoken question, is made by
+`tools/make_invoice.py` and `tools/make_question.py`.
 """
 
 from mmtokedu.measured import results, timings
@@ -11,10 +12,21 @@ from mmtokedu.samples.items import Item
 from mmtokedu.samples.pages import Characters, Line, document, document_boxes, document_lines, document_text
 from mmtokedu.samples.photos import PHOTOS as PHOTOS
 from mmtokedu.samples.photos import photo
+from mmtokedu.samples.request import (
+    Article,
+    Facts,
+    Piece,
+    invoice,
+    invoice_facts,
+    invoice_pieces,
+    question,
+    request_text,
+)
 from mmtokedu.samples.voices import SPLITS as SPLITS
 from mmtokedu.samples.voices import Recording, heard, speech
 
 __all__ = [
-    "Characters", "Item", "Line", "Recording", "document", "document_boxes", "document_lines", "document_text",
-    "heard", "photo", "results", "speech", "timings",
+    "Article", "Characters", "Facts", "Item", "Line", "Piece", "Recording", "document", "document_boxes",
+    "document_lines", "document_text", "heard", "invoice", "invoice_facts", "invoice_pieces", "photo", "question",
+    "request_text", "results", "speech", "timings",
 ]  # fmt: skip

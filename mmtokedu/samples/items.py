@@ -19,6 +19,8 @@ _FONT = "Source Serif Pro 2.007 (italic 1.007) by Adobe, from the PyPI package f
 _SANS = "Instrument Sans 1.000 by The Instrument Sans Project Authors, https://github.com/Instrument/instrument-sans"
 _OFL = "SIL Open Font License 1.1, text beside it"
 _SPEECH = "our sentences read by espeak-ng 1.51, in tools/make_speech.py", "CC BY 4.0"
+_INVOICE = "typeset and photographed for this book by tools/make_invoice.py; all on it is invented", "CC BY 4.0"
+_QUESTION = "our sentence read by espeak-ng 1.51, in tools/make_question.py", "CC BY 4.0"
 _CODEC = "trained on speech/train.flac by experiments/rvq.py", "CC BY 4.0"
 ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "page.png": Item("an A4 page at 200 dpi, type from 7 to 12 points", *_PAGE),
@@ -28,8 +30,8 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "fonts/SourceSerifPro-It.ttf": Item("the page's italic", _FONT, _OFL),
     "fonts/SourceSerifPro-Semibold.ttf": Item("the page's bold", _FONT, _OFL),
     "fonts/SourceSerifPro-LICENSE.txt": Item("the licence of the three fonts", _FONT, "verbatim copies allowed"),
-    "fonts/InstrumentSans-Regular.ttf": Item("the figures' regular", _SANS, _OFL),
-    "fonts/InstrumentSans-Bold.ttf": Item("the figures' bold", _SANS, _OFL),
+    "fonts/InstrumentSans-Regular.ttf": Item("the figures' and the invoice's regular", _SANS, _OFL),
+    "fonts/InstrumentSans-Bold.ttf": Item("the figures' and the invoice's bold", _SANS, _OFL),
     "results/patches.json": Item(
         "what a resize destroys on the page, and what padding wastes", "experiments/patches.py", "MIT, as the code"
     ),
@@ -48,6 +50,11 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     ),
     "rvq/codec.npz": Item("the weights of the speech codec, 8 codebooks of 256", *_CODEC),
     "rvq/heard.flac": Item("a new sentence in a new voice, and the codec's 1 to 8 codebooks of it", *_CODEC),
+    "request/invoice.png": Item("an invoice on an A4 page at 200 dpi, type from 6 to 22 points", *_INVOICE),
+    "request/invoice.jpg": Item("the invoice photographed: folded, on a table, seen from one side", *_INVOICE),
+    "request/invoice.json": Item("what the invoice says, and where each piece of it stands in both", *_INVOICE),
+    "request/question.flac": Item("synthetic speech: the question of the book's request", *_QUESTION),
+    "request/question.json": Item("the question's words and voice, and the request's line of text", *_QUESTION),
     "fonts/InstrumentSans-LICENSE.txt": Item("the licence of the two fonts", _SANS, "verbatim copies allowed"),
 }
 for _path in sorted((DATA / "benchmarks").glob("*.json")):  # one a topic and device

@@ -30,6 +30,11 @@ def test_a_curve_comes_back_as_it_is_stored(write):
     assert measured.curve("made") == points
 
 
+def test_a_point_may_say_how_high_its_letters_are(write):
+    write([POINT | {"x_height": 4.5}])
+    assert measured.curve("made") == [POINT | {"x_height": 4.5}]
+
+
 @pytest.mark.parametrize("curve", [None, []])
 def test_a_topic_without_a_curve_is_refused_by_name(write, curve):
     write(curve)
@@ -58,6 +63,9 @@ def test_a_topic_without_results_lists_those_that_have(write):
         ({"spread": -0.1}, "spread is not negative"),
         ({"instrument": " "}, "no name"),
         ({"instrument": 3}, "no name"),
+        ({"x_height": 0}, "x_height is no positive number"),
+        ({"x_height": "7"}, "x_height is no positive number"),
+        ({"x_height": float("inf")}, "x_height is no positive number"),
     ],
 )
 def test_a_point_that_breaks_the_form_is_named(write, change, says):

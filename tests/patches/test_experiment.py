@@ -18,7 +18,7 @@ pytestmark = pytest.mark.apart
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = json.loads((ROOT / "mmtokedu" / "data" / "results" / "patches.json").read_text(encoding="utf-8"))
-READING, PADDING = TABLE["reading"], TABLE["padding"]
+READING, PADDING, OCR = TABLE["reading"], TABLE["padding"], TABLE["ocr"]
 READERS = "template", "whitened"
 pytest.importorskip("tqdm", reason="the experiments show their progress with tqdm")
 
@@ -79,16 +79,6 @@ def test_file_is_written_the_way_the_program_writes(experiment):
 
 
 # reading: the table
-
-
-def test_the_curve_is_made_from_the_rows_and_reads_as_one(experiment):
-    assert TABLE["curve"] == experiment.curve(READING["rows"]) == measured.curve("patches")
-    for reader in READERS:
-        points = [p for p in TABLE["curve"] if p["instrument"] == f"{reader} reader"]
-        assert [p["tokens"] for p in points] == [
-            cell("clean", "aspect", b)["tokens"] for b in READING["settings"]["budgets"]
-        ]
-        assert points[0]["quality"] < 0.5 and points[-1]["quality"] > 0.999
 
 
 def test_every_cell_of_the_reading_table_is_there(experiment):
@@ -283,6 +273,232 @@ def test_crossing(experiment):
     assert experiment.crossing([1, 2], [0.9, 0.8], level=0.1) is None
 
 
+# the engines: the table
+
+
+ENGINES = "rapidocr", "tesseract"
+four_pages = pytest.mark.parametrize("page", ["page", "worn page", "invoice", "photographed invoice"])
+
+
+def read_by_engines(page, way, budget):
+    (found,) = [r for r in OCR["rows"] if (r["page"], r["way"], r["budget"]) == (page, way, budget)]
+    return found
+
+
+def test_engines_say_where_and_when_they_read():
+    assert date.fromisoformat(OCR["date"]) <= date.today() and "cores" in OCR["device"] and OCR["seconds"] > 0
+    assert set(OCR["versions"]) == {
+        *("rapidocr", "onnxruntime", "opencv-python-headless", "rapidocr models", "tesseract"),
+    }
+    assert "PP-OCRv6_rec_small.onnx" in OCR["versions"]["rapidocr models"]
+
+
+def test_engines_read_the_pages_that_ship(experiment):
+    assert OCR["settings"]["pages"] == {name: experiment.ocr.page_key(name) for name in experiment.ocr.PAGES}
+    for name in experiment.ocr.PAGES:
+        points = experiment.ocr.printed(name).points
+        assert OCR["characters"][name] == {str(p): int((points == p).sum()) for p in np.unique(points)}
+
+
+def test_settings_of_the_engines_are_those_of_the_program(experiment):
+    settings = OCR["settings"]
+    for key, value in (
+        ("budgets", experiment.OCR_BUDGETS),
+        ("copied", experiment.COPIED),
+        ("copies", experiment.COPIES),
+    ):
+        assert settings[key] == list(value)
+    assert (settings["token_px"], settings["tile_px"], settings["fails_at"]) == (28, 448, experiment.FAILS_AT)
+
+
+def test_every_cell_of_the_engines_table_is_there(experiment):
+    settings = OCR["settings"]
+    expected = {
+        (page, way, budget)
+        for page in experiment.ocr.PAGES
+        for way in settings["ways"]
+        for budget in settings["budgets"]
+        if way != "tiles" or budget >= 256
+    }
+    assert {(r["page"], r["way"], r["budget"]) for r in OCR["rows"]} == expected
+    assert len(OCR["rows"]) == len(expected) and list(OCR["full_size"]) == list(experiment.ocr.PAGES)
+    for row in [*OCR["rows"], *OCR["full_size"].values()]:
+        for part in [row, *row["by_points"]]:
+            for engine in ENGINES:
+                assert 0 <= part[engine]["low"] <= part[engine]["mean"] <= part[engine]["high"] <= 1
+                assert row["copies"] > 1 or part[engine]["low"] == part[engine]["high"]
+    for row in OCR["rows"]:
+        assert row["copies"] == (3 if row["way"] == "aspect" and row["budget"] in settings["copied"] else 1)
+        assert ("totals_read" in row) == ("invoice" in row["page"])
+
+
+def test_engines_saw_pages_that_fit_the_budget(experiment):
+    for row in OCR["rows"]:
+        shape = experiment.ocr.picture(row["page"]).shape[:2]
+        size, tokens = experiment.fit(row["way"], row["budget"], *shape)
+        assert (list(size), tokens) == ([row["height"], row["width"]], row["tokens"]) and tokens <= row["budget"]
+        heights = experiment.ocr.x_heights(row["page"], size)
+        assert {b["points"]: b["x_height"] for b in row["by_points"]} == {p: round(x, 2) for p, x in heights.items()}
+
+
+def test_error_over_the_page_is_that_of_its_characters_and_of_what_stands_beside_them():
+    for row in OCR["rows"]:
+        counts = list(OCR["characters"][row["page"]].values())
+        for engine in ENGINES:
+            pooled = np.average([b[engine]["mean"] for b in row["by_points"]], weights=counts)
+            assert pooled - 2e-3 <= row[engine]["mean"] <= pooled + 0.05
+
+
+def test_the_curve_is_made_from_the_rows_and_reads_as_one(experiment):
+    assert TABLE["curve"] == experiment.curve(OCR["rows"]) == measured.curve("patches")
+    for page in ("page", "photographed invoice"):
+        points = [p for p in TABLE["curve"] if p["instrument"] == f"RapidOCR, {page}"]
+        rows = [read_by_engines(page, "aspect", b) for b in OCR["settings"]["budgets"]]
+        assert [p["tokens"] for p in points] == [row["tokens"] for row in rows]
+        smallest = experiment.ocr.x_heights(page, (rows[-1]["height"], rows[-1]["width"]))
+        assert points[-1]["x_height"] == round(min(smallest.values()), 2)
+        assert points[0]["quality"] < 0.2 and points[-1]["quality"] > 0.95
+
+
+def test_where_the_engine_fails_is_made_from_the_rows(experiment):
+    assert OCR["fails"] == experiment.where_engines_fail(OCR["rows"])
+    assert {(f["page"], f["way"]) for f in OCR["fails"]} == {
+        (page, way) for page in experiment.ocr.PAGES for way in ("square", "aspect")
+    }
+
+
+def test_quotes_are_of_the_photographed_invoice():
+    assert [quote["budget"] for quote in OCR["quotes"]] == OCR["settings"]["budgets"]
+    total = f"{samples.invoice_facts().total / 100:,.2f}"
+    for quote in OCR["quotes"]:
+        assert any(total in row["printed"] for row in quote["rows"])
+        assert len({row["printed"] for row in quote["rows"]}) == 4
+    assert any(total in row["read"] for row in OCR["quotes"][-1]["rows"])
+    assert not any(total in row["read"] for row in OCR["quotes"][0]["rows"])
+
+
+# the engines: how an answer is scored
+
+
+def perfect(experiment, page, size, copy=0):
+    """What an engine without a fault would answer: each printed box's text, where the box stands in the resized copy."""
+    ocr = experiment.ocr
+    known, (height, width) = ocr.printed(page), ocr.picture(page, copy).shape[:2]
+    texts = [line.text for line in samples.document_lines()]
+    if "invoice" in page:
+        texts = [piece.text for piece in samples.invoice_pieces()]
+    y0, x0, y1, x1 = known.boxes.T
+    corners = ocr.through(known.to_picture, np.stack([[x0, x1, x1, x0], [y0, y0, y1, y1]], axis=-1).swapaxes(0, 1))
+    down, right = ocr.moved(page, copy)
+    return list(zip(texts, (corners + [right, down]) * [size[1] / width, size[0] / height]))
+
+
+@four_pages
+@pytest.mark.parametrize("copy", [0, 1])
+def test_a_perfect_answer_has_no_errors(experiment, page, copy):
+    size = (700, 600)
+    result = experiment.ocr.score(page, perfect(experiment, page, size, copy), size, copy)
+    assert result.rate() == 0 and result.beside == 0
+
+
+@four_pages
+def test_no_answer_is_all_wrong(experiment, page):
+    result = experiment.ocr.score(page, [], (700, 600))
+    assert result.rate() == 1 and result.wrong.all()
+
+
+def test_the_order_of_the_answer_and_a_merged_row_cost_nothing(experiment):
+    size = (2339, 1654)
+    found = perfect(experiment, "invoice", size)[::-1]
+    total = [part for part in found if part[0] in ("Total", "EUR 1,208.15")]
+    merged = ("Total EUR 1,208.15", np.concatenate([corners for _, corners in total]))
+    kept = [part for part in found if part[0] not in ("Total", "EUR 1,208.15")]
+    assert experiment.ocr.score("invoice", [*kept, merged], size).rate() == 0
+
+
+def test_each_kind_of_mistake_costs_its_characters(experiment):
+    ocr, size = experiment.ocr, (2339, 1654)
+    found, n = perfect(experiment, "page", size), len(experiment.ocr.printed("page").text)
+    assert n == len(samples.document_text().replace("\n", "").replace(" ", ""))
+    title = next(i for i, (text, _) in enumerate(found) if text == "How a page becomes tokens")
+    for said, errors in (
+        ("How a page becomes tokem", 2), ("Howapagebecomestokens", 0), ("How a page becomes", 6), ("", 21),
+        ("How  a page  becomes tokens.", 1),
+    ):  # fmt: skip
+        answer = found[:title] + [(said, found[title][1])] + found[title + 1 :]
+        assert ocr.score("page", answer, size).rate() == pytest.approx(errors / n)
+        assert ocr.score("page", answer, size).rate(ocr.printed("page").points == 24) == pytest.approx(errors / 21)
+        assert ocr.score("page", answer, size).rate(ocr.printed("page").points == 7) == 0
+    beside = [("table", np.array([[1600, 2300], [1650, 2300], [1650, 2330], [1600, 2330.0]]))]
+    assert ocr.score("page", found + beside, size).rate() == pytest.approx(5 / n)
+
+
+def test_alignment_makes_the_fewest_changes(experiment):
+    """Against the recurrence, cell by cell, on random words of three letters."""
+    draw = np.random.default_rng(0)
+
+    def distance(a, b):
+        row = list(range(len(b) + 1))
+        for i, x in enumerate(a):
+            left = [i + 1]
+            for j, y in enumerate(b):
+                left.append(min(row[j] + (x != y), row[j + 1] + 1, left[j] + 1))
+            row = left
+        return row[-1]
+
+    for _ in range(200):
+        a, b = ("".join(draw.choice(list("abc"), size=draw.integers(0, 9))) for _ in "ab")
+        wrong, extra = experiment.ocr.align(a, b)
+        assert wrong.sum() + extra == distance(a, b), (a, b)
+        assert wrong.shape == (len(a),)
+
+
+def test_the_map_into_the_picture_is_the_one_that_made_it(experiment):
+    """The homography is fitted to boxes; the centres of the photo's boxes come out to the pixel, so do its corners."""
+    for page in ("worn page", "photographed invoice"):
+        known = experiment.ocr.printed(page)
+        center = lambda box: (box[:, :2] + box[:, 2:])[:, ::-1] / 2
+        if "invoice" in page:
+            seen = np.array([piece.box for piece in samples.invoice_pieces()], float)
+            assert np.abs(experiment.ocr.through(known.to_picture, center(known.boxes)) - center(seen)).max() < 2
+        corners = experiment.ocr.through(known.to_picture, [[0, 0], [1654, 2339]])
+        ends = {"worn page": [[-14, 10], [1668, 2328]], "photographed invoice": [[128, 72], [1516, 2040]]}[page]
+        assert np.abs(corners - ends).max() < 4
+
+
+def test_copies_differ_and_come_out_again(experiment):
+    ocr = experiment.ocr
+    assert ocr.moved("page", 1) != ocr.moved("page", 2) != (0, 0) == ocr.moved("page", 0)
+    assert ocr.moved("worn page", 1) == (0, 0)
+    for page in ("page", "worn page"):
+        shown, again = ocr.picture(page), ocr.picture(page, 1)
+        assert shown.shape == again.shape and (shown != again).any()
+        ocr.picture.cache_clear()
+        np.testing.assert_array_equal(ocr.picture(page, 1), again)
+
+
+def test_an_engines_answer_becomes_text_and_corners(experiment, monkeypatch):
+    """RapidOCR wants blue first and answers with quads; Tesseract answers with a table of words."""
+    from types import SimpleNamespace
+
+    ocr, asked = experiment.ocr, []
+    quad = [[0, 0], [8, 0], [8, 4], [0, 4]]
+    answer = SimpleNamespace(txts=("Total",), boxes=np.array([quad]))
+    monkeypatch.setattr(ocr, "_rapidocr", lambda: lambda seen: asked.append(seen) or answer)
+    colour = np.zeros((5, 9, 3), np.uint8) + np.uint8([10, 20, 30])
+    ((text, corners),) = ocr.rapidocr(colour)
+    assert text == "Total" and corners.tolist() == quad and asked[0][0, 0].tolist() == [30, 20, 10]
+    ocr.rapidocr(colour[..., 0])
+    assert asked[1].shape == (5, 9, 3)
+    monkeypatch.setattr(ocr, "_rapidocr", lambda: lambda seen: SimpleNamespace(txts=None, boxes=None))
+    assert ocr.rapidocr(colour) == []
+
+    table = 'level\tleft\ttop\twidth\theight\ttext\n4\t0\t0\t9\t9\t\n5\t1\t2\t3\t4\tTo"tal\n5\t9\t9\t1\t1\t \n'
+    monkeypatch.setattr(ocr.subprocess, "run", lambda *a, **k: SimpleNamespace(stdout=table.encode()))
+    ((text, corners),) = ocr.tesseract(colour)
+    assert text == 'To"tal' and corners.tolist() == [[1, 2], [4, 2], [4, 6], [1, 6]]
+
+
 # padding
 
 
@@ -358,11 +574,32 @@ def test_quick_prints_and_writes_nothing(experiment, monkeypatch, capsys, tmp_pa
     assert not experiment.RESULTS.exists()
 
 
+def test_quick_with_engines_prints_and_writes_nothing(experiment, monkeypatch, capsys, tmp_path):
+    """Any engine will do: this one answers perfectly, so the total is read."""
+    answer = lambda seen: perfect(experiment, "photographed invoice", seen.shape[:2])
+    monkeypatch.setattr(experiment, "RESULTS", tmp_path / "patches.json")
+    for name in ENGINES:
+        monkeypatch.setitem(experiment.ocr.ENGINES, name, answer)
+    experiment.main(["--quick", "--ocr"])
+    printed = capsys.readouterr().out
+    assert "{'rapidocr': 0.0, 'tesseract': 0.0} {'rapidocr': 1, 'tesseract': 1}" in printed
+    assert "TotalEUR1,208.15" in printed and not experiment.RESULTS.exists()
+
+
+def test_engines_alone_keep_what_else_is_stored(experiment, monkeypatch, tmp_path):
+    monkeypatch.setattr(experiment, "RESULTS", tmp_path / "patches.json")
+    experiment.RESULTS.write_text(json.dumps(TABLE | {"ocr": None, "curve": None}))
+    monkeypatch.setattr(experiment, "experiment_ocr", lambda: OCR)
+    experiment.main(["--ocr"])
+    assert json.loads(experiment.RESULTS.read_text(encoding="utf-8")) == TABLE
+
+
 def test_doctests(experiment):
     import doctest
 
-    assert doctest.testmod(experiment).failed == 0
-    assert doctest.testmod(experiment).attempted >= 6
+    for module, least in ((experiment, 6), (experiment.ocr, 5)):
+        assert doctest.testmod(module).failed == 0
+        assert doctest.testmod(module).attempted >= least
 
 
 def test_the_package_ships_the_results():
