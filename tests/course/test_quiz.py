@@ -42,7 +42,10 @@ def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question
         ("patches", "rows", 16 * 16, [16, 224 * 16, 1]),
         ("patches", "numbers-in-a-row", 32 * 32 * 3, [1024, 96]),
         ("patches", "pairs", 16, [2, 4, 8]),
-        ("patches", "native-size", 39 * 69, [78 * 138, 38 * 68, 2645]),
+        ("patches", "native-size", 26 * 46, [52 * 92, 25 * 45, 1176]),
+        ("patches", "visual-tokens", 16 * 16, [32 * 32, 512]),
+        ("patches", "letter", 14 * 336 / 2340, [14, 14 * (336 / 2340) ** 2]),
+        ("patches", "coordinates", 480, [322, 322 * 1288 / 1920]),
         ("patches", "fixed-square", 24 * 24, [256, 2691]),
         ("patches", "tiles", (4 * 2 + 1) * 256, [8 * 256, 9 * 1024, 3 * 5 * 256]),
         ("patches", "padding", 3 * 1024 - 1344, [3072, 1344, 960]),
@@ -133,8 +136,9 @@ def test_shuffled_words_are_shuffled_outputs():
 
 @pytest.mark.parametrize("stem", quiz.stems())
 def test_a_question_stands_under_a_heading_of_its_page(stem):
-    (page,) = [path for place in ("notebooks", "book/primer") for path in ROOT.glob(f"{place}/{stem}.ipynb")]
-    headings = re.findall(r"^\s*\"#+ (.*?)(?:\\n)?\",?$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    places = "notebooks", "notebooks/draft", "book/primer"
+    pages = [path.read_text(encoding="utf-8") for place in places for path in ROOT.glob(f"{place}/{stem}.ipynb")]
+    headings = re.findall(r"^\s*\"#+ (.*?)(?:\\n)?\",?$", "\n".join(pages), re.MULTILINE)
     assert {question.section for question in quiz.load(stem)} <= set(headings)
 
 
@@ -165,7 +169,7 @@ def test_sheets_and_keys_are_printed(capsys):
         asked = quiz.draw(question, "May")
         assert f"{number}. {asked.text}" in sheets
         assert all(cause not in sheets and cause in keys for _, cause in asked.wrong)
-        right = f"{'abc'[asked.answer]}) " if asked.kind == "choice" else f"{asked.answer:,} {asked.unit}"
+        right = f"{'abc'[asked.answer]}) " if asked.kind == "choice" else asked.said
         assert f"{number}. {right}" in keys
     quiz.main(["--seed", "June"])
     assert "attention: questions (seed June)" in capsys.readouterr().out
@@ -370,4 +374,4 @@ def test_the_files_that_ship_are_those_in_the_package(file, tmp_path):
     with pytest.raises(ValueError, match="no questions for 'patches'"):
         quiz.load("patches")
     shutil.copy(quiz.__file__.replace("__init__.py", "patches.toml"), tmp_path)
-    assert len(quiz.load("patches")) == 8
+    assert len(quiz.load("patches")) == 11

@@ -98,3 +98,41 @@ def packed(lengths):
 
 def longest_less_shortest(lengths):
     return max(lengths) - min(lengths)
+
+
+def visual_tokens(side, patch):
+    return rows(side, patch) // 4
+
+
+def square_rows(side, patch):
+    return rows(side, patch)
+
+
+def joined_once(side, patch):
+    return rows(side, patch) // 2
+
+
+def letter_left(page, x, new):
+    return x * new / page
+
+
+def letter_before(x):
+    return x
+
+
+def letter_by_area(page, x, new):
+    return x * (new / page) ** 2
+
+
+def on_the_screen(own, at):
+    screen, resized = own
+    return at * screen / resized
+
+
+def in_the_model(at):
+    return at
+
+
+def the_other_way(own, at):
+    screen, resized = own
+    return at * resized / screen
