@@ -1,7 +1,9 @@
 """Backends as a fixture: a property is written once and holds for NumPy, torch, the Triton interpreter and a card."""
 
+import functools
 import inspect
 import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ try:
 except ImportError:
     torch = None
 
+TESTS = pathlib.Path(__file__).parent
 INTERPRETER = os.environ.get("TRITON_INTERPRET") == "1"
 
 
@@ -77,8 +80,19 @@ def pytest_collection_modifyitems(items):
             item.add_marker("torch")
             if INTERPRETER or name == "cuda":
                 item.add_marker("kernel")
-        elif hasattr(item.module, "torch") or "torch" in inspect.getsource(item.function):
+        elif hasattr(item.module, "torch") or any("torch" in source for source in sources(item)):
             item.add_marker("torch")
+
+
+@functools.cache
+def source_of(function):
+    return inspect.getsource(function)
+
+
+def sources(item):
+    """The lines of a test, and of the fixtures that it asks for in our files."""
+    fixtures = [found[-1].func for found in item._fixtureinfo.name2fixturedefs.values() if found]
+    return [source_of(f) for f in (item.function, *fixtures) if str(TESTS) in inspect.getfile(f)]
 
 
 @pytest.hookimpl(wrapper=True)
