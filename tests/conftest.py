@@ -1,6 +1,7 @@
 """Backends as a fixture: a property is written once and holds for NumPy, torch, the Triton interpreter and a card."""
 
 import functools
+import importlib.util
 import inspect
 import os
 import pathlib
@@ -19,6 +20,8 @@ except ImportError:
 
 TESTS = pathlib.Path(__file__).parent
 INTERPRETER = os.environ.get("TRITON_INTERPRET") == "1"
+if INTERPRETER and importlib.util.find_spec("triton"):
+    import quick_interpreter  # noqa: F401  (the same interpreter, patched once instead of at every call)
 
 
 class Backend:

@@ -23,7 +23,6 @@ from mmtokedu.cuda.vq import (
     _check_device,
     _codes,
     _ends,
-    _in_turn,
     _largest,
     _way,
     _working_dtype,
@@ -55,39 +54,39 @@ def rvq_encode(vectors, codebooks):
 
 
 def _by_kernel(vectors, codebooks, ends):
-    """Every code of every stage from one launch. Tables of the codes are made first, in another.
+    """Every code of every stage from one launch; one before makes tables of the codes, one after settles doubts.
 
     A float32 number x is high + low, two float16 numbers, with an error under 2^-22 |x|; the products high*high,
     high*low and low*high, summed in float32, are near enough to the product of the two numbers themselves, but for rows
-    that have two codes about as near in some stage. These are marked, and go again stage by stage in float64: few of
-    most data, all where the codes lie close together far from the origin.
+    that have two codes about as near in some stage. These are listed, and go through all stages again by their
+    differences in float64: few of most data, all where the codes lie close together far from the origin.
     """
+    from mmtokedu.cuda.kernels import exact, tables
     from mmtokedu.cuda.kernels import rvq as kernels
-    from mmtokedu.cuda.kernels import tables
 
     Q, K, D = codebooks.shape
     vectors, codebooks = vectors.contiguous(), codebooks.contiguous()
-    codes = torch.empty((len(vectors), Q), dtype=torch.int64, device=vectors.device)
-    doubt = torch.empty(len(vectors), dtype=torch.int8, device=vectors.device)
-    if len(vectors):
-        offsets, scales = ends.on(vectors.device)
-        high, low = torch.empty((2, Q, K, D), dtype=torch.float16, device=vectors.device)
-        bias = torch.empty((Q, K), dtype=torch.float32, device=vectors.device)
-        longest = torch.zeros_like(bias[:, :1]).repeat(1, 2)
-        tables.tables(codebooks, offsets, scales, high, low, bias, longest)
-        kernels.encode(vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt)
-        rows = doubt.nonzero().flatten()
-        if len(rows):
-            exact = functools.partial(_in_turn, widths=[torch.float64])
-            codes[rows] = _by_stages(vectors[rows], codebooks, exact)
+    make = functools.partial(torch.empty, device=vectors.device)
+    codes = make((len(vectors), Q), dtype=torch.int64)
+    if not len(vectors):
+        return codes
+    offsets, scales = ends.on(vectors.device)
+    high, low = make((2, Q, K, D), dtype=torch.float16)
+    bias, doubt = make((Q, K), dtype=torch.float32), make(len(vectors), dtype=torch.int32)
+    zeros = torch.zeros(2 * Q + 1, dtype=torch.int32, device=vectors.device)
+    longest, doubts = zeros[:-1].view(torch.float32), zeros[-1:]
+    tables.tables(codebooks, offsets, scales, high, low, bias, longest)
+    kernels.encode(vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt, doubts)
+    left = make(exact.room(vectors), dtype=torch.float32)
+    exact.exact(vectors, codebooks, doubt, doubts, left, codes)
     return codes
 
 
-def _by_stages(vectors, codebooks, search=nearest_code):
+def _by_stages(vectors, codebooks):
     """The definition: a search a stage, the residual in memory between them."""
     codes, residual = [], vectors
     for codebook in codebooks:
-        codes.append(search(residual, codebook))
+        codes.append(nearest_code(residual, codebook))
         residual = residual - codebook[codes[-1]]
     return torch.stack(codes, dim=1)
 

@@ -72,15 +72,15 @@ class _Ends(typing.NamedTuple):
     scales: np.ndarray  # (Q,): the powers of two that bring what is left to 2^13 up to 2^14
 
     def on(self, device):
-        """The offsets and the scales there, sent in one piece."""
-        both = torch.from_numpy(np.concatenate([self.offsets.ravel(), self.scales])).to(device)
+        """The offsets and the scales there, sent in one piece. Nobody waits for them to arrive."""
+        both = torch.from_numpy(np.concatenate([self.offsets.ravel(), self.scales])).to(device, non_blocking=True)
         return both[: self.offsets.size].view(self.offsets.shape), both[self.offsets.size :]
 
 
 def _ends(vectors, codebooks, names):
     """The _Ends of vectors (N, D) and codebooks (Q, K, D), in one trip from the card; all must be finite."""
     reach = vectors.aminmax() if vectors.numel() else (vectors.new_zeros(()),) * 2
-    found = torch.cat([torch.stack(reach), *(x.flatten() for x in codebooks.aminmax(dim=1))]).float().numpy(force=True)
+    found = torch.cat([x.flatten() for x in (*reach, *codebooks.aminmax(dim=1))]).float().numpy(force=True)
     if not np.isfinite(found).all():
         for name, x in {"vectors": vectors, **dict(zip(names, codebooks))}.items():
             check_finite(_array(x), name)
@@ -93,48 +93,67 @@ def _ends(vectors, codebooks, names):
 
 
 def _by_kernel(vectors, codebook, ends):
-    """float32 is rounded to halves for the search, and what these cannot decide is searched again with all digits.
+    """A search on the tensor cores, which lists the rows that it cannot decide, then these by their differences.
 
-    Rows that float32 cannot decide either are left to `_in_turn`.
+    The lists stay on the card, and so does how long they are: after `_ends` nobody waits for anything.
+    """
+    from mmtokedu.cuda.kernels import exact
+
+    codes = torch.empty(len(vectors), dtype=torch.int64, device=vectors.device)
+    if len(vectors):
+        as_they_are = _both_half(vectors, codebook) and not ends.offsets.any()
+        search = _search_halves if as_they_are else _search_float32
+        vectors, codebook, doubt, doubts = search(vectors, codebook, ends, codes)
+        left = torch.empty(exact.room(vectors), dtype=torch.float32, device=vectors.device)
+        exact.exact(vectors, codebook[None], doubt, doubts, left, codes)
+    return codes
+
+
+def _search_halves(vectors, codebook, ends, codes):
+    """Writes codes (N,). The products of two halves are exact, only sums are rounded.
+
+    Returns the vectors and the codebook, contiguous, the rows in doubt, and how many these are.
     """
     import triton.language as tl
 
     from mmtokedu.cuda.kernels import tables
     from mmtokedu.cuda.kernels import vq as kernels
 
-    (N, D), K = vectors.shape, len(codebook)
-    make = functools.partial(torch.empty, device=vectors.device)
-    codes, bias = make(N, dtype=torch.int64), make((1, K), dtype=torch.float32)
-    if not N:
-        return codes
+    kind = tl.bfloat16 if vectors.dtype == torch.bfloat16 else tl.float16
+    if not vectors.is_cuda and kind == tl.bfloat16:
+        kind = tl.float32  # Triton's interpreter multiplies the bits of bfloat16, not their values
+    vectors, codebook = vectors.contiguous(), codebook.contiguous()
+    (N, D), K, make = vectors.shape, len(codebook), functools.partial(torch.empty, device=vectors.device)
+    offsets, ones = ends._replace(scales=np.ones_like(ends.scales)).on(vectors.device)
+    bias, ratios, slack = make((1, K), dtype=torch.float32), *make((2, N), dtype=torch.float32)
+    zeros, doubt = torch.zeros(3, dtype=torch.int32, device=vectors.device), make(N, dtype=torch.int32)
+    longest, doubts = zeros[:2].view(torch.float32), zeros[2:]
+    tables.tables(codebook[None], offsets, ones, None, None, bias, longest)
+    tables.halves(vectors, offsets, ones, longest, None, ratios, slack, None, kernels.spare(K, D))
+    kernels.search(vectors, codebook, bias[0], codes, ratios, slack, doubt, doubts, kind=kind)
+    return vectors, codebook, doubt, doubts
+
+
+def _search_float32(vectors, codebook, ends, codes):
+    """The same of numbers that are rounded to halves first: what these cannot decide is searched with all digits."""
+    import triton.language as tl
+
+    from mmtokedu.cuda.kernels import tables
+    from mmtokedu.cuda.kernels import vq as kernels
+
+    vectors, codebook = vectors.float().contiguous(), codebook.float().contiguous()
+    (N, D), K, make = vectors.shape, len(codebook), functools.partial(torch.empty, device=vectors.device)
     offsets, scales = ends.on(vectors.device)
-    unsure, doubt = make(N, dtype=torch.int32), torch.zeros(N, dtype=torch.int8, device=vectors.device)
-    zeros = torch.zeros(3, dtype=torch.int32, device=vectors.device)
-    longest, count = zeros[:2].view(torch.float32), zeros[2:]
-    if _both_half(vectors, codebook) and not ends.offsets.any():  # their products are exact, only sums are rounded
-        kind = tl.bfloat16 if vectors.dtype == torch.bfloat16 else tl.float16
-        if not vectors.is_cuda and kind == tl.bfloat16:
-            kind = tl.float32  # Triton's interpreter multiplies the bits of bfloat16, not their values
-        vectors, codebook = vectors.contiguous(), codebook.contiguous()
-        tables.tables(codebook[None], offsets, torch.ones_like(scales), None, None, bias, None)
-        length = torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float32)
-        most = (-2 * bias.amin()).sqrt()
-        slack = 2 * kernels.spare(K, D) * (length + most) * most + 1e-37
-        kernels.search(vectors, codebook, bias[0], codes, torch.ones_like(slack), slack, unsure, count, kind=kind)
-        rows = unsure[: int(count)].long()
-    else:
-        vectors, codebook = vectors.float().contiguous(), codebook.float().contiguous()
-        high, low = make((2, 1, K, D), dtype=torch.float16)
-        halves = make((N, D), dtype=torch.float16)
-        ratios, slack, finer = make((3, N), dtype=torch.float32)
-        tables.tables(codebook[None], offsets, scales, high, low, bias, longest)
-        tables.halves(vectors, offsets, scales, longest, halves, ratios, slack, finer, kernels.spare(K, D))
-        kernels.search(halves, high[0], bias[0], codes, ratios, slack, unsure, count, kind=tl.float16)
-        kernels.settle(vectors, offsets, high[0], low[0], bias[0], scales, finer, unsure, count, codes, doubt)
-        rows = doubt.nonzero().flatten()
-    if len(rows):
-        codes[rows] = _in_turn(vectors[rows].float(), codebook.float(), [torch.float64])
-    return codes
+    (high, low), halves = make((2, 1, K, D), dtype=torch.float16), make((N, D), dtype=torch.float16)
+    bias, (ratios, slack, finer) = make((1, K), dtype=torch.float32), make((3, N), dtype=torch.float32)
+    zeros, (unsure, doubt) = torch.zeros(4, dtype=torch.int32, device=vectors.device), make((2, N), dtype=torch.int32)
+    longest, count, doubts = zeros[:2].view(torch.float32), zeros[2:3], zeros[3:]
+    tables.tables(codebook[None], offsets, scales, high, low, bias, longest)
+    tables.halves(vectors, offsets, scales, longest, halves, ratios, slack, finer, kernels.spare(K, D))
+    kernels.search(halves, high[0], bias[0], codes, ratios, slack, unsure, count, kind=tl.float16)
+    lists = unsure, count, codes, doubt, doubts
+    kernels.settle(vectors, offsets, high[0], low[0], bias[0], scales, finer, *lists)
+    return vectors, codebook, doubt, doubts
 
 
 def _by_tiles(vectors, codebook):

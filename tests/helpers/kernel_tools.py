@@ -19,7 +19,13 @@ interpreted = pytest.mark.skipif(not INTERPRETER, reason="runs with TRITON_INTER
 compiled = pytest.mark.skipif(INTERPRETER, reason="the interpreter compiles nothing")
 DEVICE = "cuda" if CARD else "cpu"
 
-INPUT, OUTPUT, LIST, SUM = "input", "output", "list", "sum"  # what a kernel does with a tensor: see `fence`
+INPUT, OUTPUT, ROOM, LIST, SUM = (
+    "input",
+    "output",
+    "room",
+    "list",
+    "sum",
+)  # what a kernel does with a tensor: see `fence`
 
 
 def broken(folder, old, new, kernels):
@@ -61,8 +67,8 @@ def resources(folder, cubin):
 def fence(patch, kernels, name, module, roles, seen=None):
     """Have calls of `kernels.name` go to the same name of `module`, every tensor between margins.
 
-    An INPUT must stay as it is, an OUTPUT be written wholly; a LIST may be written in part, a SUM is added to. Nothing
-    is written beside a tensor, and a number read from there is NaN, which spoils a result. What the tensors hold
+    An INPUT must stay as it is, an OUTPUT be written wholly; a LIST may be written in part, a SUM is added to, and what
+    is in a ROOM before it is written spoils a result. Nothing is written beside a tensor, and a number read from there is NaN, which spoils a result. What the tensors hold
     afterwards goes to seen[name].
     """
     launch = getattr(module, name)
@@ -71,7 +77,7 @@ def fence(patch, kernels, name, module, roles, seen=None):
         tensors = [isinstance(x, torch.Tensor) for x in given]
         poison = [float("nan") if there and x.is_floating_point() else -9 for x, there in zip(given, tensors)]
         for x, value, role in zip(given, poison, roles):
-            if role is OUTPUT and x is not None:
+            if role in (OUTPUT, ROOM) and x is not None:
                 x.fill_(value)
         rooms = [between(x, value) if there else (x, None) for x, value, there in zip(given, poison, tensors)]
         launch(*(inside for inside, _ in rooms), **options)

@@ -1,14 +1,14 @@
 """Triton: residual quantization in one launch. A block of rows stays on the chip through all stages.
 
 Codes are looked for as in `kernels/vq.py`, by the largest z.e - |e|^2/2. Here a float32 product is made of three
-products of float16 numbers, so that the tensor cores do it. Rows of which that leaves a stage in doubt are marked.
+products of float16 numbers, so that the tensor cores do it. Rows of which that leaves a stage in doubt are listed.
 """
 
-import torch
 import triton
 import triton.language as tl
 
-from mmtokedu.cuda.kernels.tables import finest, power
+from mmtokedu.cuda.kernels.exact import append
+from mmtokedu.cuda.kernels.tables import finest, on_hopper, power
 
 
 @triton.jit
@@ -22,7 +22,8 @@ def _encode(
     scales,  # (Q,) float32: powers of two
     longest,  # (Q, 2) float32: first the length of the longest code in `high`
     codes,  # (N, Q) int64
-    doubt,  # (N,) int8: 1 where rounding may have decided a stage
+    doubt,  # (N,) int32: the rows where rounding may have decided a stage
+    doubts,  # (1,) int32, zero: becomes how many these are
     N,
     K,
     Q,
@@ -37,7 +38,7 @@ def _encode(
     size = tl.full((), 0, tl.int64) + K  # 64 bits: the stack may hold more numbers than 32 can count
     inside = (n < N)[:, None] & (d < D)[None, :]
     residual = tl.load(vectors + n[:, None] * D + d[None, :], mask=inside, other=0.0)
-    unsure = tl.zeros((ROWS,), tl.int32)
+    unsure = n < 0
     for q in range(0, Q):
         first = q * size
         limit = tl.load(scales + q)
@@ -72,10 +73,10 @@ def _encode(
             best = tl.maximum(best, top)
         reach = tl.load(longest + 2 * q)
         slack = finest(length, scale / limit * reach, reach, D)
-        unsure |= (best - second <= slack).to(tl.int32)
+        unsure |= best - second <= slack
         tl.store(codes + n * Q + q, code.to(tl.int64), mask=n < N)
         residual -= tl.load(codebooks + (first + code)[:, None] * D + d[None, :], mask=inside, other=0.0)
-    tl.store(doubt + n, unsure.to(tl.int8), mask=n < N)
+    append(n, unsure & (n < N), doubt, doubts)
 
 
 # depth -> rows, codes, warps, stages: for few rows, for many, for many on Hopper. What a thread holds stays in its
@@ -89,20 +90,23 @@ BLOCKS = {
 }
 
 
-def plan(rows, codes, width, hopper):
-    """The launch for so many rows and codes of `width` numbers: (programs, compile-time arguments, options)."""
+def plan(rows, codes, width, hopper, few=4096):
+    """The launch for so many rows and codes of `width` numbers: (programs, compile-time arguments, options).
+
+    Up to `few` rows leave multiprocessors without work unless the blocks are small.
+    """
     depth = max(16, triton.next_power_of_2(width))
-    few, many, many_on_hopper = BLOCKS[max(64, depth)]
-    size, step, warps, stages = few if rows <= 4096 else many_on_hopper if hopper else many
+    small, large, large_on_hopper = BLOCKS[max(64, depth)]
+    size, step, warps, stages = small if rows <= few else large_on_hopper if hopper else large
     constants = {"D": width, "DEPTH": depth, "ROWS": size, "CODES": step, "EVEN": codes % step == 0}
     options = {"num_warps": warps, "num_stages": stages, "enable_fp_fusion": True}
     return triton.cdiv(rows, size), constants, options
 
 
-def encode(vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt):
-    """Writes the codes (N, Q) int64 of vectors (N, D), and which rows are in doubt: see `_encode`. All contiguous."""
+def encode(vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt, doubts):
+    """Writes the codes (N, Q) int64 of vectors (N, D), and lists the rows in doubt: see `_encode`. All contiguous."""
     Q, K, D = codebooks.shape
-    hopper = vectors.is_cuda and torch.cuda.get_device_capability(vectors.device) >= (9, 0)
-    programs, constants, options = plan(len(vectors), K, D, hopper)
-    given = vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt
+    few = 4096 if vectors.is_cuda else 16  # Triton's interpreter goes through one program at a time
+    programs, constants, options = plan(len(vectors), K, D, on_hopper(vectors), few)
+    given = vectors, codebooks, high, low, bias, offsets, scales, longest, codes, doubt, doubts
     _encode[(programs,)](*given, len(vectors), K, Q, **constants, **options)

@@ -4,8 +4,14 @@ A table holds a codebook less its offset and times a power of two; its numbers a
 numbers. What a search by the high ones alone cannot tell apart is worked out beside it.
 """
 
+import torch
 import triton
 import triton.language as tl
+
+
+def on_hopper(x):
+    """Whether a tensor is on a card whose tensor cores take what they multiply from shared memory (H100, H200)."""
+    return x.is_cuda and torch.cuda.get_device_capability(x.device) >= (9, 0)
 
 
 @triton.jit
@@ -61,7 +67,7 @@ def _tables(
     D: tl.constexpr,
     CODES: tl.constexpr,
     DEPTH: tl.constexpr,
-    SPLIT: tl.constexpr,  # otherwise the bias is all that is made
+    SPLIT: tl.constexpr,  # otherwise the codes stay as they are: only the bias is made, and the first of `longest`
 ):
     q = tl.program_id(1).to(tl.int64)
     k = tl.program_id(0) * CODES + tl.arange(0, CODES)
@@ -82,8 +88,8 @@ def _tables(
             tl.store(high + at, e_high, mask=inside)
             tl.store(low + at, rest.to(tl.float16), mask=inside)
     tl.store(bias + q * K + k, (squares * -0.5).to(tl.float32), mask=k < K)
+    tl.atomic_max(longest + 2 * q, tl.sqrt(tl.max(squares.to(tl.float32), axis=0)))
     if SPLIT:
-        tl.atomic_max(longest + 2 * q, tl.sqrt(tl.max(squares.to(tl.float32), axis=0)))
         tl.atomic_max(longest + 2 * q + 1, tl.sqrt(tl.max(lost, axis=0)))
 
 
@@ -102,20 +108,24 @@ def _halves(
     ROWS: tl.constexpr,
     DEPTH: tl.constexpr,
     SPARE: tl.constexpr,  # what a score may be off besides, of the largest that it can be
+    SPLIT: tl.constexpr,  # otherwise the vectors stay as they are: only `ratios` (ones) and `slack` are made
 ):
     n = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     most = tl.load(limit)
-    scale = power(largest_of(vectors, offset, n, N, D, DEPTH), most)
+    scale = tl.zeros((ROWS,), tl.float32) + most
+    if SPLIT:
+        scale = power(largest_of(vectors, offset, n, N, D, DEPTH), most)
     squares = tl.zeros((ROWS,), tl.float32)
     lost = tl.zeros((ROWS,), tl.float32)
     for first in range(0, D, DEPTH):
         z = shifted(vectors, offset, n, N, first, D, DEPTH) * scale[:, None]
-        z_high = z.to(tl.float16)
-        rest = z - z_high.to(tl.float32)
         squares += tl.sum(z * z, axis=1)
-        lost += tl.sum(rest * rest, axis=1)
-        d = first + tl.arange(0, DEPTH)
-        tl.store(halves + n[:, None] * D + d[None, :], z_high, mask=(n < N)[:, None] & (d < D)[None, :])
+        if SPLIT:
+            z_high = z.to(tl.float16)
+            rest = z - z_high.to(tl.float32)
+            lost += tl.sum(rest * rest, axis=1)
+            d = first + tl.arange(0, DEPTH)
+            tl.store(halves + n[:, None] * D + d[None, :], z_high, mask=(n < N)[:, None] & (d < D)[None, :])
     # z.e - z_high.e_high = (z - z_high).e + z_high.(e - e_high): at most this, for either of two scores.
     ratio = scale / most
     e, e_lost = tl.load(longest), tl.load(longest + 1)
@@ -123,7 +133,8 @@ def _halves(
     apart = tl.sqrt(lost) * e + length * e_lost + SPARE * (length + ratio * e) * e
     tl.store(ratios + n, ratio, mask=n < N)
     tl.store(slack + n, 2.0 * apart + 1e-37, mask=n < N)  # and equal ones, however small
-    tl.store(finer + n, finest(length, ratio * e, e, D), mask=n < N)
+    if SPLIT:
+        tl.store(finer + n, finest(length, ratio * e, e, D), mask=n < N)
 
 
 def _blocks(width):
@@ -132,7 +143,7 @@ def _blocks(width):
 
 
 def tables(codebooks, offsets, scales, high, low, bias, longest):
-    """Writes the tables of codebooks (Q, K, D): see `_tables`. Without `high` the bias alone."""
+    """Writes the tables of codebooks (Q, K, D): see `_tables`. Without `high` the bias and the longest length alone."""
     Q, K, D = codebooks.shape
     constants, codes = _blocks(D)
     grid = triton.cdiv(K, codes), Q
@@ -142,9 +153,13 @@ def tables(codebooks, offsets, scales, high, low, bias, longest):
 
 
 def halves(vectors, offset, limit, longest, out, ratios, slack, finer, spare):
-    """Writes the rows of vectors (N, D) as halves, with their scales and what halves cannot tell: see `_halves`."""
+    """Writes the rows of vectors (N, D) as halves, with their scales and what halves cannot tell: see `_halves`.
+
+    Without `out` the vectors are halves already, and the codes are where `limit` is 1: what is told is what sums lose.
+    """
     constants, rows = _blocks(vectors.shape[1])
     grid = (triton.cdiv(len(vectors), rows),)
     _halves[grid](
-        vectors, offset, limit, longest, out, ratios, slack, finer, len(vectors), ROWS=rows, SPARE=spare, **constants
-    )
+        vectors, offset, limit, longest, out, ratios, slack, finer, len(vectors),
+        ROWS=rows, SPARE=spare, SPLIT=out is not None, **constants,
+    )  # fmt: skip

@@ -3,7 +3,8 @@
 import triton
 import triton.language as tl
 
-from mmtokedu.cuda.kernels.tables import largest_of, part, power, shifted
+from mmtokedu.cuda.kernels.exact import append
+from mmtokedu.cuda.kernels.tables import largest_of, on_hopper, part, power, shifted
 
 
 @triton.jit
@@ -60,9 +61,7 @@ def _search(
     tl.store(codes + n, code.to(tl.int64), mask=n < N)
     others = tl.where(code[:, None] % CODES == column[None, :], second, tl.maximum(best, second))
     close = (top - tl.max(others, axis=1) <= tl.load(slack + n, mask=n < N, other=0.0)) & (n < N)
-    place = tl.cumsum(close.to(tl.int32), axis=0)
-    first = tl.atomic_add(count, tl.max(place, axis=0))
-    tl.store(unsure + first + place - 1, n.to(tl.int32), mask=close)
+    append(n, close, unsure, count)
 
 
 @triton.jit
@@ -77,7 +76,8 @@ def _settle(
     unsure,  # (N,) int32
     count,  # (1,) int32
     codes,  # (N,) int64: those of the rows in `unsure` are written again
-    doubt,  # (N,) int8, zeros: becomes 1 where it is not
+    doubt,  # (N,) int32: the rows where it is not
+    doubts,  # (1,) int32, zero: becomes how many these are
     N,
     K,
     D: tl.constexpr,
@@ -114,25 +114,28 @@ def _settle(
             second = tl.maximum(second, tl.maximum(next, tl.minimum(best, top)))
             code = tl.where(top > best, at, code)
             best = tl.maximum(best, top)
-        close = best - second <= tl.load(finer + n, mask=i < listed, other=0.0)
+        close = (best - second <= tl.load(finer + n, mask=i < listed, other=0.0)) & (i < listed)
         tl.store(codes + n, code.to(tl.int64), mask=i < listed)
-        tl.store(doubt + n, close.to(tl.int8), mask=i < listed)
+        append(n, close, doubt, doubts)
 
 
-def plan(rows, codes, width):
-    """The launch of `_search` for so many rows and codes of `width` numbers: (programs, compile-time, options)."""
+def plan(rows, codes, width, hopper, processors=128):
+    """The launch of `_search` for so many rows and codes of `width` numbers: (programs, compile-time, options).
+
+    A card has about 128 multiprocessors: work for each. Triton's interpreter goes through one program at a time.
+    """
     depth = min(64 if width <= 64 else 32, max(16, triton.next_power_of_2(width)))
-    many = triton.next_power_of_2(max(1, rows // 128))  # a card has about so many multiprocessors: work for each
-    size = min(64, max(16, many))
+    size = min(64, max(16, triton.next_power_of_2(max(1, rows // processors))))
     tiles = triton.next_power_of_2(triton.cdiv(codes, 64))
     constants = {"D": width, "ROWS": size, "CODES": 64, "DEPTH": depth, "EVEN": codes % 64 == 0, "TILES": tiles}
-    options = {"num_warps": 4, "num_stages": 4, "enable_fp_fusion": True}
+    many = size == 64 and width > 64 and not hopper  # then parts of vectors and codes take registers beside the scores
+    options = {"num_warps": 8 if many else 4, "num_stages": 4, "enable_fp_fusion": True}
     return triton.cdiv(rows, size), constants, options
 
 
 def spare(codes, width):
     """By how much of the largest possible score `_search` may be off besides the halves: marks, and rounded sums."""
-    return (plan(1, codes, width)[1]["TILES"] + width + 8) * 2.0**-23
+    return (plan(1, codes, width, False)[1]["TILES"] + width + 8) * 2.0**-23
 
 
 def search(vectors, codebook, bias, codes, ratios, slack, unsure, count, *, kind):
@@ -142,26 +145,24 @@ def search(vectors, codebook, bias, codes, ratios, slack, unsure, count, *, kind
     rows whose best score is within their slack of the second best are listed in unsure[:count].
     """
     N, D = vectors.shape
-    programs, constants, options = plan(N, len(codebook), D)
+    programs, constants, options = plan(N, len(codebook), D, on_hopper(vectors), 128 if vectors.is_cuda else 1)
     _search[(programs,)](
         vectors, codebook, bias, codes, ratios, slack, unsure, count, N, len(codebook),
         **constants, KIND=kind, **options,
     )  # fmt: skip
 
 
-def settle_plan(rows, width):
-    """The launch of `_settle` where at most so many rows of `width` numbers are unsure."""
+def settle_plan(rows, width, few=16):
+    """The launch of `_settle` where at most so many rows of `width` numbers are unsure, `few` to a program."""
     depth = min(64, max(16, triton.next_power_of_2(width)))
-    constants = {"D": width, "ROWS": 16, "CODES": 256 if width <= 64 else 128, "DEPTH": depth}
+    constants = {"D": width, "ROWS": few, "CODES": 256 if width <= 64 else 128, "DEPTH": depth}
     options = {"num_warps": 4, "num_stages": 2, "enable_fp_fusion": True}
-    return triton.cdiv(rows, 16), constants, options
+    return triton.cdiv(rows, few), constants, options
 
 
-def settle(vectors, offset, high, low, bias, limit, finer, unsure, count, codes, doubt):
-    """Writes the codes of the rows unsure[:count] again, found as float32 finds them: see `_settle`."""
+def settle(vectors, offset, high, low, bias, limit, finer, unsure, count, codes, doubt, doubts):
+    """Writes the codes of the rows unsure[:count] again, as float32 finds them, and lists what that leaves open."""
     N, D = vectors.shape
-    programs, constants, options = settle_plan(N, D)
-    sizes = N, len(bias)
-    _settle[(programs,)](
-        vectors, offset, high, low, bias, limit, finer, unsure, count, codes, doubt, *sizes, **constants, **options
-    )
+    programs, constants, options = settle_plan(N, D, 16 if vectors.is_cuda else 64)
+    given = vectors, offset, high, low, bias, limit, finer, unsure, count, codes, doubt, doubts
+    _settle[(programs,)](*given, N, len(bias), **constants, **options)
