@@ -58,6 +58,7 @@ FAILS_AT = 0.10  # character error rate
 OCR_BUDGETS = 64, 144, 256, 400, 576, 1024
 COPIED = 144, 256, 400  # the budgets at which COPIES of each page are read, its aspect kept
 COPIES = 0, 1, 2
+LOST_AT = 256, 400, 576  # the budgets at which lines that are gone are told from letters that were misread
 
 
 # Ways to fit a page into a budget
@@ -403,10 +404,21 @@ def measure_copies(name, size, copies=(0,), engines=ocr.ENGINES):
     heights = ocr.x_heights(name, size)
     row["by_points"] = [
         {"points": p, "x_height": round(x, 2)}
-        | {e: _summary([one["by_points"][p] for one in runs]) for e, runs in found.items()}
+        | {e: _summary([one["by_points"][p][0] for one in runs]) for e, runs in found.items()}
         for p, x in heights.items()
     ]
     return row, found
+
+
+def lost_lines(name, budget, found):
+    """How much of RapidOCR's error is text that it did not find, or threw away as unreadable: per type size, copy 0.
+
+    `lost` is the share of all characters that are wrong in long stretches (`_patches_ocr.stretches`); the rest of
+    `error` is letters taken for others, left out one by one, or too many.
+    """
+    sizes = found["rapidocr"][0]["by_points"].items()
+    rates = [{"points": p, "error": round(error, 4), "lost": round(lost, 4)} for p, (error, lost) in sizes]
+    return {"page": name, "budget": budget, "by_points": rates}
 
 
 def quoted(name, found, engine="rapidocr"):
@@ -422,7 +434,7 @@ def _printed_row(pieces, row):
 
 
 def experiment_ocr():
-    started, rows, done, quotes = time.time(), [], {}, []
+    started, rows, done, quotes, lost = time.time(), [], {}, [], []
     plan = [(name, way, budget) for name in ocr.PAGES for budget in OCR_BUDGETS for way in WAYS]
     for name, way, budget in tqdm(plan, desc="engines"):
         fitted = fit(way, budget, *ocr.picture(name).shape[:2])
@@ -435,6 +447,8 @@ def experiment_ocr():
         row, found = done[name, size, copies]
         rows.append({"page": name, "way": way, "budget": budget, "tokens": tokens} | row)
         tqdm.write(json.dumps(rows[-1]))
+        if way == "aspect" and budget in LOST_AT:
+            lost.append(lost_lines(name, budget, found))
         if (name, way) == ("photographed invoice", "aspect"):
             quotes += [{"budget": budget, "tokens": tokens, "rows": quoted(name, found)}]
     return {
@@ -452,6 +466,7 @@ def experiment_ocr():
         "full_size": {name: measure_copies(name, ocr.picture(name).shape[:2])[0] for name in ocr.PAGES},
         "rows": rows,
         "fails": where_engines_fail(rows),
+        "lost": lost,
         "quotes": quotes,
         "seconds": round(time.time() - started),
         "processor_seconds": round(time.process_time()),

@@ -367,6 +367,16 @@ def test_where_the_engine_fails_is_made_from_the_rows(experiment):
     }
 
 
+def test_lost_lines_are_a_part_of_the_errors(experiment):
+    pairs = [(name, budget) for name in experiment.ocr.PAGES for budget in experiment.LOST_AT]
+    assert [(part["page"], part["budget"]) for part in OCR["lost"]] == pairs
+    for part in OCR["lost"]:
+        row = read_by_engines(part["page"], "aspect", part["budget"])
+        for kept, copies in zip(part["by_points"], row["by_points"], strict=True):
+            assert kept["points"] == copies["points"] and 0 <= kept["lost"] <= kept["error"]
+            assert copies["rapidocr"]["low"] <= kept["error"] <= copies["rapidocr"]["high"]
+
+
 def test_quotes_are_of_the_photographed_invoice():
     assert [quote["budget"] for quote in OCR["quotes"]] == OCR["settings"]["budgets"]
     total = f"{samples.invoice_facts().total / 100:,.2f}"
@@ -398,13 +408,29 @@ def perfect(experiment, page, size, copy=0):
 def test_a_perfect_answer_has_no_errors(experiment, page, copy):
     size = (700, 600)
     result = experiment.ocr.score(page, perfect(experiment, page, size, copy), size, copy)
-    assert result.rate() == 0 and result.beside == 0
+    assert result.rate() == 0 and result.beside == 0 and not result.lost.any()
 
 
 @four_pages
 def test_no_answer_is_all_wrong(experiment, page):
     result = experiment.ocr.score(page, [], (700, 600))
-    assert result.rate() == 1 and result.wrong.all()
+    assert result.rate() == 1 and result.wrong.all() and result.lost.all()
+
+
+def test_a_line_that_is_gone_is_lost_and_letters_that_are_misread_are_not(experiment):
+    size = (2339, 1654)
+    known, found = experiment.ocr.printed("page"), perfect(experiment, "page", size)
+    title = next(i for i, (text, _) in enumerate(found) if text == "How a page becomes tokens")
+    gone = experiment.ocr.score("page", found[:title] + found[title + 1 :], size)
+    np.testing.assert_array_equal(gone.lost, known.points == 24)
+    for said, wrong, lost in (
+        ("Mow o poge bocones tokems", 6, 0),
+        ("How a page", 13, 11),
+        ("How a page becomes", 6, 0),
+    ):
+        # the alignment takes the e of "page" for that of "tokens": the eleven before it are one stretch
+        misread = experiment.ocr.score("page", [*found[:title], (said, found[title][1]), *found[title + 1 :]], size)
+        assert (misread.wrong.sum(), misread.lost.sum()) == (wrong, lost)
 
 
 def test_the_order_of_the_answer_and_a_merged_row_cost_nothing(experiment):
