@@ -451,6 +451,7 @@ def _printed_row(pieces, row):
 
 def experiment_ocr():
     started, rows, done, quotes, lost = time.time(), [], {}, [], []
+    upright = experiment_upright()
     plan = [(name, way, budget) for name in ocr.PAGES for budget in OCR_BUDGETS for way in WAYS]
     for name, way, budget in tqdm(plan, desc="engines"):
         fitted = fit(way, budget, *ocr.picture(name).shape[:2])
@@ -482,7 +483,8 @@ def experiment_ocr():
         "full_size": {name: measure_copies(name, ocr.picture(name).shape[:2])[0] for name in ocr.PAGES},
         "rows": rows,
         "fails": where_engines_fail(rows),
-        "upright": experiment_upright(),
+        "upright": upright,
+        "upright_fails": where_engines_fail(upright, "upright"),
         "lost": lost,
         "quotes": quotes,
         "seconds": round(time.time() - started),
@@ -490,20 +492,20 @@ def experiment_ocr():
     }  # fmt: skip
 
 
-def where_engines_fail(rows, least=100):
-    """The height of an x at which RapidOCR's error rate passes FAILS_AT: per page, way and type size.
+def where_engines_fail(rows, engine="rapidocr", least=100):
+    """The height of an x at which an engine's error rate passes FAILS_AT: per page, way and type size.
 
     Of the sizes with at least `least` characters on the page; over the budgets, log-interpolated as `crossing` does.
     """
     found = []
-    for page in ocr.PAGES:
+    for page in dict.fromkeys(row["page"] for row in rows):
         printed = ocr.printed(page).points
         for way in ("square", "aspect"):
             kept = [row["by_points"] for row in rows if row["page"] == page and row["way"] == way]
             at = {}
             for parts in zip(*kept):  # of one type size
                 if (printed == parts[0]["points"]).sum() >= least:
-                    points = sorted((part["x_height"], part["rapidocr"]["mean"]) for part in parts)
+                    points = sorted((part["x_height"], part[engine]["mean"]) for part in parts)
                     at[str(parts[0]["points"])] = crossing(*zip(*points))
             known = [x for x in at.values() if x]
             found.append({"page": page, "way": way, "x_height": at, "median": round(float(np.median(known)), 2)})
