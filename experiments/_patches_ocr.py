@@ -31,6 +31,7 @@ FONTS = Path(mmtokedu.__file__).parent / "data" / "fonts"
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 DOTS_PER_POINT = 200 / 72
 PAGES = "page", "worn page", "invoice", "photographed invoice"
+STRETCH = 8  # wrong characters one after the other: no longer letters that were mistaken for others
 FACES = {"page": "SourceSerifPro-Regular.ttf", "invoice": "InstrumentSans-Regular.ttf"}
 
 
@@ -45,6 +46,7 @@ class Printed(NamedTuple):
     row: np.ndarray  # (n,) int
     boxes: np.ndarray  # (m, 4) float, y0, x0, y1, x1
     row_of_box: np.ndarray  # (m,) int
+    box: np.ndarray  # (n,) int, the box of each character
     to_picture: np.ndarray  # (3, 3): a point (x, y, 1) of the typeset page in the picture that is resized
 
 
@@ -58,9 +60,9 @@ def printed(name):
     """
     flat, pictured, texts, points, rows = _document(name) if "page" in name else _invoice(name)
     order = sorted(range(len(texts)), key=lambda i: (rows[i], flat[i][1]))
-    text = [(character, points[i], rows[i]) for i in order for character in plain(texts[i])]
-    characters, sizes, row = map(np.array, zip(*text))
-    return Printed(characters, sizes, row, np.float64(flat), np.array(rows), _fit_homography(flat, pictured))
+    text = [(character, points[i], rows[i], i) for i in order for character in plain(texts[i])]
+    characters, sizes, row, box = map(np.array, zip(*text))
+    return Printed(characters, sizes, row, np.float64(flat), np.array(rows), box, _fit_homography(flat, pictured))
 
 
 def _invoice(name):
@@ -177,11 +179,12 @@ def _tool(name):
 
 
 @functools.cache
-def _rapidocr():
+def _rapidocr(upright):
     from rapidocr import RapidOCR
 
     options = {
         "Global.max_side_len": 4000,  # it would shrink a page of 2,339 pixels to 2,000 by itself
+        "Global.use_cls": not upright,
         "Global.log_level": "error",
         "EngineConfig.onnxruntime.intra_op_num_threads": 1,
         "EngineConfig.onnxruntime.inter_op_num_threads": 1,
@@ -189,10 +192,13 @@ def _rapidocr():
     return RapidOCR(params=options)
 
 
-def rapidocr(seen):
-    """RapidOCR with the models that its wheel ships (PP-OCRv6 small), nothing downloaded: lines of text."""
+def rapidocr(seen, upright=False):
+    """RapidOCR with the models that its wheel ships (PP-OCRv6 small), nothing downloaded: lines of text.
+
+    As it comes, it asks a classifier of each line whether that stands on its head; `upright` saves it the question.
+    """
     seen = np.repeat(seen[..., None], 3, axis=2) if seen.ndim == 2 else seen[..., ::-1]
-    result = _rapidocr()(np.ascontiguousarray(seen))
+    result = _rapidocr(upright)(np.ascontiguousarray(seen))
     return [] if result.txts is None else list(zip(result.txts, np.float64(result.boxes)))
 
 
@@ -210,7 +216,7 @@ def tesseract(seen):
     return words
 
 
-ENGINES = {"rapidocr": rapidocr, "tesseract": tesseract}
+ENGINES = {"rapidocr": rapidocr, "tesseract": tesseract, "upright": functools.partial(rapidocr, upright=True)}
 
 
 def versions():
@@ -278,6 +284,7 @@ class Score(NamedTuple):
     extra: np.ndarray  # (n,) int, characters too many, laid to the row's first character
     beside: int  # characters read where nothing is printed
     said: list  # one str a row, as it was compared
+    lost: np.ndarray  # (n,) bool, wrong, and in a stretch of STRETCH wrong ones or a whole box: not found, or given up
 
     def rate(self, here=None):
         """Errors a printed character, at most 1: over `here`, (n,) bool, or over the page with those beside it."""
@@ -303,7 +310,22 @@ def score(name, found, size, copy=0):
     for row, text in enumerate(said):
         here = np.flatnonzero(known.row == row)
         wrong[here], extra[here[0]] = align("".join(known.text[here]), text)
-    return Score(wrong, extra, beside, said)
+    return Score(wrong, extra, beside, said, stretches(wrong, known.box))
+
+
+def stretches(wrong, box, least=STRETCH):
+    """Which wrong characters stand in a row of at least `least` wrong ones of one box, or fill it: (n,) bool.
+
+    >>> wrong, box = np.array([True, True, False, True, True]), np.array([0, 0, 0, 0, 1])
+    >>> stretches(wrong, box, least=2).astype(int).tolist()
+    [1, 1, 0, 0, 1]
+    """
+    found, start = np.zeros(len(wrong), bool), 0
+    for stop in range(1, len(wrong) + 1):
+        if stop == len(wrong) or wrong[stop] != wrong[start] or box[stop] != box[start]:
+            found[start:stop] = wrong[start] and stop - start >= min(least, (box == box[start]).sum())
+            start = stop
+    return found
 
 
 def _row(known, corners):
@@ -316,12 +338,16 @@ def _row(known, corners):
 
 
 def read(name, engine, seen, copy=0):
-    """One engine on one resized page: the error rate over the page and per type size, whether an invoice's total was
-    read without a mistake, and what was read, row by row."""
+    """One engine on one resized page: the error rate and the share of characters in long wrong stretches, over the page
+    and per type size; whether an invoice's total was read without a mistake; and what was read, row by row."""
     result, known = score(name, ENGINES[engine](seen), seen.shape[:2], copy), printed(name)
     found = {
         "error": result.rate(),
-        "by_points": {int(p): result.rate(known.points == p) for p in np.unique(known.points)},
+        "lost": float(result.lost.mean()),
+        "by_points": {
+            int(p): (result.rate(known.points == p), float(result.lost[known.points == p].mean()))
+            for p in np.unique(known.points)
+        },
         "said": result.said,
     }
     return found | ({"total": total_row(name)[1] in result.said[total_row(name)[0]]} if "invoice" in name else {})

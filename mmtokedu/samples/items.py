@@ -33,7 +33,7 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "fonts/InstrumentSans-Regular.ttf": Item("the figures' and the invoice's regular", _SANS, _OFL),
     "fonts/InstrumentSans-Bold.ttf": Item("the figures' and the invoice's bold", _SANS, _OFL),
     "results/patches.json": Item(
-        "what a resize destroys on the page, and what padding wastes", "experiments/patches.py", "MIT, as the code"
+        "what a resize destroys on two pages, and what padding wastes", "experiments/patches.py", "MIT, as the code"
     ),
     "results/vq.json": Item(
         "how codebooks collapse, what helps, and what codes cost", "experiments/vq.py", "MIT, as the code"

@@ -357,14 +357,37 @@ def test_the_curve_is_made_from_the_rows_and_reads_as_one(experiment):
         assert [p["tokens"] for p in points] == [row["tokens"] for row in rows]
         smallest = experiment.ocr.x_heights(page, (rows[-1]["height"], rows[-1]["width"]))
         assert points[-1]["x_height"] == round(min(smallest.values()), 2)
-        assert points[0]["quality"] < 0.2 and points[-1]["quality"] > 0.95
+        assert points[0]["quality"] < 0.2 and points[-1]["quality"] > 0.9
 
 
 def test_where_the_engine_fails_is_made_from_the_rows(experiment):
     assert OCR["fails"] == experiment.where_engines_fail(OCR["rows"])
+    assert OCR["upright_fails"] == experiment.where_engines_fail(OCR["upright"], "upright")
     assert {(f["page"], f["way"]) for f in OCR["fails"]} == {
         (page, way) for page in experiment.ocr.PAGES for way in ("square", "aspect")
     }
+
+
+def test_upright_rows_are_those_of_the_photograph(experiment):
+    cells = [(row["way"], row["budget"]) for row in OCR["upright"]]
+    assert cells == [(way, budget) for budget in OCR["settings"]["budgets"] for way in ("square", "aspect")]
+    for row in OCR["upright"]:
+        beside = read_by_engines("photographed invoice", row["way"], row["budget"])
+        for key in ("page", "tokens", "height", "width", "copies"):
+            assert row[key] == beside[key]
+        assert 0 <= row["upright"]["low"] <= row["upright"]["mean"] <= row["upright"]["high"] <= 1
+        # without the question nothing is read clearly worse
+        assert row["upright"]["mean"] <= beside["rapidocr"]["mean"] + 0.01
+
+
+def test_lost_lines_are_a_part_of_the_errors(experiment):
+    pairs = [(name, budget) for name in experiment.ocr.PAGES for budget in experiment.LOST_AT]
+    assert [(part["page"], part["budget"]) for part in OCR["lost"]] == pairs
+    for part in OCR["lost"]:
+        row = read_by_engines(part["page"], "aspect", part["budget"])
+        for kept, copies in zip(part["by_points"], row["by_points"], strict=True):
+            assert kept["points"] == copies["points"] and 0 <= kept["lost"] <= kept["error"]
+            assert copies["rapidocr"]["low"] <= kept["error"] <= copies["rapidocr"]["high"]
 
 
 def test_quotes_are_of_the_photographed_invoice():
@@ -375,6 +398,39 @@ def test_quotes_are_of_the_photographed_invoice():
         assert len({row["printed"] for row in quote["rows"]}) == 4
     assert any(total in row["read"] for row in OCR["quotes"][-1]["rows"])
     assert not any(total in row["read"] for row in OCR["quotes"][0]["rows"])
+
+
+def test_what_the_engines_make_of_the_pages():
+    """The claims, in words; the numbers stand in the table."""
+    for name, row in OCR["full_size"].items():  # the control: RapidOCR reads every page, Tesseract no photograph
+        assert row["rapidocr"]["mean"] < 0.005 and (row["tesseract"]["mean"] > 0.3) == (name == "photographed invoice")
+    error = lambda page, way, budget: read_by_engines(page, way, budget)["rapidocr"]["mean"]
+    for page in OCR["settings"]["pages"]:
+        for way in ("square", "aspect"):
+            errors = [error(page, way, budget) for budget in OCR["settings"]["budgets"]]
+            assert errors == sorted(errors, reverse=True) and errors[0] > 0.9 and errors[-1] < 0.09
+        # 768 tokens of tiles read no better than 560 of the page's own shape: the tiles are the wrong shape, and a
+        # thumbnail costs a third of them
+        few, tiles = read_by_engines(page, "aspect", 576), read_by_engines(page, "tiles", 1024)
+        assert tiles["tokens"] > 1.3 * few["tokens"] and tiles["rapidocr"]["mean"] > few["rapidocr"]["mean"]
+    # as the engine comes, the height at which it fails is almost twice as large on one page as on another
+    heights = [x for found in OCR["fails"] for x in found["x_height"].values() if x]
+    assert min(heights) < 2.0 and max(heights) > 3.6
+    assert all(2.2 < found["median"] < 3.2 for found in OCR["fails"])
+    # where it turns no lines, the photo's three sizes with room between the lines fail within half a pixel
+    heights = [x for found in OCR["upright_fails"] for p, x in found["x_height"].items() if p != "6"]
+    assert len(heights) == 6 and max(heights) - min(heights) < 0.55
+    # on the photo most of the errors are text that is gone, not letters that are misread
+    for part in OCR["lost"]:
+        counts = np.array(list(OCR["characters"][part["page"]].values()))
+        wrong, lost = (counts @ [kept[what] for kept in part["by_points"]] for what in ("error", "lost"))
+        assert part["page"] != "photographed invoice" or lost > 0.7 * wrong
+    # the total is read long before the rest
+    row = read_by_engines("photographed invoice", "aspect", 256)
+    assert row["totals_read"]["rapidocr"] == row["copies"] == 3 and row["rapidocr"]["mean"] > 0.6
+    # some of it the engine does to itself: it turns lines of the photo upside down
+    upright = {(r["way"], r["budget"]): r["upright"]["mean"] for r in OCR["upright"]}
+    assert upright["square", 1024] < 0.1 * error("photographed invoice", "square", 1024)
 
 
 # the engines: how an answer is scored
@@ -398,13 +454,29 @@ def perfect(experiment, page, size, copy=0):
 def test_a_perfect_answer_has_no_errors(experiment, page, copy):
     size = (700, 600)
     result = experiment.ocr.score(page, perfect(experiment, page, size, copy), size, copy)
-    assert result.rate() == 0 and result.beside == 0
+    assert result.rate() == 0 and result.beside == 0 and not result.lost.any()
 
 
 @four_pages
 def test_no_answer_is_all_wrong(experiment, page):
     result = experiment.ocr.score(page, [], (700, 600))
-    assert result.rate() == 1 and result.wrong.all()
+    assert result.rate() == 1 and result.wrong.all() and result.lost.all()
+
+
+def test_a_line_that_is_gone_is_lost_and_letters_that_are_misread_are_not(experiment):
+    size = (2339, 1654)
+    known, found = experiment.ocr.printed("page"), perfect(experiment, "page", size)
+    title = next(i for i, (text, _) in enumerate(found) if text == "How a page becomes tokens")
+    gone = experiment.ocr.score("page", found[:title] + found[title + 1 :], size)
+    np.testing.assert_array_equal(gone.lost, known.points == 24)
+    for said, wrong, lost in (
+        ("Mow o poge bocones tokems", 6, 0),
+        ("How a page", 13, 11),
+        ("How a page becomes", 6, 0),
+    ):
+        # the alignment takes the e of "page" for that of "tokens": the eleven before it are one stretch
+        misread = experiment.ocr.score("page", [*found[:title], (said, found[title][1]), *found[title + 1 :]], size)
+        assert (misread.wrong.sum(), misread.lost.sum()) == (wrong, lost)
 
 
 def test_the_order_of_the_answer_and_a_merged_row_cost_nothing(experiment):
@@ -484,13 +556,13 @@ def test_an_engines_answer_becomes_text_and_corners(experiment, monkeypatch):
     ocr, asked = experiment.ocr, []
     quad = [[0, 0], [8, 0], [8, 4], [0, 4]]
     answer = SimpleNamespace(txts=("Total",), boxes=np.array([quad]))
-    monkeypatch.setattr(ocr, "_rapidocr", lambda: lambda seen: asked.append(seen) or answer)
+    monkeypatch.setattr(ocr, "_rapidocr", lambda upright: lambda seen: asked.append(seen) or answer)
     colour = np.zeros((5, 9, 3), np.uint8) + np.uint8([10, 20, 30])
     ((text, corners),) = ocr.rapidocr(colour)
     assert text == "Total" and corners.tolist() == quad and asked[0][0, 0].tolist() == [30, 20, 10]
     ocr.rapidocr(colour[..., 0])
     assert asked[1].shape == (5, 9, 3)
-    monkeypatch.setattr(ocr, "_rapidocr", lambda: lambda seen: SimpleNamespace(txts=None, boxes=None))
+    monkeypatch.setattr(ocr, "_rapidocr", lambda upright: lambda seen: SimpleNamespace(txts=None, boxes=None))
     assert ocr.rapidocr(colour) == []
 
     table = 'level\tleft\ttop\twidth\theight\ttext\n4\t0\t0\t9\t9\t\n5\t1\t2\t3\t4\tTo"tal\n5\t9\t9\t1\t1\t \n'
