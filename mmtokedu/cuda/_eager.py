@@ -13,7 +13,8 @@ def eagerly(function):
     """
     outside = []  # `function` as the compiler leaves it alone, once there is a compiler
 
-    @functools.wraps(function)
+    # Not `__type_params__`, which Python 3.12 has too: where Sphinx stands in for torch, it is no tuple.
+    @functools.wraps(function, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     def call(*args, **kwargs):
         if "torch._dynamo" not in sys.modules:
             return function(*args, **kwargs)

@@ -77,8 +77,8 @@ def test_a_model_that_is_gone_is_called_gone_with_its_price():
 
 
 def test_how_much_of_a_call_is_pythons():
-    """ "Up to 32 images the two take about the same time, half of it or more Python's." """
-    assert "up to 32 images the two take about the same time, half of it or more Python's" in chapter("patches")
+    """ "Up to 32 images the two take about the same time, two fifths of it or more Python's." """
+    assert "up to 32 images the two take about the same time, two fifths of it or more Python's" in chapter("patches")
     (card,) = (record for device, record in timings("patches").items() if device != "cpu")
     median = {(row["group"], row["name"]): row["median"] for row in card["rows"]}
     for order in ("plain grid", "Qwen order"):
@@ -89,7 +89,7 @@ def test_how_much_of_a_call_is_pythons():
                 for g in (group, f"{group}, replayed")
             )
             assert max(called) < 1.25 * min(called), group
-            assert all(alone <= 0.505 * whole for alone, whole in zip(replayed, called)), group
+            assert all(alone <= 0.6 * whole for alone, whole in zip(replayed, called)), group
 
 
 def test_what_late_k_means_is_said_to_do():
