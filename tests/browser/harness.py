@@ -205,3 +205,11 @@ TOPICS = {
         busy=pressed("Mimi, all 32", "Original"),
     ),
 }  # fmt: skip
+
+# Milliseconds of a computation that every page takes about as long for: what else the machine does slows both alike.
+YARDSTICK = """() => {
+  const from = performance.now();
+  let sum = 0;
+  for (let i = 0; i < 1e7; i++) sum += Math.sqrt(i);
+  return sum && performance.now() - from;
+}"""

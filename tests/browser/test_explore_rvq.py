@@ -7,7 +7,7 @@ import re
 import harness
 import numpy as np
 import pytest
-from harness import TOPICS, element, press
+from harness import TOPICS, YARDSTICK, element, press
 from harness import holds_rvq as holds
 
 from mmtokedu import explore, rvq
@@ -262,18 +262,15 @@ def test_fragment_round_trip(visit):
     assert holds(page) == {**FIRST, "codec": "encodec-24k", "codebooks": 8}
 
 
-def test_answers_within_a_tenth_of_a_second(visit):
-    """In one of three fresh pages: what else the machine does comes and goes."""
-    tries = [
-        visit().evaluate(
-            f"""() => {{ const it = {ELEMENT};
-              return Array.from({{length: 8}}, (_, i) => {{ // each of the eight for the first time
-                const from = performance.now();
-                it.set({{stages: i + 1}});
-                it.drawSpectrogram(); it.drawBars(); it.drawStrip();
-                return performance.now() - from;
-              }}).sort((a, b) => a - b)[5]; }}"""
-        )
-        for _ in range(3)
-    ]
-    assert min(tries) < 100, tries
+def test_a_drawing_takes_no_longer_than_the_yardstick_allows(visit):
+    """Times a fixed computation in the same page, in turns: milliseconds alone would judge the machine."""
+    ratio = visit().evaluate(
+        f"""() => {{ const it = {ELEMENT}, yardstick = {YARDSTICK};
+          return Array.from({{length: 8}}, (_, i) => {{ // each of the eight for the first time
+            const unit = yardstick(), from = performance.now();
+            it.set({{stages: i + 1}});
+            it.drawSpectrogram(); it.drawBars(); it.drawStrip();
+            return (performance.now() - from) / unit;
+          }}).sort((a, b) => a - b)[4]; }}"""
+    )
+    assert ratio < 6, ratio
