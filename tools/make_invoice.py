@@ -9,7 +9,6 @@ laid on a table and photographed: folded in three, seen a little from one side, 
 hand, out of focus by a hair, with a sensor's noise, saved as a JPEG.
 """
 
-import argparse
 import io
 import json
 import sys
@@ -20,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter, features
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from _made import run
 from typeset_page import FINE, HEIGHT, WIDTH, Sheet, break_lines, mm, pt, whole
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -285,17 +285,7 @@ def differences(new, old):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare with the stored files, write nothing")
-    check = parser.parse_args().check
-    new = build()
-    if check:
-        found = differences(new, {name: (FOLDER / name).read_bytes() for name in new})
-        sys.exit("\n".join([*found, "run tools/make_invoice.py and look at the pictures"]) if found else 0)
-    FOLDER.mkdir(exist_ok=True)
-    for name, data in new.items():
-        (FOLDER / name).write_bytes(data)
-        print(f"{name}: {len(data) / 1e3:.0f} kB")
+    new = run(__doc__, build, differences, FOLDER, "run tools/make_invoice.py and look at the pictures")
     preview(Image.open(io.BytesIO(new["invoice.jpg"]))).save(PREVIEW, "WEBP", quality=80)
 
 

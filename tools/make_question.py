@@ -7,7 +7,6 @@ Synthetic speech, made as tools/make_speech.py makes the samples: espeak-ng (1.5
 the speech with 50 ms around it, at the samples' loudness.
 """
 
-import argparse
 import io
 import json
 import re
@@ -20,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from _made import run
 from make_speech import RATE, VOICES, say
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,17 +60,7 @@ def differences(new, old):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare with the stored files, write nothing")
-    check = parser.parse_args().check
-    new = build()
-    if check:
-        found = differences(new, {name: (FOLDER / name).read_bytes() for name in new})
-        sys.exit("\n".join([*found, "run tools/make_question.py and listen to it"]) if found else 0)
-    FOLDER.mkdir(exist_ok=True)
-    for name, data in new.items():
-        (FOLDER / name).write_bytes(data)
-        print(f"{name}: {len(data) / 1e3:.0f} kB")
+    new = run(__doc__, build, differences, FOLDER, "run tools/make_question.py and listen to it")
     PLAYED.write_bytes(new["question.flac"])
 
 

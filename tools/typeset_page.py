@@ -7,7 +7,6 @@ Letters are drawn at 800 dots per inch and averaged down to 200, so that hinting
 FreeType releases, plays no part. Kerning needs a Pillow with Raqm; the wheels have it.
 """
 
-import argparse
 import io
 import json
 import math
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from _made import run
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, features
 
 DATA = Path(__file__).resolve().parent.parent / "mmtokedu" / "data"
@@ -341,16 +341,7 @@ def differences(new, old):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare with the stored files, write nothing")
-    check = parser.parse_args().check
-    new = build()
-    if check:
-        found = differences(new, {name: (DATA / name).read_bytes() for name in new})
-        sys.exit("\n".join([*found, "run tools/typeset_page.py and look at the page"]) if found else 0)
-    for name, data in new.items():
-        (DATA / name).write_bytes(data)
-        print(f"{name}: {len(data) / 1e3:.0f} kB")
+    run(__doc__, build, differences, DATA, "run tools/typeset_page.py and look at the page")
 
 
 if __name__ == "__main__":

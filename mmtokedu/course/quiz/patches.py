@@ -104,10 +104,6 @@ def visual_tokens(side, patch):
     return rows(side, patch) // 4
 
 
-def square_rows(side, patch):
-    return rows(side, patch)
-
-
 def joined_once(side, patch):
     return rows(side, patch) // 2
 
