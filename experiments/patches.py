@@ -58,7 +58,7 @@ FAILS_AT = 0.10  # character error rate
 OCR_BUDGETS = 64, 144, 256, 400, 576, 1024, 2048
 COPIED = 144, 256, 400  # the budgets at which COPIES of each page are read, its aspect kept
 COPIES = 0, 1, 2
-BOTH = "rapidocr", "tesseract"  # the engines as they come
+BOTH = "rapidocr", "tesseract"  # RapidOCR is told that no line stands on its head
 LOST_AT = 256, 400, 576  # the budgets at which lines that are gone are told from letters that were misread
 
 
@@ -411,17 +411,17 @@ def measure_copies(name, size, copies=(0,), engines=BOTH):
     return row, found
 
 
-def experiment_upright(name="photographed invoice"):
-    """RapidOCR on the photographed invoice without its question whether a line stands on its head, beside the table.
+def experiment_as_shipped(name="photographed invoice"):
+    """RapidOCR as shipped on the photographed invoice, beside the table: each line is asked if it stands on its head.
 
-    The engine's classifier turns some of the long, thin, slanted lines of the small print, which are then given up.
+    The classifier that answers turns some of the long, thin, slanted lines of the small print, which are then given up.
     """
     rows = []
-    for budget in tqdm(OCR_BUDGETS, desc="upright"):
+    for budget in tqdm(OCR_BUDGETS, desc="as shipped"):
         for way in ("square", "aspect"):
             size, tokens = fit(way, budget, *ocr.picture(name).shape[:2])
             copies = COPIES if way == "aspect" and budget in COPIED else COPIES[:1]
-            row, _ = measure_copies(name, size, copies, engines=["upright"])
+            row, _ = measure_copies(name, size, copies, engines=["as_shipped"])
             rows.append({"page": name, "way": way, "budget": budget, "tokens": tokens} | row)
     return rows
 
@@ -451,7 +451,7 @@ def _printed_row(pieces, row):
 
 def experiment_ocr():
     started, rows, done, quotes, lost = time.time(), [], {}, [], []
-    upright = experiment_upright()
+    as_shipped = experiment_as_shipped()
     plan = [(name, way, budget) for name in ocr.PAGES for budget in OCR_BUDGETS for way in WAYS]
     for name, way, budget in tqdm(plan, desc="engines"):
         fitted = fit(way, budget, *ocr.picture(name).shape[:2])
@@ -483,8 +483,8 @@ def experiment_ocr():
         "full_size": {name: measure_copies(name, ocr.picture(name).shape[:2])[0] for name in ocr.PAGES},
         "rows": rows,
         "fails": where_engines_fail(rows),
-        "upright": upright,
-        "upright_fails": where_engines_fail(upright, "upright"),
+        "as_shipped": as_shipped,
+        "as_shipped_fails": where_engines_fail(as_shipped, "as_shipped"),
         "lost": lost,
         "quotes": quotes,
         "seconds": round(time.time() - started),
