@@ -1,4 +1,4 @@
-"""How many tokens a hundred words are: seven texts counted with three vocabularies, behind the primer page on subword tokens.
+"""How many tokens a hundred words are: the counts behind the primer page on subword tokens.
 
     python experiments/subword.py           rewrites mmtokedu/data/results/subword.json
     python experiments/subword.py --quick   one text and one sentence, printed, nothing written
@@ -41,7 +41,8 @@ SENTENCES = {  # CC BY 4.0, as the page
     "Hindi": "चित्र का आकार तय करता है कि कितने टोकन होंगे।",
     "Chinese": "图片的大小决定有多少个词元。",
 }
-PIECES = " token", " tokenizer", " unpatchified", " Schrödinger", " strawberry", " 2691", "EUR 1,208.15", "<|image_pad|>"
+PIECES = " token", " tokenizer", " unpatchified", " Schrödinger", " strawberry"
+PIECES += " 2691", "EUR 1,208.15", "<|image_pad|>"
 
 
 # Texts
@@ -82,7 +83,7 @@ def texts():
 
 
 def paragraphs(lines):
-    """The page's running text, one line a paragraph: its roman lines without figures alone, joined where the size stays."""
+    """The page's running text, one line a paragraph: its roman lines but the table's, joined by type size."""
     kept, size = [], None
     for line in lines:
         if line.style != "roman" or re.fullmatch(r"[\d. ]+", line.text):

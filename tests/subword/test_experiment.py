@@ -2,7 +2,6 @@
 
 import doctest
 import hashlib
-import json
 from datetime import date
 from pathlib import Path
 
@@ -109,9 +108,3 @@ def test_other_scripts_cost_more_and_how_much_is_the_vocabularys_choice():
 def test_a_placeholder_that_is_typed_is_cut_to_pieces():
     row = next(r for r in TABLE["pieces"] if r["text"] == "<|image_pad|>")
     assert (len(row["tekken"]), len(row["qwen"])) == (7, 6)
-
-
-def test_what_is_wrong_with_a_file_is_noticed(experiment):
-    changed = json.loads(json.dumps(TABLE))
-    changed["texts"][0]["tokens"]["tekken"] += 1
-    assert experiment.as_text(changed) != experiment.RESULTS.read_text(encoding="utf-8")
