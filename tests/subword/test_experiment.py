@@ -2,6 +2,8 @@
 
 import doctest
 import hashlib
+import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -108,3 +110,29 @@ def test_other_scripts_cost_more_and_how_much_is_the_vocabularys_choice():
 def test_a_placeholder_that_is_typed_is_cut_to_pieces():
     row = next(r for r in TABLE["pieces"] if r["text"] == "<|image_pad|>")
     assert (len(row["tekken"]), len(row["qwen"])) == (7, 6)
+
+
+def prose():
+    cells = json.loads((ROOT / "book/primer/subword-tokens.ipynb").read_text(encoding="utf-8"))["cells"]
+    return " ".join(" ".join("".join(c["source"]).split()) for c in cells if c["cell_type"] == "markdown")
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        (r"The sample page takes (\d+) to (\d+) tokens", ["page"]),
+        (r"sentences to be read aloud take (\d+) to (\d+)", ["sentences"]),
+        (r"A licence or a page of this primer takes (\d+) to (\d+)", ["licence", "primer"]),
+        (r"the invoice (\d+) to (\d+)", ["invoice"]),
+        (r"a table of figures (\d+) to (\d+)", ["table"]),
+    ],
+)
+def test_the_ranges_that_the_page_says_are_the_counted_ones(said, names):
+    rates = [round(per_hundred(name, vocabulary)) for name in names for vocabulary in VOCABULARIES]
+    assert [int(number) for number in re.search(said, prose()).groups()] == [min(rates), max(rates)]
+
+
+def test_a_strawberry_is_one_entry_or_two():
+    assert "strawberry is a single entry; on another it is two, `straw` and `berry`" in prose()
+    (row,) = [row for row in TABLE["pieces"] if row["text"] == " strawberry"]
+    assert (row["tekken"], row["qwen"]) == ([" straw", "berry"], [" strawberry"])
