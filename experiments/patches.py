@@ -4,6 +4,7 @@
     python experiments/patches.py --padding padding alone, after a change of the catalog; keeps what else is stored
     python experiments/patches.py --ocr     the OCR engines alone; keeps what else is stored. Needs mmtokedu[measure]
                                             and Tesseract (apt-get install tesseract-ocr)
+    python experiments/patches.py --fine    the engines' finer steps alone; keeps what else is stored
     python experiments/patches.py --quick   a few cells of each, printed, nothing written; with --ocr, of the engines
 
 OCR. Four pages, the typeset page and the book's invoice, each clean and worn or photographed, are resized three ways to
@@ -59,6 +60,7 @@ OCR_BUDGETS = 64, 144, 256, 400, 576, 1024, 2048
 COPIED = 144, 256, 400  # the budgets at which COPIES of each page are read, its aspect kept
 COPIES = 0, 1, 2
 BOTH = "rapidocr", "tesseract"  # RapidOCR is told that no line stands on its head
+FINE_BUDGETS = 576, 768, 880, 1024, 1152, 1280, 1536  # around where the photograph's small print is lost
 LOST_AT = 256, 400, 576  # the budgets at which lines that are gone are told from letters that were misread
 
 
@@ -426,6 +428,19 @@ def experiment_as_shipped(name="photographed invoice"):
     return rows
 
 
+def experiment_fine(name="photographed invoice"):
+    """RapidOCR on all copies of the photograph at finer steps, its aspect kept, and on a square as high as one of them.
+
+    In OCR_BUDGETS the photograph's smallest print is lost somewhere between 972 and 2,028 tokens: too wide a step.
+    """
+    shape, rows = ocr.picture(name).shape[:2], []
+    sizes = [("aspect", budget, *fit("aspect", budget, *shape)) for budget in FINE_BUDGETS]
+    for way, budget, size, tokens in tqdm([*sizes, ("square", 1024, *fit("square", 1024, *shape))], desc="fine"):
+        row, _ = measure_copies(name, size, COPIES, engines=["rapidocr"])
+        rows.append({"page": name, "way": way, "budget": budget, "tokens": tokens} | row)
+    return rows
+
+
 def lost_lines(name, budget, found):
     """How much of RapidOCR's error is text that it did not find, or threw away as unreadable: per type size, copy 0.
 
@@ -483,6 +498,8 @@ def experiment_ocr():
         "full_size": {name: measure_copies(name, ocr.picture(name).shape[:2])[0] for name in ocr.PAGES},
         "rows": rows,
         "fails": where_engines_fail(rows),
+        "tesseract_fails": where_engines_fail(rows, "tesseract"),
+        "fine": experiment_fine(),
         "as_shipped": as_shipped,
         "as_shipped_fails": where_engines_fail(as_shipped, "as_shipped"),
         "lost": lost,
@@ -508,7 +525,8 @@ def where_engines_fail(rows, engine="rapidocr", least=100):
                     points = sorted((part["x_height"], part[engine]["mean"]) for part in parts)
                     at[str(parts[0]["points"])] = crossing(*zip(*points))
             known = [x for x in at.values() if x]
-            found.append({"page": page, "way": way, "x_height": at, "median": round(float(np.median(known)), 2)})
+            median = round(float(np.median(known)), 2) if known else None
+            found.append({"page": page, "way": way, "x_height": at, "median": median})
     return found
 
 
@@ -649,9 +667,15 @@ def main(argv=None):
     parser.add_argument("--quick", action="store_true", help="a few cells, printed; nothing is written")
     parser.add_argument("--padding", action="store_true", help="padding alone; keeps what else is stored")
     parser.add_argument("--ocr", action="store_true", help="the OCR engines alone; keeps what else is stored")
+    parser.add_argument("--fine", action="store_true", help="the engines' finer steps alone; keeps what else is stored")
     options = parser.parse_args(argv)
     if options.quick:
         (quick_ocr if options.ocr else quick)()
+        return
+    if options.fine:
+        stored = json.loads(RESULTS.read_text(encoding="utf-8"))
+        fails = where_engines_fail(stored["ocr"]["rows"], "tesseract")
+        store(stored | {"ocr": stored["ocr"] | {"tesseract_fails": fails, "fine": experiment_fine()}})
         return
     if options.padding or options.ocr:
         stored = json.loads(RESULTS.read_text(encoding="utf-8"))
