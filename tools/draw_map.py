@@ -6,6 +6,7 @@ Two drawings, one for wide screens and one for phones, from the same places. Col
 
 import html
 import os
+import re
 
 from mmtokedu.show.strips import CELLS
 
@@ -68,7 +69,7 @@ def pages(toc):
 def chapter_links(toc):
     """stem -> address of its page as the front page sees it, for the chapters that are written."""
     here = os.path.dirname(toc["root"])
-    found = {os.path.basename(page): page for page in pages(toc) if page.startswith("notebooks/")}
+    found = {os.path.basename(page): page for page in pages(toc) if re.fullmatch(r"notebooks/\w+", page)}
     return {stem: os.path.relpath(found[stem] + ".html", here or ".") for stem in PLACES if stem in found}
 
 

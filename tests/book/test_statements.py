@@ -13,7 +13,9 @@ from mmtokedu.measured import results, timings
 pytestmark = pytest.mark.apart
 
 ROOT = Path(__file__).parents[2]
-PAGES = re.findall(r"file: notebooks/(\w+|lab/\w+)$", (ROOT / "_toc.yml").read_text(encoding="utf-8"), re.M)
+PAGES = re.findall(r"file: notebooks/(\w+|lab/\w+)$", (ROOT / "_toc.yml").read_text(encoding="utf-8"), re.MULTILINE)
+_LISTED = (ROOT / "book" / "articles.txt").read_text(encoding="utf-8").splitlines()
+PROMISING = [stem for stem in PAGES if f"notebooks/{stem}" not in _LISTED]  # an article's exercises promise nothing
 WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "a hundred": 100, "an hour": 60}
 
 
@@ -42,13 +44,7 @@ def exercise_minutes(text):
     return WORDS.get(promised) or int(promised), sum(map(int, each))
 
 
-def promising():
-    """The pages that say how long their exercises take together: labs, and chapters that are no article yet."""
-    articles = (ROOT / "book" / "articles.txt").read_text(encoding="utf-8").split()
-    return [stem for stem in PAGES if f"notebooks/{stem}" not in articles]
-
-
-@pytest.mark.parametrize("stem", promising())
+@pytest.mark.parametrize("stem", PROMISING)
 def test_the_exercises_take_the_minutes_that_the_page_promises(stem):
     promised, added = exercise_minutes(chapter(stem))
     assert promised == added > 0

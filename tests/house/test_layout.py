@@ -12,7 +12,7 @@ pytestmark = pytest.mark.apart
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "mmtokedu"
-CHAPTERS = re.findall(r"file: notebooks/(\w+)", (ROOT / "_toc.yml").read_text())
+CHAPTERS = re.findall(r"file: notebooks/(\w+)$", (ROOT / "_toc.yml").read_text(), re.MULTILINE)
 LABS = re.findall(r"file: notebooks/lab/(\w+)", (ROOT / "_toc.yml").read_text())
 ORDER = ["patches", "vq", "rvq", "video", "interleave", "mrope", "compress", "budget", "cache"]
 # The rooms, from the ground up. Whoever stands in one may use what is in its own room and in those below.
