@@ -56,7 +56,7 @@ def curve(topic):
     Raises ValueError for a topic without results, one whose results have no curve, and a curve that breaks its form.
 
     >>> curve("patches")[0]
-    {'tokens': 54, 'quality': 0.0536, 'spread': 0.0, 'instrument': 'RapidOCR, page', 'x_height': 1.0}
+    {'tokens': 54, 'quality': 0.0612, 'spread': 0.0, 'instrument': 'RapidOCR, page', 'x_height': 1.0}
     """
     points = results(topic).get("curve")
     if not points:

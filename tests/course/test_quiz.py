@@ -106,14 +106,14 @@ def test_what_a_text_says_of_its_numbers_holds():
 
 
 def test_the_right_resize_is_the_one_that_was_measured_best():
-    rows = [r for r in measured.results("patches")["reading"]["rows"] if r["budget"] == 576]
-    for page in ("clean", "noisy"):
-        for reader in ("template", "whitened"):
-            errors = {r["way"]: r[reader]["mean"] for r in rows if r["page"] == page}
-            assert errors["square"] < errors["aspect"] < errors["tiles"]
-    assert {r["way"]: r["tokens"] for r in rows} == {"square": 576, "aspect": 560, "tiles": 256}
+    rows = [r for r in measured.results("patches")["ocr"]["rows"] if r["budget"] == 576]
+    for page in ("page", "worn page"):
+        errors = {r["way"]: r["rapidocr"]["mean"] for r in rows if r["page"] == page}
+        assert errors["aspect"] < errors["square"] < errors["tiles"]
+    tokens = {r["way"]: r["tokens"] for r in rows if r["page"] == "page"}
+    assert tokens == {"square": 576, "aspect": 560, "tiles": 256}
     asked = quiz.draw(one("patches", "resize"))
-    assert asked.options[asked.answer][0] == "Stretched to a square."
+    assert asked.options[asked.answer][0] == "The shape kept."
 
 
 def test_an_answer_that_is_none_of_the_known_ones_gets_the_hint():

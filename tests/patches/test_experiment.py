@@ -408,29 +408,33 @@ def test_what_the_engines_make_of_the_pages():
     for page in OCR["settings"]["pages"]:
         for way in ("square", "aspect"):
             errors = [error(page, way, budget) for budget in OCR["settings"]["budgets"]]
-            assert errors == sorted(errors, reverse=True) and errors[0] > 0.9 and errors[-1] < 0.09
-        # 768 tokens of tiles read no better than 560 of the page's own shape: the tiles are the wrong shape, and a
-        # thumbnail costs a third of them
+            assert errors == sorted(errors, reverse=True) and errors[0] > 0.9 and errors[-1] < 0.002
+        for budget in (256, 400):  # at few tokens the shape kept is read better than the square
+            assert error(page, "aspect", budget) < error(page, "square", budget)
+        # 768 tokens of tiles read no better than 560 of the page's own shape, on the photo a little: the tiles are the
+        # wrong shape, and a thumbnail costs a third of them
         few, tiles = read_by_engines(page, "aspect", 576), read_by_engines(page, "tiles", 1024)
-        assert tiles["tokens"] > 1.3 * few["tokens"] and tiles["rapidocr"]["mean"] > few["rapidocr"]["mean"]
-    # as the engine comes, the height at which it fails is almost twice as large on one page as on another
-    heights = [x for found in OCR["fails"] for x in found["x_height"].values() if x]
-    assert min(heights) < 2.0 and max(heights) > 3.6
-    assert all(2.2 < found["median"] < 3.2 for found in OCR["fails"])
-    # where it turns no lines, the photo's three sizes with room between the lines fail within half a pixel
-    heights = [x for found in OCR["upright_fails"] for p, x in found["x_height"].items() if p != "6"]
-    assert len(heights) == 6 and max(heights) - min(heights) < 0.55
-    # on the photo most of the errors are text that is gone, not letters that are misread
+        behind = tiles["rapidocr"]["mean"] - few["rapidocr"]["mean"]
+        assert tiles["tokens"] > 1.3 * few["tokens"] and (-0.04 < behind < 0) == (page == "photographed invoice")
+    # at about a thousand tokens the square is far ahead on the photo: there the shape kept loses lines of the small print
+    assert error("photographed invoice", "square", 1024) < 0.1 * error("photographed invoice", "aspect", 1024)
+    # the height at which letters are lost is nearly the same on all pages, in all sizes of type, both ways; but one
+    heights = {(f["page"], f["way"], p): x for f in OCR["fails"] for p, x in f["x_height"].items()}
+    assert heights.pop(("photographed invoice", "aspect", "6")) > 4
+    assert len(heights) == 39 and all(1.8 < x < 3.2 for x in heights.values())
+    assert all(2.0 < found["median"] < 2.7 for found in OCR["fails"])
+    # that one is lines which are not found: most of the photo's errors are text that is gone, not letters misread
     for part in OCR["lost"]:
         counts = np.array(list(OCR["characters"][part["page"]].values()))
         wrong, lost = (counts @ [kept[what] for kept in part["by_points"]] for what in ("error", "lost"))
-        assert part["page"] != "photographed invoice" or lost > 0.7 * wrong
+        assert part["page"] != "photographed invoice" or lost > 0.6 * wrong
     # the total is read long before the rest
     row = read_by_engines("photographed invoice", "aspect", 256)
-    assert row["totals_read"]["rapidocr"] == row["copies"] == 3 and row["rapidocr"]["mean"] > 0.6
-    # some of it the engine does to itself: it turns lines of the photo upside down
-    upright = {(r["way"], r["budget"]): r["upright"]["mean"] for r in OCR["upright"]}
-    assert upright["square", 1024] < 0.1 * error("photographed invoice", "square", 1024)
+    assert row["totals_read"]["rapidocr"] == row["copies"] == 3 and 0.5 < row["rapidocr"]["mean"] < 0.6
+    # as shipped, the engine turns lines of the photo upside down and gives them up
+    shipped = {(r["way"], r["budget"]): r["as_shipped"]["mean"] for r in OCR["as_shipped"]}
+    assert shipped["square", 1024] > 10 * error("photographed invoice", "square", 1024)
+    assert shipped["aspect", 2048] > 0.05
 
 
 # the engines: how an answer is scored
