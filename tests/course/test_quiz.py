@@ -53,6 +53,11 @@ def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question
         ("attention", "table-draws-level", 1536, [3072, 512, 1024]),
         ("attention", "spread", 8, [64]),
         ("attention", "scores", 256 * 256, [256, 16, 256 * 257 // 2]),
+        ("subword-tokens", "bytes", 1 + 1 + 2 + 2 + 1, [5, 10]),
+        ("subword-tokens", "entries", 556, [300, 812]),
+        ("subword-tokens", "digits", 5, [4, 1]),
+        ("vision-transformer", "pairs", 4 * 4, [4, 2]),
+        ("vision-transformer", "rows-out", 24 * 24 + 1, [576, 25]),
     ],
 )
 def test_the_pages_own_numbers_are_those_worked_by_hand(stem, name, answer, mistakes):
@@ -90,6 +95,34 @@ def test_a_mask_after_the_softmax_lets_later_tokens_be_felt_and_rows_sum_to_less
     assert (sums[:-1] < 1).all() and not np.allclose(masked_too_late(changed)[1][:-1], outputs[:-1])
     asked = quiz.draw(one("attention", "late-mask"))
     assert asked.options[asked.answer][0] == "Outputs are too small, and depend on later tokens."
+
+
+@pytest.mark.parametrize(
+    ("stem", "name", "said", "mistakes"),
+    [  # worked by hand: 900 / 406 words; 8192 / 1.21; ln of 2 to the 15; 20,971,520 of 7,062,605,824 weights
+        ("subword-tokens", "invoice", "222 tokens", ["125 tokens"]),
+        ("subword-tokens", "window", "6,770 words", ["9,912 words", "8,192 words"]),
+        ("vision-transformer", "start", "10.4", ["0", "15.0", "1.1"]),
+        ("vision-transformer", "share", "0.30 %", ["4.29 %", "0.06 %"]),
+    ],
+)
+def test_the_pages_own_measures_are_those_worked_by_hand(stem, name, said, mistakes):
+    asked = quiz.draw(one(stem, name))
+    assert asked.said == said and [asked.write(number) for number, _ in asked.wrong] == mistakes
+
+
+def test_the_rate_of_plain_prose_in_a_question_is_the_measured_one():
+    (page,) = [row for row in measured.results("subword")["texts"] if row["name"] == "page"]
+    assert one("subword-tokens", "window").given["rate"] == (round(100 * page["tokens"]["tekken"] / page["words"]),)
+
+
+def test_a_page_with_a_hyphen_has_its_functions_in_a_module_without(file, tmp_path):
+    file(NUMBER | {"answer": '"lettres"', "given": '{word = "a"}', "text": '"{word}?"', "wrong": "[]"})
+    shutil.move(tmp_path / "patches.toml", tmp_path / "subword-tokens.toml")
+    with pytest.raises(
+        ValueError, match=r"^subword-tokens.toml, question .*'lettres' is no function of subword_tokens\.py$"
+    ):
+        quiz.load("subword-tokens")
 
 
 def test_a_sum_added_to_all_scores_changes_no_weight():

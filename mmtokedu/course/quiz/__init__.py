@@ -3,7 +3,8 @@
 A page shows one with `quiz.ask("attention", "shuffle")`, and its quiz with `quiz.ask_all("attention")`.
 
 The questions of a page are in `<stem>.toml`. Every number in an answer is computed: `answer` names a function of
-`<stem>.py` beside it, and so does a known wrong number, the mistake's own formula with its likely cause.
+`<stem>.py` beside it (a hyphen of the page's name is an underscore there), and so does a known wrong number, the
+mistake's own formula with its likely cause.
 
     [[question]]
     id = "rows"                 # lower-case letters, digits, hyphens; once in a file
@@ -239,10 +240,10 @@ def _is_number(value):
 
 def _function(stem, name, given):
     """The function of this name in the page's module; its parameters are names in `given`."""
-    module = importlib.import_module(f"{__name__}.{stem}")
+    module = importlib.import_module(f"{__name__}.{stem.replace('-', '_')}")
     function = vars(module).get(name) if isinstance(name, str) and not name.startswith("_") else None
     if not inspect.isfunction(function) or function.__module__ != module.__name__:
-        raise ValueError(f"{name!r} is no function of {stem}.py")
+        raise ValueError(f"{name!r} is no function of {module.__name__.rpartition('.')[2]}.py")
     if unknown := sorted(set(inspect.signature(function).parameters) - set(given)):
         raise ValueError(f"{name}() needs {', '.join(unknown)}, which `given` does not have")
     return function
