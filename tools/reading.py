@@ -39,6 +39,7 @@ LEAST = {"drawings": 4, "predicts": 5, "interactive": 2}
 OUTPUT = re.compile(r"<!-- mm:(\w+)[^>]*-->(.*?)<!-- /mm -->", re.DOTALL)
 DRAWINGS, INTERACTIVE = {"figure", "strip"}, {"explore", "frames"}
 ASKED = {"predict": "predicts", "quiz": "quiz"}  # what mmtokedu.course.quiz shows, and as what each question counts
+FOLDED = '<details class="mm-fold">'  # a table that waits under a line
 # Directives of which nothing is read as prose.
 SILENT = {"bibliography", "contents", "eval-rst", "include", "math", "raw", "tableofcontents", "toctree"}
 
@@ -173,7 +174,8 @@ def cell_events(cell):
     if "remove-output" not in tags:
         for output in cell.outputs:
             for kind, body in OUTPUT.findall(output.get("data", {}).get("text/html", "")):
-                yield from ((*event, bool(tags & {"hide-output", "hide-cell"})) for event in output_events(kind, body))
+                hidden = bool(tags & {"hide-output", "hide-cell"}) or FOLDED in body
+                yield from ((*event, hidden) for event in output_events(kind, body))
 
 
 def output_events(kind, body):

@@ -262,6 +262,7 @@ def with_minutes(body):
 
 
 NUMBER = re.compile(r"^\s*(?:\d+\.)+\s+")  # of a page or a section
+LAB = re.compile(r"^\s*Lab: (\w)")  # how a lab's title begins, which its mark says in the contents
 
 
 def without_numbers(body):
@@ -286,6 +287,8 @@ def label_labs(soup, page):
             mark.string = "Lab"
             for text in link.find_all(string=NUMBER):
                 text.replace_with(NUMBER.sub("", text))
+            for text in link.find_all(string=LAB):
+                text.replace_with(LAB.sub(lambda title: title[1].upper(), text))
             link.insert(0, mark)
             mark.insert_after(" ")
     return soup

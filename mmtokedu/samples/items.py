@@ -35,6 +35,9 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "results/patches.json": Item(
         "what a resize destroys on two pages, and what padding wastes", "experiments/patches.py", "MIT, as the code"
     ),
+    "results/patches_parity.json": Item(
+        "how often the library's counts are the systems' own", "tests/parity/peers.py", "MIT, as the code"
+    ),
     "results/vq.json": Item(
         "how codebooks collapse, what helps, and what codes cost", "experiments/vq.py", "MIT, as the code"
     ),

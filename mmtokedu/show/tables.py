@@ -7,22 +7,25 @@ from mmtokedu.show.markup import output
 from mmtokedu.show.numbers import Approx
 
 
-def table(header, rows, *, caption, mark=(), digits=2):
+def table(header, rows, *, caption, mark=(), digits=2, folded=None):
     """Show a table: numbers to the right, units in the heads, the rows that matter marked.
 
     `header` names the columns, with units. A row is as many cells, the first of which is its name: text, a whole number
     (shown with commas), a float (shown with `digits` decimals), a number of `show.approx`, or None ("not measured
     yet"). A row that is one string is the title of the rows after it. `mark` are the numbers of the rows to mark,
     titles not counted, or one number.
-    `caption` says what to see; it is also what a reader hears first.
+    `caption` says what to see; it is also what a reader hears first. `folded` is the line under which a long table
+    waits to be opened; without it the table is open.
 
-    Raises ValueError for an empty caption, a row of another length, and a marked row that is not there.
+    Raises ValueError for an empty caption or folded line, a row of another length, and a marked row that is not there.
 
     >>> table(["side (px)", "tokens"], [["224", 256], ["448", 1024]], mark=1, caption="Tokens grow with the area.")
     [table: Tokens grow with the area.]
     """
     if not isinstance(caption, str) or not caption.strip():
         raise ValueError("caption is empty; say in one sentence what the table shows")
+    if folded is not None and (not isinstance(folded, str) or not folded.strip()):
+        raise ValueError("folded is empty; say in a few words what waits under the line, or leave it out")
     header, rows, mark = list(header), list(rows), {mark} if isinstance(mark, int) else set(mark)
     body = [row for row in rows if not isinstance(row, str)]
     for row in body:
@@ -30,7 +33,11 @@ def table(header, rows, *, caption, mark=(), digits=2):
             raise ValueError(f"table() got {len(header)} columns and the row {row!r} of {len(row)} cells")
     if missing := sorted(mark - set(range(len(body)))):
         raise ValueError(f"table() got {len(body)} rows, numbered from 0, and should mark {missing}")
-    return output("table", table_html(header, rows, caption.strip(), mark, digits), caption.strip())
+    shown = table_html(header, rows, caption.strip(), mark, digits)
+    if folded:
+        summary = html.escape(folded.strip(), quote=False)
+        shown = f'<details class="mm-fold"><summary>{summary}</summary>{shown}</details>'
+    return output("table", shown, caption.strip())
 
 
 def table_html(header, rows, caption, mark, digits):

@@ -230,6 +230,12 @@ def test_a_lab_is_marked_in_the_contents_once():
     assert mmpage.label_labs(mmpage.BeautifulSoup('<a href="#">A</a>', "html.parser"), "notebooks/vq").get_text() == "A"
 
 
+def test_a_labs_title_says_lab_and_its_line_in_the_contents_says_it_once():
+    contents = '<a href="patches.html">1. Patches</a><a href="lab/patches.html">1.1. Lab: patches</a>'
+    soup = mmpage.label_labs(mmpage.BeautifulSoup(contents, "html.parser"), "notebooks/vq")
+    assert [link.get_text() for link in soup.select("a")] == ["1. Patches", "Lab Patches"]
+
+
 def test_a_lab_has_no_number():
     contents = (
         '<a href="vq.html">2. Codebooks</a><a href="lab/vq.html">2.9. Codebooks</a><a href="rvq.html">3. Sound</a>'

@@ -140,6 +140,15 @@ def test_what_the_library_shows_is_counted_and_folded_as_its_tags_say(tmp_path):
     assert page.whole == page.whole_folded == reading.Count()
 
 
+def test_a_table_under_a_line_is_folded_and_its_neighbour_is_not(tmp_path):
+    opened, folded = (
+        show.table(["a", "b"], [["x", 1]] * rows, caption="c", folded=line)._repr_html_()
+        for rows, line in ((1, None), (3, "All rows"))
+    )
+    page = page_of(tmp_path, code("", folded, opened))
+    assert page.before == reading.Count(tables=1, rows=1) and page.folded == reading.Count(tables=1, rows=3)
+
+
 YOUR_TURN = """\
 ### Your turn: four words
 

@@ -2,7 +2,9 @@
 
 Nothing here computes: each peer is set up with the sizes of its released checkpoint and asked. Where a peer has no
 method that counts without an image, its method that cuts is given an image of that shape which takes no memory.
-A peer that is not installed raises ImportError. `python tests/parity/peers.py` writes golden/image_tokens.json anew.
+A peer that is not installed raises ImportError. `python tests/parity/peers.py` writes golden/image_tokens.json anew, and
+how often the library agrees with it to the package's data, where the lab on patches reads it; with --counts the latter
+alone, which needs no peer.
 """
 
 import contextlib
@@ -20,7 +22,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmtokedu.catalog.images import image_tokens
+
 GOLDEN = Path(__file__).parent / "golden"
+COUNTS = Path(__file__).parents[2] / "mmtokedu" / "data" / "results" / "patches_parity.json"
 
 
 def drawn_sizes(count, seed=0):
@@ -297,5 +302,37 @@ def write_golden(count=220):
     (GOLDEN / "image_tokens.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
+def parity_counts():
+    """How often the library gives the stored answer of each peer: rows of package, agreed, both refused, disagreed."""
+    golden = json.loads((GOLDEN / "image_tokens.json").read_text())
+    rows = []
+    for model, theirs in golden["tokens"].items():
+        ours = []
+        for size in golden["sizes_hw"]:
+            try:
+                ours.append(image_tokens(model, *size))
+            except ValueError:
+                ours.append(None)
+        same = [mine for mine, answer in zip(ours, theirs, strict=True) if mine == answer]
+        rows.append({"model": model, "package": PEERS[model][0], "agreed": sum(mine is not None for mine in same)})
+        rows[-1] |= {"both_refused": same.count(None), "disagreed": len(theirs) - len(same)}
+    return {
+        "what": "How often the library counts the tokens of an image as the system's own code does.",
+        "made_by": "tests/parity/peers.py",
+        "packages": golden["packages"],
+        "sizes": len(golden["sizes_hw"]),
+        "rows": rows,
+    }
+
+
+def write_counts():
+    counts = parity_counts()
+    rows = ",\n".join("  " + json.dumps(row) for row in counts.pop("rows"))
+    lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in counts.items()]
+    COUNTS.write_text("{\n" + ",\n".join([*lines, ' "rows": [\n' + rows + "\n ]"]) + "\n}\n")
+
+
 if __name__ == "__main__":
-    write_golden()
+    if "--counts" not in sys.argv[1:]:
+        write_golden()
+    write_counts()

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from peers import parity_counts
 
 from mmtokedu.catalog import images as catalog
 from mmtokedu.catalog.images import capped_cells, image_plan
+from mmtokedu.measured import results
 from mmtokedu.patches import image_tokens, patchify, qwen_rows, smart_resize, tile_grid
 
 pytestmark = pytest.mark.apart
@@ -37,6 +39,13 @@ def test_counts_of_each_model(model):
     ours = [tokens_or_none(model, *size) for size in COUNTS["sizes_hw"]]
     wrong = [(s, o, g) for s, o, g in zip(COUNTS["sizes_hw"], ours, COUNTS["tokens"][model], strict=True) if o != g]
     assert not wrong, f"(size, ours, peer's): {wrong[:5]}"
+
+
+def test_the_counts_that_the_lab_shows_are_those_of_today():
+    stored = results("patches_parity")
+    assert stored == parity_counts() and stored["sizes"] == len(COUNTS["sizes_hw"])
+    for row in stored["rows"]:
+        assert row["agreed"] + row["both_refused"] == stored["sizes"] and row["disagreed"] == 0
 
 
 @pytest.mark.parametrize("bounds", ["factor28_3136_1003520", "factor28_3136_12845056", "factor32_65536_16777216"])

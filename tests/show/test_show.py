@@ -284,10 +284,21 @@ def test_table_marks_and_rounds_as_told():
     assert [cells[1][2] for _, cells in rows] == ["2.0", "0.1", "7"]
 
 
+def test_a_long_table_waits_under_a_line():
+    given = dict(header=["x", "y"], rows=[["a", 1]], caption="Many rows.")
+    opened, folded = (show.table(**given, **more)._repr_html_() for more in ({}, {"folded": " All <rows> & more "}))
+    line = '<details class="mm-fold"><summary>All &lt;rows&gt; &amp; more</summary>'
+    assert folded == opened.replace('<div class="mm-table"', line + '<div class="mm-table"').replace(
+        "</div><!-- /mm -->", "</div></details><!-- /mm -->"
+    )
+    assert "<details" not in opened
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
         ({"caption": " "}, "caption is empty"),
+        ({"folded": " "}, "folded is empty"),
         ({"rows": [["a", 1], ["b"]]}, "2 columns and the row .* of 1 cells"),
         ({"mark": 2}, r"2 rows, numbered from 0, and should mark \[2\]"),
         ({"mark": [-1]}, r"should mark \[-1\]"),
