@@ -36,7 +36,7 @@ cut = Exercise(
         slip(_cut, "each patch lies on its side: inside a row it is (x, y, channel), it should be (y, x, channel)", inside=(3, 1, 4)),
         slip(_cut, "channels first inside a patch (that is Qwen's order); here a row is (y, x, channel)", inside=(4, 1, 3)),
     ),
-    section=_SECTION + "“Cut”",
+    section="Lab: patches, “The cut”",
 )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ visual_tokens = Exercise(
         Mistake(lambda h, w, p, m: 1, "one placeholder counted as one token: in the prompt it stands for all of them"),
         slip(_visual_tokens, "only one side divided by the patch", cells=lambda h, w, side: h * w // side),
     ),
-    section=_SECTION + "“What the language model sees”",
+    section=_SECTION + "“A patch is a place, a token is what is there”",
 )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ round_side = Exercise(
         slip(_round_side, "halves rounded down; Python's round, which the processors use, takes them to the even neighbour",
              whole=lambda x: math.ceil(x - 0.5)),
     ),
-    section=_SECTION + "“Fixed against dynamic”",
+    section=_SECTION + "“Three ways to say stop”",
 )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ pixtral_tokens = Exercise(
         slip(_pixtral, "the last row ends with a token too (the image's end)", sequence=lambda r, c: r * c + r - 1),
         slip(_pixtral, "a break after every column: rows and columns swapped", sequence=lambda r, c: (r + 1) * c),
     ),
-    section=_SECTION + "“Row breaks”",
+    section=_SECTION + "“What production does”",
 )  # fmt: skip
 
 
@@ -159,7 +159,7 @@ padding_waste = Exercise(
         slip(_padding_waste, "percent; the question asks for a share between 0 and 1", unit=100),
         slip(_padding_waste, "the batch holds len(lengths) rows of the longest length, not one", positions=max),
     ),
-    section=_SECTION + "“Lengths vary”",
+    section=_SECTION + "“Lengths vary, so batches need care”",
 )  # fmt: skip
 
 EXERCISES = (cut, visual_tokens, round_side, normalise, pixtral_tokens, padding_waste)
