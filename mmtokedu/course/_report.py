@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+from mmtokedu.course._notebook import kit_name
 from mmtokedu.show.markup import PALETTE
 
 LOOK = {  # state -> mark, word, colour of the palette
@@ -77,7 +78,7 @@ def grades_csv(key, results):
             a = answers.get(name)
             row += [a["points"], a["state"]] if a else ["", ""]
         causes = "; ".join(f"{a['name']}: {a['cause']}" for a in r["answers"] if a["cause"])
-        rows.append([*row, causes, "; ".join(r["notes"]), _kit(key)])
+        rows.append([*row, causes, "; ".join(r["notes"]), kit_name(key)])
     return _table(rows)
 
 
@@ -104,10 +105,6 @@ def gradescope(result):
         "stdout_visibility": "hidden",
         "tests": tests,
     }
-
-
-def _kit(key):
-    return f"{key['name']} {key['version']}"
 
 
 def junit(key, results):
@@ -210,7 +207,7 @@ def feedback(key, result, book=""):
     if notes:
         notes = f'<section class="notes"><h2><span>About your file and its cells</span></h2><ul>{notes}</ul></section>'
     body = (
-        f'<h1>{text(key["title"])}</h1><p class="who">{text(result["student"])} · kit {text(_kit(key))}</p>'
+        f'<h1>{text(key["title"])}</h1><p class="who">{text(result["student"])} · kit {text(kit_name(key))}</p>'
         f'<p class="score"><b>{result["points"]:g}</b> of {result["possible"]:g} points</p>'
         f'<div class="strip" role="img" aria-label="{len(cells)} questions">{"".join(cells)}</div>'
         + "".join(sections)
@@ -251,7 +248,7 @@ def overview(key, results, names):
     table = f"<tr><th>student</th><th>points</th><th>state</th>{head}</tr>{''.join(rows)}"
     title = html.escape(key["title"])
     body = (
-        f'<h1>{title}</h1><p class="who">{len(results)} submissions · kit {html.escape(_kit(key))}</p>'
+        f'<h1>{title}</h1><p class="who">{len(results)} submissions · kit {html.escape(kit_name(key))}</p>'
         f'<div class="wide"><table>{table}</table></div>'
     )
     return _page(title, body, "whole")
