@@ -165,7 +165,9 @@ def make_key(master, seed):
     measured = _recorded_measured(master, seed, rules)
     version = sha256(json.dumps([questions, measured] if measured else questions).encode()).hexdigest()[:12]
     demos = [mark_of(_ruled(c.source, *_rule_of(master, c.asked, rules))) for c in master.cells if "demo" in c.tags]
-    demos += [mark_of(MEASURE.format(name=name)) for name in measured]  # what it prints is handed in, and one seed run again
+    demos += [
+        mark_of(MEASURE.format(name=name)) for name in measured
+    ]  # what it prints is handed in, and one seed run again
     key = {"name": master.name, "title": master.title, "version": version, "questions": questions, "demos": demos}
     if measured:
         key |= {"measured": measured, "texts": []}

@@ -152,7 +152,9 @@ def grade_measured(name, question, handed, function, seed):
     result, possible = handed["result"], sum(points for points, _ in _measured.PARTS)
     about = {"name": name, "title": question["title"], "section": question["section"], "link": question["link"]}
     about |= {"possible": possible, "hand": _by_hand(question, handed)}
-    by_hand = Part(f"{_measured.WORDS}: {len(handed['words'].split())} of about 150", 0, about["hand"]["possible"], "by hand")
+    by_hand = Part(
+        f"{_measured.WORDS}: {len(handed['words'].split())} of about 150", 0, about["hand"]["possible"], "by hand"
+    )
     if not result:
         parts = [Part(part, 0, points, "fail") for points, part in _measured.PARTS]
         return Answer(**about, points=0, state="fail", message="", cause=handed["problem"], parts=[*parts, by_hand])
@@ -171,7 +173,10 @@ def grade_measured(name, question, handed, function, seed):
             "at a number that you do not see your experiment gives something else than it should: a function that it "
             "uses is not right yet, or its cells were changed"
         )
-    parts = [Part(part, points if state == "pass" else 0, points, state) for (points, part), state in zip(_measured.PARTS, states)]
+    parts = [
+        Part(part, points if state == "pass" else 0, points, state)
+        for (points, part), state in zip(_measured.PARTS, states)
+    ]
     rows = [f"seed {row[0]}: unchanged {row[1]:.4g}, changed {row[2]:.4g}" for row in result["seeds"]]
     return Answer(
         **about,

@@ -89,7 +89,7 @@ def asked(question, kit):
 
 def receipt(kit, name, prediction):
     """Twelve letters and digits that stand for a prediction in this kit; another wording has others."""
-    words = "\0".join([kit, name, prediction]).encode("utf-8", "surrogatepass")
+    words = "\0".join([kit, name, prediction]).encode("utf-16-le", "surrogatepass")  # two halves are one character
     return sha256(words).hexdigest()[:12]
 
 
@@ -112,7 +112,10 @@ def measured(name, question, prediction, function):
 
 def told(result, question):
     """A result as the lines that a notebook prints; the last holds all of it, and is what is graded."""
-    rows = [f"{question['value']}; the arm: {result['arm']}", f"{'seed':>4} {'number':>11} {'unchanged':>10} {'changed':>10}"]
+    rows = [
+        f"{question['value']}; the arm: {result['arm']}",
+        f"{'seed':>4} {'number':>11} {'unchanged':>10} {'changed':>10}",
+    ]
     for row in result["seeds"]:
         at = number(result["receipt"], row["seed"])
         rows.append(f"{row['seed']:4} {at:11} {row['unchanged']:10.4g} {row['value']:10.4g}")
@@ -142,7 +145,10 @@ def read(data, name, question, kit):
     except (ValueError, RecursionError):
         return None, "the result is no JSON that can be read; run the cell that measures again"
     if not isinstance(found, dict):
-        return None, f"the result is a JSON {type(found).__name__}, not an object with question, arm, prediction and seeds"
+        return (
+            None,
+            f"the result is a JSON {type(found).__name__}, not an object with question, arm, prediction and seeds",
+        )
     problem = _problem(found, name, question, kit)
     if problem:
         return None, problem
@@ -210,7 +216,12 @@ def handed(name, question, kit, printed, files):
     found = [(where, *(read(data, name, question, kit) if data is not None else (None, problem)))
              for where, data, problem in sources]  # fmt: skip
     if not found:
-        return None, "no result was handed in: the notebook has printed none, and there is no result.json beside it", "", []
+        return (
+            None,
+            "no result was handed in: the notebook has printed none, and there is no result.json beside it",
+            "",
+            [],
+        )
     in_notebook = [f for f in found if f[0] == "the notebook"]
     others = [f for f in found if f[0] != "the notebook"]
     where, result, problem = (in_notebook or others)[0]

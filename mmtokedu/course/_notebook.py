@@ -86,16 +86,15 @@ def printed(notebook):
 
 
 def words(cells, name, handed_out):
-    """What was written in Markdown between the cell that measures `name` and the next code cell, less what was handed out.
+    """What was written in Markdown below the cell that measures `name`, less what was handed out.
 
     `handed_out` are the marks of the sheet's own Markdown cells, and lines that stand in the cell for the words.
     """
     texts, lines = handed_out
-    calls = [place for place, (_, kind, source) in enumerate(cells) if kind == "code" and f'measure("{name}"' in source]
+    call = re.compile(rf"""\.measure\(\s*["']{name}["']""")
+    places = [place for place, (_, kind, source) in enumerate(cells) if kind == "code" and call.search(source)]
     written = []
-    for _, kind, source in cells[calls[-1] + 1 :] if calls else ():
-        if kind == "code":
-            break
+    for _, kind, source in cells[places[-1] + 1 :] if places else ():
         if kind == "markdown" and mark_of(source) not in texts:
             written += [line for line in source.splitlines() if line.strip() not in lines]
     return "\n".join(written).strip()[:MOST_WORDS]
