@@ -353,6 +353,7 @@ def _measured_answers(name, question, key, function):
         [float(function(number, *asked[arm])) for number in range(_measured.SPREAD)] for arm in ("before", "after")
     )
     words = question.words.format(before=_measured.spread(before), after=_measured.spread(after), arm=asked["rule"])
+    words = re.sub(r"(?<!\n)\n(?!\n)", " ", words)  # a paragraph is a line, as a student writes it
     empty, written = (PREDICT.format(name=name, prediction=text) for text in ("", question.prediction))
     return {
         empty: (written,),

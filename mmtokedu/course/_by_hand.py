@@ -92,7 +92,7 @@ def applied(key, results, given):
             said.append(f"{SHEET}: {result['student']} has “{wrong}” under {columns[points.index(None)][0]}")
         left += 1
     if left:
-        said.append(f"{left} submissions wait for marks by hand: read by-hand.html, fill {SHEET}, and grade again")
+        said.append(f"{left} to be marked by hand: read by-hand.html, fill {SHEET}, and grade again")
     return said
 
 

@@ -131,9 +131,10 @@ def _judged(exercise, cases, function):
     return Exercise(exercise.name, exercise.answer, cases, exercise.mistakes, *about)(function)
 
 
-def seed_again(question, student):
-    """Which seed of a student is run again: the same for the same key, and nothing in the sheet tells which."""
-    return _measured.SEEDS[generator(question["secret"], student).integers(len(_measured.SEEDS))]
+def seed_again(question, student, result):
+    """Which seed of a result is run again: nothing in the sheet tells, and with another value in it, it may be another."""
+    draw = generator(question["secret"], student, json.dumps(result))
+    return _measured.SEEDS[draw.integers(len(_measured.SEEDS))]
 
 
 def cases_again(question, result, seed):
@@ -249,7 +250,7 @@ def grade_submission(submission, key, limits):
     student = Student(submission.cells, limits)
     asked = {n: Asked(student, n, q["record"]["needs"] == "cuda") for n, q in questions.items()}
     asked |= {n: Asked(student, n) for n in measured}
-    seeds = {n: seed_again(q, submission.student) for n, q in measured.items()}
+    seeds = {n: seed_again(q, submission.student, submission.measured[n]["result"]) for n, q in measured.items()}
     try:
         # Every case that the student knows is asked before any that is hidden: a page shows answers to those, and
         # by then the process has seen nothing that it could answer with.

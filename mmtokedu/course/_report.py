@@ -239,20 +239,33 @@ def _and_by_hand(result):
 
 
 def _rubric(answer):
-    """How a person marks the words: each line with its levels, and the points given where they are."""
+    """How a person marks a student's words, and the points given where they are."""
     if not answer["hand"]:
         return ""
-    text, items = html.escape, []
     marks = answer["hand"].get("marks")
-    for number, (criterion, levels) in enumerate(answer["hand"]["rubric"]):
+    word = LOOK["marked" if marks else "by hand"][1]
+    return f'<p class="facts">The words: {word}</p>{_levels(answer["hand"]["rubric"], marks)}'
+
+
+def _levels(rubric, marks=None):
+    """A rubric as a list: each line with its levels, and the points given where they are."""
+    text, items = html.escape, []
+    for number, (criterion, levels) in enumerate(rubric):
         told = "; ".join(f"{points}: {level}" for points, level in enumerate(levels))
         given = f"{marks[number]:g}" if marks else "–"
         items.append(
             f"<li><span><b>{text(criterion)}.</b> {text(told)}</span>"
             f'<span class="points">{given} / {len(levels) - 1}</span></li>'
         )
-    word = LOOK["marked" if marks else "by hand"][1]
-    return f'<p class="facts">The words: {word}</p><ul>{"".join(items)}</ul>'
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _marks(answer):
+    """The marks that a person gave for a student's words, in few words."""
+    if not (marks := answer["hand"].get("marks")):
+        return LOOK["by hand"][1]
+    each = ", ".join(f"{mark:g}" for mark in marks)
+    return f"{LOOK['marked'][1]}: {sum(marks):g} of {answer['hand']['possible']} ({each})"
 
 
 def _predicted(answer):
@@ -264,8 +277,12 @@ def _predicted(answer):
 
 
 def to_mark(key, results):
-    """What a person marks, on one page: prediction, values and words of each student, and the rubric."""
-    text, sections = html.escape, []
+    """What a person marks, on one page: the rubric, then prediction, values and words of each student."""
+    text = html.escape
+    sections = [
+        f"<section><h2><span>{text(q['title'])}</span></h2>{_levels(q['rubric'])}</section>"
+        for q in key["measured"].values()
+    ]
     for result, a in _by_hand.waiting(results):
         words = text(a["hand"]["words"]) or "No words were found below the cell that measures."
         cause = f'<p class="cause">{text(a["cause"])}</p>' if a["cause"] else ""
@@ -273,7 +290,7 @@ def to_mark(key, results):
         sections.append(
             f'<section style="{_colour(a["state"])}"><h2><span>{text(result["student"])}</span>'
             f'<span class="points">{a["points"]:g} / {a["possible"]:g}</span></h2>'
-            f'{_predicted(a)}{values}{cause}<p class="words">{words}</p>{_rubric(a)}</section>'
+            f'{_predicted(a)}{values}{cause}<p class="words">{words}</p><p class="facts">{_marks(a)}</p></section>'
         )
     title = f"{text(key['title'])}: to be marked by hand"
     return _page(title, f'<h1>{title}</h1><p class="who">kit {text(kit_name(key))}</p>{"".join(sections)}')

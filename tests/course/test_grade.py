@@ -5,6 +5,7 @@ import functools
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ pytest.importorskip("fcntl", reason="grading needs Linux or macOS")
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "tests/course/assignment/example.ipynb"
+GUIDE = ROOT / "book/instructors.md"
 MASTERS = {p.stem: _build.read_master(p) for p in [EXAMPLE, *sorted(ROOT.glob("assignments/*.ipynb"))]}
 QUESTIONS = [
     pytest.param(master, name, rule, id=f"{stem}-{name}-{number}")
@@ -92,6 +94,24 @@ def test_a_master_says_what_an_instructor_needs(master):
     assert len(course.pack_checks(_build.visible(key))) < 300_000, "the visible cases are too large for a notebook"
     sizes = [len(json.dumps(case)) for q in key["questions"].values() for case in q["record"]["cases"]]
     assert max(sizes) < _student.LARGEST / 4
+
+
+def test_the_guides_table_of_assignments_says_their_minutes_and_points():
+    rows = re.findall(r"^\| (\w+) \| [^|]+ \| ([\d ()]+) \| ([\d ()]+) \|$", GUIDE.read_text(encoding="utf-8"), re.M)
+    told = {name: [list(map(int, re.findall(r"\d+", cell))) for cell in cells] for name, *cells in rows}
+    assert told == {
+        name: [
+            sorted(
+                {
+                    sum(getattr(q, what) for q in master.asked.values() if q.needs in needs)
+                    for needs in ([""], ["", "cuda"])
+                }
+            )
+            for what in ("minutes", "points")
+        ]
+        for name, master in MASTERS.items()
+        if name != "example"
+    }
 
 
 @pytest.mark.parametrize("master", MASTERS.values(), ids=MASTERS)

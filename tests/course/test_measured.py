@@ -20,7 +20,7 @@ if os.environ.get("TRITON_INTERPRET"):
 pytest.importorskip("fcntl", reason="grading needs Linux or macOS")
 
 ROOT = Path(__file__).resolve().parents[2]
-MASTER = ROOT / "tests/course/assignment/measured.ipynb"
+MASTER = ROOT / "tests/course/measured/measured.ipynb"
 PREDICTION = "More is empty, because one long picture decides for more others."
 
 
@@ -200,21 +200,32 @@ def test_the_solution_gets_all_automatic_points_and_the_stub_none(kit, key, done
 def test_every_seed_is_run_again_for_some_student_and_the_sheet_does_not_tell_which(key):
     question = key["measured"]["waste"]
     students = [f"student {n}" for n in range(40)]
-    chosen = [_grade.seed_again(question, student) for student in students]
-    assert set(chosen) == {1, 2, 3} and chosen == [_grade.seed_again(question, s) for s in students]
-    assert chosen != [_grade.seed_again(question | {"secret": "0"}, student) for student in students]
+    result = {"seeds": [[1, 0.1, 0.2], [2, 0.1, 0.2], [3, 0.1, 0.2]]}
+    chosen = [_grade.seed_again(question, student, result) for student in students]
+    assert set(chosen) == {1, 2, 3} and chosen == [_grade.seed_again(question, s, result) for s in students]
+    assert chosen != [_grade.seed_again(question | {"secret": "0"}, student, result) for student in students]
+    other = {"seeds": [[1, 0.1, 0.3], *result["seeds"][1:]]}  # who has seen which seed it was cannot change the others
+    assert chosen != [_grade.seed_again(question, student, other) for student in students]
+
+
+def forged(result, question, at):
+    """A result with one value changed: of the seed that is run again, or of another one."""
+    for seed in _measured.SEEDS:
+        for more in (0.01, 0.02, 0.03, 0.04, 0.05):
+            other = json.loads(json.dumps(result))
+            other["seeds"][seed - 1]["value"] += more
+            kept, _ = _measured.read(json.dumps(other), "waste", question, result["kit"])
+            if (_grade.seed_again(question, "s", kept) == seed) == at:
+                return other, seed
 
 
 def test_a_value_that_the_function_does_not_give_is_found_at_the_seed_that_is_run_again(key, done, tmp_path):
-    result, again = result_in(done), _grade.seed_again(key["measured"]["waste"], "s")
-    for seed, points in ((again, 3), (again % 3 + 1, 5)):
-        forged = json.loads(json.dumps(result))
-        forged["seeds"][seed - 1]["value"] += 0.01
-        (tmp_path / str(seed)).mkdir()
-        got = graded(tmp_path / str(seed), key, changed(done, json.dumps(forged)))
+    for at, points in ((True, 3), (False, 5)):
+        result, seed = forged(result_in(done), key["measured"]["waste"], at)
+        (tmp_path / str(at)).mkdir()
+        got = graded(tmp_path / str(at), key, changed(done, json.dumps(result)))
         assert got.points == points, measured_of(got)
-        told = f"seed {again}, run again with your function, gives"
-        assert (told in measured_of(got).cause) == (points == 3)
+        assert (f"seed {seed}, run again with your function, gives" in measured_of(got).cause) == at
 
 
 def test_a_prediction_that_was_changed_afterwards_is_named_with_or_without_a_new_receipt(key, done, tmp_path):
@@ -444,7 +455,7 @@ def fill(path, marks, **change):
 
 def test_until_a_person_has_marked_points_by_hand_are_neither_given_nor_taken(key, results, tmp_path):
     said = _report.write_all(key, results, tmp_path)
-    assert said == ["3 submissions wait for marks by hand: read by-hand.html, fill by-hand.csv, and grade again"]
+    assert said == ["3 to be marked by hand: read by-hand.html, fill by-hand.csv, and grade again"]
     rows = {row["student"]: row for row in table_of(tmp_path / "grades.csv")}
     assert [(rows[n]["points"], rows[n]["possible"], rows[n]["by hand"]) for n in ("'=right", "stub", "letter")] == [
         ("5", "5", "3"), ("0", "5", "3"), ("0", "5", "0")]  # fmt: skip
@@ -459,6 +470,7 @@ def test_until_a_person_has_marked_points_by_hand_are_neither_given_nor_taken(ke
     )
     assert "5 / 5 + 3 by hand" in (tmp_path / "class.html").read_text()
     read = (tmp_path / "by-hand.html").read_text()
+    assert read.count("0: nothing; 1: one arm; 2: both arms") == 1 and read.count("to be marked by hand</p>") == 3
     assert "&lt;script&gt;x" in read and "<script" not in read and PREDICTION in read and "No words were found" in read
     assert {r["student"]: (r["words"] > "20", r["What came out (0 to 2)"]) for r in table_of(tmp_path / "by-hand.csv")} == {
         "'=right": (True, ""), "markup": (True, ""), "stub": (False, "")}  # fmt: skip
@@ -477,9 +489,10 @@ def test_marks_by_hand_are_added_once_and_stay(key, class_of_four, tmp_path, for
         got, said = again()
         assert [(got[n]["points"], got[n]["possible"], got[n]["by_hand"]) for n in ("=right", "markup", "stub")] == [
             (7.5, 8, 0), (5, 5, 3), (0, 8, 0)]  # fmt: skip
-        assert said == ["1 submissions wait for marks by hand: read by-hand.html, fill by-hand.csv, and grade again"]
+        assert said == ["1 to be marked by hand: read by-hand.html, fill by-hand.csv, and grade again"]
     rows = {row["student"]: row for row in table_of(tmp_path / "by-hand.csv")}
     assert rows["markup"]["What came out (0 to 2)"] == "1" and rows["'=right"]["Why (0 to 1)"] == comma
+    assert "marked by hand: 2.5 of 3 (2, 0.5)" in (tmp_path / "by-hand.html").read_text()
     page = (tmp_path / "feedback/right.html").read_text()
     assert "by hand</p>" in page and "0.5 / 1" in page and "to be marked" not in page
     one = json.loads((tmp_path / "gradescope/right/results.json").read_text())
@@ -493,7 +506,7 @@ def test_a_mark_that_is_none_and_one_for_other_words_are_said(key, results, tmp_
     stub["hand"]["words"] = "handed in again"
     said = "\n".join(_report.write_all(key, results, tmp_path))
     assert "=right has “3” under What came out (0 to 2)" in said and "markup has “good” under" in said
-    assert "stub was marked for other words than are there now" in said and "3 submissions wait" in said
+    assert "stub was marked for other words than are there now" in said and "3 to be marked by hand" in said
     assert not [r for r in results if r["possible"] == 8]
 
 
