@@ -16,6 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import objectives
 import pytest
 from classroom import QUICK, cells_of, graded, key_of, written
 
@@ -94,6 +95,15 @@ def test_a_master_says_what_an_instructor_needs(master):
     assert len(course.pack_checks(_build.visible(key))) < 300_000, "the visible cases are too large for a notebook"
     sizes = [len(json.dumps(case)) for q in key["questions"].values() for case in q["record"]["cases"]]
     assert max(sizes) < _student.LARGEST / 4
+
+
+@pytest.mark.parametrize("stem", [stem for stem in MASTERS if stem != "example"])
+def test_a_question_points_to_a_heading_of_its_chapter(stem):
+    headings = objectives.headings(objectives.article(stem))
+    for name, question in MASTERS[stem].asked.items():
+        heading = re.search("“(.+)”", question.section)[1]
+        anchor = re.sub("[^a-z0-9]+", "-", heading.lower()).strip("-")
+        assert heading in headings and question.link == f"notebooks/{stem}.html#{anchor}", name
 
 
 def test_the_guides_table_of_assignments_says_their_minutes_and_points():
