@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
 from mmtokedu._say import said
 from mmtokedu._version import __version__
+from mmtokedu.course import _measured
 from mmtokedu.course._compare import (
     attempt,
     brief,
@@ -28,9 +30,10 @@ from mmtokedu.course._compare import (
     shape_of_it,
     size,
 )
+from mmtokedu.course._measured import Measured
 from mmtokedu.course._wire import from_json, to_json
 
-__all__ = ["Exercise", "Mistake", "Part", "Question", "Verdict", "load_checks", "outcome", "same", "slip"]
+__all__ = ["Exercise", "Measured", "Mistake", "Part", "Question", "Verdict", "load_checks", "outcome", "same", "slip"]
 
 
 @dataclass(frozen=True)
@@ -262,11 +265,14 @@ def replayed(record):
 
 
 class Checks(dict):
-    """The checks of an assignment: `check["cut"](cut)`; `check.receipt()` sums up what they said last."""
+    """The checks of an assignment: `check["cut"](cut)`; `check.receipt()` sums up what they said last.
 
-    def __init__(self, records):
+    For a measured question, `check.predict("misread", prediction)` and then `check.measure("misread", misread)`.
+    """
+
+    def __init__(self, records, measured=None):
         super().__init__()
-        self.said = {}
+        self.said, self.measured, self.predicted = {}, measured or {}, {}
         for function, record in records.items():
             self[function] = partial(self._judge, function, replayed(record))
 
@@ -275,23 +281,62 @@ class Checks(dict):
         self.said[name] = exercise.judge(function)
         return said(self.said[name])
 
+    def predict(self, name, prediction):
+        """Keep a prediction and print its receipt. The numbers of the three seeds are drawn from its words."""
+        self.predicted.pop(name, None)
+        prediction = str(prediction).strip()
+        if not prediction:
+            print("There is no prediction yet: write it between the quotes, and run this cell again.")
+            return
+        if len(prediction) > _measured.LONGEST:
+            print(f"That is too long for a prediction: {len(prediction)} characters, {_measured.LONGEST} at most.")
+            return
+        self.predicted[name] = prediction
+        mark = _measured.receipt(self.measured[name]["kit"], name, prediction)
+        print(f"receipt {mark} for: {prediction}")
+
+    def measure(self, name, function):
+        """Measure both arms at the three seeds of the prediction, print what comes out, and write it to result.json."""
+        if name not in self.predicted:
+            print("First the prediction: run its cell above. Without it no seeds are drawn.")
+            return
+        try:
+            result = _measured.measured(name, self.measured[name], self.predicted[name], function)
+        except NotImplementedError:
+            print("Nothing can be measured yet: a function above is not written.")
+            return
+        try:
+            Path("result.json").write_text(json.dumps(result, indent=1) + "\n")
+        except OSError as error:
+            print(f"result.json could not be written here ({error.strerror}); what is printed below counts as well.")
+        print(_measured.told(result, self.measured[name]))
+
     def receipt(self):
-        """Print what each check said last, and the versions it ran on."""
+        """Print what each check said last, the receipt of each prediction, and the versions it all ran on."""
 
         for name in self:
             print(f"{name:24} {self.said[name].state if name in self.said else 'not run'}")
+        for name, asked in self.measured.items():
+            mark = name in self.predicted and _measured.receipt(asked["kit"], name, self.predicted[name])
+            print(f"{name:24} {f'prediction {mark}' if mark else 'no prediction'}")
         python = ".".join(map(str, sys.version_info[:3]))
         print(f"\nmmtokedu {__version__}, NumPy {np.__version__}, Python {python}")
 
 
-def pack_checks(records):
-    """Records by name of the function, as one line of text: packed, so that reading it spoils nothing."""
-    return base64.b85encode(zlib.compress(json.dumps(records).encode(), 9)).decode()
+def pack_checks(records, measured=None):
+    """Records by name of the function, as one line of text: packed, so that reading it spoils nothing.
+
+    `measured` are the measured questions by name; they stand under the name "", which no function has.
+    """
+    packed = json.dumps(records | ({"": measured} if measured else {}))
+    return base64.b85encode(zlib.compress(packed.encode(), 9)).decode()
 
 
 def load_checks(packed):
     """The `Checks` that `pack_checks` made text of."""
-    return Checks(json.loads(zlib.decompress(base64.b85decode("".join(packed.split())))))
+    records = json.loads(zlib.decompress(base64.b85decode("".join(packed.split()))))
+    measured = records.pop("", {})
+    return Checks(records, measured)
 
 
 def on_cuda(function):

@@ -66,10 +66,14 @@ def grade(given):
     gradebook = given.gradebook and Gradebook(given.gradebook, _grade.read_key(given.key), given.column)
     beside = (given.gradebook,)
     key, _, results = _grade.grade(folder, given.key, out, limits, given.jobs, again=given.again, beside=beside)
-    write_all(key, results, out, given.book)
+    print("".join(f"{line}\n" for line in write_all(key, results, out, given.book)), end="")
     if gradebook:
         text, said = gradebook.filled(results)
-        (out / "gradebook.csv").write_text(text, encoding="utf-8", newline="")
+        names = "gradebook.csv", "gradebook-automatic-part.csv"  # so that nobody takes a part for the whole
+        name = names[any(result["by_hand"] for result in results)]
+        for other in names:
+            (out / other).unlink(missing_ok=True)
+        (out / name).write_text(text, encoding="utf-8", newline="")
         print("\n".join(f"gradebook: {line}" for line in said))
     for result in results:
         for note in result["notes"]:

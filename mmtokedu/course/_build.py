@@ -1,6 +1,6 @@
 """From a master notebook to what an instructor hands out: student, solution and autograder versions.
 
-A master is an Otter notebook whose test cells hold a `Question`. Only the standard library and NumPy are needed here;
+A master is an Otter notebook whose test cells hold a `Question`, or one of them a `Measured`. Only the standard library and NumPy are needed here;
 Otter itself, where it is installed, makes the Gradescope zip.
 """
 
@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from mmtokedu.course import Question, generator, pack_checks, recorded, replayed
-from mmtokedu.course._notebook import kit_mark, mark_of
+from mmtokedu.course import Measured, Question, _measured, generator, pack_checks, recorded, replayed
+from mmtokedu.course._notebook import kit_mark, kit_name, mark_of
 
 MARK = re.compile(r"#\s*(BEGIN|END) (QUESTION|SOLUTION|TESTS)|#\s*ASSIGNMENT CONFIG")
 SOLUTION = re.compile(r"^([ \t]*)# BEGIN SOLUTION\n.*?^[ \t]*# END SOLUTION\n?", re.M | re.S)
@@ -50,10 +50,16 @@ class Master:
     cells: list
     config: str
     questions: dict = field(default_factory=dict)  # name of the function -> Question
+    measured: dict = field(default_factory=dict)  # the same for the one question that is measured, where there is one
 
     @property
     def name(self):
         return self.path.stem
+
+    @property
+    def asked(self):
+        """Every question by the name of its function."""
+        return self.questions | self.measured
 
     @property
     def title(self):
@@ -87,13 +93,14 @@ def read_master(path):
     for cell in cells:
         if cell.kind == "code" and "demo" not in cell.tags:
             run(cell.source, names, f"{path.name}, {cell.asked or 'a cell'}")
-            if cell.role == "tests" and isinstance(names.get("question"), Question):
-                master.questions[cell.asked] = names.pop("question")
-    if set(master.questions) != set(points):
-        raise ValueError(
-            f"{path.name}: no `question = Question(...)` for {sorted(set(points) - set(master.questions))}"
-        )
-    for name, question in master.questions.items():
+            if cell.role == "tests" and isinstance(names.get("question"), Question | Measured):
+                question = names.pop("question")
+                (master.measured if isinstance(question, Measured) else master.questions)[cell.asked] = question
+    if set(master.asked) != set(points):
+        raise ValueError(f"{path.name}: no `question = Question(...)` for {sorted(set(points) - set(master.asked))}")
+    if len(master.measured) > 1:
+        raise ValueError(f"{path.name}: {' and '.join(master.measured)} are measured; a sheet writes one result.json")
+    for name, question in master.asked.items():
         if question.points != points[name]:
             raise ValueError(f"{path.name}: {name} says {points[name]:g} points, its parts add up to {question.points}")
     return master
@@ -104,18 +111,21 @@ def run(source, names, where):
     exec(compile(source, where, "exec"), names)
 
 
-def solutions(master, rules=None):
-    """The functions that the notebook's own solutions define under the given rules (function name -> rule)."""
+def solutions(master, rules=None, asked=None):
+    """The functions that the notebook's own solutions define under the given rules (function name -> rule).
+
+    Those of its questions, or of the ones `asked` for.
+    """
     names = {}
     for cell in master.cells:
         if cell.kind == "code" and cell.role != "tests" and "demo" not in cell.tags:
             run(_ruled(cell.source, *_rule_of(master, cell.asked, rules or {})), names, cell.asked)
-    return {name: names[name] for name in master.questions}
+    return {name: names[name] for name in (master.questions if asked is None else asked)}
 
 
 def _rule_of(master, asked, rules):
     """The rule of a question: its text, and the values that it fixes."""
-    known = master.questions[asked].rules if asked else {}
+    known = master.asked[asked].rules if asked else {}
     text = rules.get(asked, next(iter(known), ""))
     return text, known.get(text, {})
 
@@ -135,7 +145,7 @@ def choose_rules(master, seed):
     """One rule a question, drawn from the seed (a text that only the instructor knows)."""
     return {
         name: list(question.rules)[generator(seed, name, "rule").integers(len(question.rules))]
-        for name, question in master.questions.items()
+        for name, question in master.asked.items()
         if question.rules
     }
 
@@ -152,9 +162,30 @@ def make_key(master, seed):
             "parts": [[part.name, part.points, len(cases)] for part, cases in zip(question.parts, drawn)],
             "rule": rules.get(name, ""),
         }
-    version = sha256(json.dumps(questions).encode()).hexdigest()[:12]
+    measured = _recorded_measured(master, seed, rules)
+    version = sha256(json.dumps([questions, measured] if measured else questions).encode()).hexdigest()[:12]
     demos = [mark_of(_ruled(c.source, *_rule_of(master, c.asked, rules))) for c in master.cells if "demo" in c.tags]
-    return {"name": master.name, "title": master.title, "version": version, "questions": questions, "demos": demos}
+    demos += [
+        mark_of(MEASURE.format(name=name)) for name in measured
+    ]  # what it prints is handed in, and one seed run again
+    key = {"name": master.name, "title": master.title, "version": version, "questions": questions, "demos": demos}
+    if measured:
+        key |= {"measured": measured, "texts": []}
+        key["texts"] = [mark_of(source) for kind, source, *_ in student_cells(master, key) if kind == "markdown"]
+    return key
+
+
+def _recorded_measured(master, seed, rules):
+    """The measured question as data, by name, with what its experiment gives at a number that only the seed knows."""
+    if not master.measured:
+        return {}
+    functions, made = solutions(master, rules, master.measured), {}
+    for name, question in master.measured.items():
+        draw = generator(f"{seed}/{master.name}", name, "measured")
+        number, secret = int(draw.integers(2**31)), draw.bytes(8).hex()
+        made[name] = question.recorded(rules[name], functions[name], number, secret)
+        made[name]["template"] = [line.strip() for line in discussion(question).splitlines() if line.strip()]
+    return made
 
 
 def visible(key):
@@ -190,23 +221,83 @@ you see, so a function made for these alone earns none.
 This sheet is of the kit `{kit}`."""
 
 
+PREDICT = """\
+# First the prediction: a number or an order, and one sentence why.
+prediction = \"\"\"
+{prediction}
+\"\"\"
+
+check.predict("{name}", prediction)"""
+
+MEASURE = 'check.measure("{name}", {name})'
+
+PREDICTION = """\
+### Your prediction
+
+{predict} Write a number or an order, and one sentence why, before you measure anything. Points are given for measuring
+and for what you make of it; being right earns none.
+
+The three seeds' numbers are drawn from your words. If you change the prediction later, other data are drawn, and
+values that you have measured before do not fit it any more; so run both cells below again, in this order. The receipt
+stands for your words as they are: your instructor may ask you for it before you measure."""
+
+MEASUREMENT = """\
+### Measure
+
+The cell below measures both arms at three seeds: as the function stands, and with **{arm}**. It prints the values and
+keeps them, in what it prints and in a file `result.json` beside the notebook: the question, the arm, your prediction
+with its receipt, and `seeds`, a list of seed, `unchanged` and `value`. Leave the output in the notebook when you hand
+it in; if your platform takes several files, add `result.json`. One of the three seeds is run again with your function
+when this is graded, and has to give your values{tolerance}."""
+
+DISCUSSION = "### What it says"
+
+
+def discussion(question):
+    """The cell in which the words are written, and how they are marked."""
+    rubric = "\n".join(f"- {criterion} ({len(levels) - 1}): {levels[-1]}" for criterion, levels in question.rubric)
+    return f"""\
+{DISCUSSION}
+
+Write about 150 words here. A person marks them, by these questions:
+
+{rubric}"""
+
+
+def measured_cells(name, question, arm):
+    """What stands below a measured question in the sheet: prediction, measurement, words."""
+    tolerance = "" if question.tolerance < 1e-6 else f" within {question.tolerance:g}"
+    return [
+        ("markdown", PREDICTION.format(predict=question.predict), []),
+        ("code", PREDICT.format(name=name, prediction=""), []),
+        ("markdown", MEASUREMENT.format(arm=arm, tolerance=tolerance), []),
+        ("code", MEASURE.format(name=name), []),
+        ("markdown", discussion(question), []),
+    ]
+
+
 def student_cells(master, key):
     """The cells that a student gets, as (kind, source, tags)."""
-    rules = {name: q["rule"] for name, q in key["questions"].items()}
-    packed = "\n".join(textwrap.wrap(pack_checks(visible(key)), 100, break_long_words=True, break_on_hyphens=False))
+    rules = rules_of(key)
+    measured = {name: _measured.asked(q, kit_name(key)) for name, q in key.get("measured", {}).items()}
+    packed = pack_checks(visible(key), measured)
+    packed = "\n".join(textwrap.wrap(packed, 100, break_long_words=True, break_on_hyphens=False))
     placed, told, cells = False, set(), []
     for cell in master.cells:
         source = _ruled(cell.source, *_rule_of(master, cell.asked, rules))
         if cell.role == "tests":
             if (cell.asked, "check") not in told:
                 told.add((cell.asked, "check"))
-                cells.append(("code", f'check["{cell.asked}"]({cell.asked})', []))
+                if cell.asked in master.measured:
+                    cells += measured_cells(cell.asked, master.measured[cell.asked], rules[cell.asked])
+                else:
+                    cells.append(("code", f'check["{cell.asked}"]({cell.asked})', []))
             continue
         if cell.role == "solution" and cell.kind == "code":
             source = SOLUTION.sub(r"\1raise NotImplementedError\n", source).rstrip()
         elif cell.kind == "markdown" and cell.asked and cell.asked not in told:
             told.add(cell.asked)
-            source = _with_facts(source, master.questions[cell.asked])
+            source = _with_facts(source, master.asked[cell.asked])
         cells.append((cell.kind, source, cell.tags))
         if not placed and cell.kind == "code":  # right after the bootstrap
             placed = True
@@ -215,7 +306,7 @@ def student_cells(master, key):
             )
     return [
         *cells,
-        ("markdown", HAND_IN.format(kit=f"{key['name']} {key['version']}"), []),
+        ("markdown", HAND_IN.format(kit=kit_name(key)), []),
         ("code", "check.receipt()", []),
     ]
 
@@ -229,22 +320,51 @@ def _with_facts(source, question):
         facts.append(f"see {question.section}")
     if question.needs:
         facts.append("needs a CUDA card; without one it is not graded")
-    rubric = "; ".join(f"{part.name} ({part.points:g})" for part in question.parts)
+    lines = question.lines() if isinstance(question, Measured) else [(p.name, p.points) for p in question.parts]
+    rubric = "; ".join(f"{name} ({points:g})" for name, points in lines)
     return f"{head}\n\n*{' · '.join(facts)}*\n{rest}\n\nPoints: {rubric}."
 
 
+def rules_of(key):
+    """The rule of each question of a kit."""
+    return {name: q["rule"] for name, q in (key["questions"] | key.get("measured", {})).items()}
+
+
 def solution_cells(master, key):
-    """The student's cells with the solutions in place, for instructors and assistants."""
-    rules = {name: q["rule"] for name, q in key["questions"].items()}
+    """The student's cells with the solutions in place, for instructors and assistants; a fourth item is what a cell printed."""
+    rules = rules_of(key)
     full = [_ruled(c.source, *_rule_of(master, c.asked, rules)) for c in master.cells if c.role == "solution"]
     stubs = [SOLUTION.sub(r"\1raise NotImplementedError\n", text).rstrip() for text in full]
-    swap = dict(zip(stubs, full))
-    return [(kind, swap.get(source, source), tags) for kind, source, tags in student_cells(master, key)]
+    swap = {stub: (text,) for stub, text in zip(stubs, full)}
+    for name, function in solutions(master, rules, master.measured).items():
+        swap |= _measured_answers(name, master.measured[name], key, function)
+    cells = []
+    for kind, source, tags in student_cells(master, key):
+        new, *output = swap.get(source, (source,))
+        cells.append((kind, new, tags, *output))
+    return cells
+
+
+def _measured_answers(name, question, key, function):
+    """The sheet's cells of a measured question -> the same answered: what its solution predicts, prints and says."""
+    asked = _measured.asked(key["measured"][name], kit_name(key))
+    result = _measured.measured(name, asked, question.prediction, function)
+    before, after = (
+        [float(function(number, *asked[arm])) for number in range(_measured.SPREAD)] for arm in ("before", "after")
+    )
+    words = question.words.format(before=_measured.spread(before), after=_measured.spread(after), arm=asked["rule"])
+    words = re.sub(r"(?<!\n)\n(?!\n)", " ", words)  # a paragraph is a line, as a student writes it
+    empty, written = (PREDICT.format(name=name, prediction=text) for text in ("", question.prediction))
+    return {
+        empty: (written,),
+        MEASURE.format(name=name): (MEASURE.format(name=name), _measured.told(result, asked) + "\n"),
+        discussion(question): (f"{discussion(question)}\n\n{words}",),
+    }
 
 
 def otter_cells(master, key):
     """The master for Otter: this class's rule, and tests made of the key, hidden ones with their points."""
-    rules = {name: q["rule"] for name, q in key["questions"].items()}
+    rules = rules_of(key)
     config = master.config.rstrip() + "\nrequirements: requirements.txt"
     cells, asked, role = [("raw", config, [])], "", ""
 
@@ -264,8 +384,9 @@ def otter_cells(master, key):
         asked, role = to_asked, to_role
 
     for cell in master.cells:
-        card = cell.asked and master.questions[cell.asked].needs  # Gradescope has none: no question, no points there
-        move(*("", "") if card else (cell.asked, cell.role))
+        # Gradescope has no card, and Otter knows nothing of a result: no question, no points there.
+        left_out = cell.asked in master.measured or (cell.asked and master.questions[cell.asked].needs)
+        move(*("", "") if left_out else (cell.asked, cell.role))
         if cell.role != "tests" and "demo" not in cell.tags:
             cells.append((cell.kind, _ruled(cell.source, *_rule_of(master, cell.asked, rules)), []))
     move("", "")
@@ -297,12 +418,15 @@ def _otter_tests(name, question):
 
 
 def notebook(cells):
-    """Cells as the JSON text of a notebook, without outputs."""
+    """Cells as the JSON text of a notebook, without outputs but for what a fourth item of a cell says it printed."""
     made = []
-    for number, (kind, source, tags) in enumerate(cells):
+    for number, (kind, source, tags, *printed) in enumerate(cells):
         cell = {"cell_type": kind, "id": f"c{number:03d}", "metadata": {"tags": tags} if tags else {}}
         if kind == "code":
-            cell |= {"execution_count": None, "outputs": []}
+            outputs = [
+                {"output_type": "stream", "name": "stdout", "text": text.splitlines(keepends=True)} for text in printed
+            ]
+            cell |= {"execution_count": None, "outputs": outputs}
             if "hide-input" in tags:
                 cell["metadata"]["cellView"] = "form"  # Colab folds it
         made.append(cell | {"source": source.splitlines(keepends=True)})
@@ -324,7 +448,7 @@ def build(masters, out, seed="", say=print):
     for path in paths:
         master = read_master(path)
         key = make_key(master, seed or "public example")
-        for name, function in solutions(master, {n: q["rule"] for n, q in key["questions"].items()}).items():
+        for name, function in solutions(master, rules_of(key)).items():
             verdict = replayed(key["questions"][name]["record"])(function)
             if verdict.state not in ("pass", "ungraded"):
                 raise ValueError(f"{path.name}: the solution of {name} does not pass: {verdict}")
@@ -344,8 +468,13 @@ def build(masters, out, seed="", say=print):
         (folder / "autograder/key.json").write_text(json.dumps(key))
         zipped = _gradescope(master, key, folder / "autograder")
         made.append(folder)
-        points = sum(question.points for question in master.questions.values())
-        say(f"{folder}: {len(master.questions)} questions, {points:g} points" + ("" if zipped else "; no Otter zip"))
+        points = sum(question.points for question in master.asked.values())
+        by_hand = sum(question.by_hand for question in master.measured.values())
+        say(
+            f"{folder}: {len(master.asked)} questions, {points:g} points"
+            + (f", {by_hand} of them by hand" if by_hand else "")
+            + ("" if zipped else "; no Otter zip")
+        )
     say(
         f"to grade: {shlex.quote(sys.executable)} -m mmtokedu.course grade SUBMISSIONS --key {made[0]}/autograder/key.json"
     )

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from mmtokedu.course import Exercise, outcome, replayed, same
-from mmtokedu.course._compare import attempt
+from mmtokedu.course import Exercise, _measured, generator, outcome, replayed, same
+from mmtokedu.course._compare import attempt, brief
 from mmtokedu.course._student import PACKAGE, Died, Fault, Limits, Student, change, risks, try_sandbox
 from mmtokedu.course._submissions import collected
 from mmtokedu.course._wire import to_json
@@ -50,6 +50,7 @@ class Answer:
     section: str = ""
     link: str = ""
     parts: list = field(default_factory=list)
+    hand: dict = field(default_factory=dict)  # what a person marks: points to give, rubric, words, prediction, receipt
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Result:
     walls: list = field(default_factory=list)
     kit: str = ""
     slow: bool = False  # points are missing and time ran out somewhere, so another run may give more
+    by_hand: float = 0  # points that a person has to give; neither in `points` nor in `possible`
 
 
 class Asked:
@@ -129,14 +131,100 @@ def _judged(exercise, cases, function):
     return Exercise(exercise.name, exercise.answer, cases, exercise.mistakes, *about)(function)
 
 
+def seed_again(question, student, result):
+    """Which seed of a result is run again: nothing in the sheet tells, and with another value in it, it may be another."""
+    draw = generator(question["secret"], student, json.dumps(result))
+    return _measured.SEEDS[draw.integers(len(_measured.SEEDS))]
+
+
+def cases_again(question, result, seed):
+    """The calls that give a seed's two values: before the change and after it."""
+    number = _measured.number(result["receipt"], seed)
+    return [(number, *question[arm]) for arm in ("before", "after")]
+
+
+def cases_unseen(question):
+    """The same two calls at the number that students do not see."""
+    return [(question["probe"][0], *question[arm]) for arm in ("before", "after")]
+
+
+def grade_measured(name, question, handed, function, seed):
+    """A measured question: is its result whole, does one of its seeds give the same again, is the experiment the right one."""
+    result, possible = handed["result"], sum(points for points, _ in _measured.PARTS)
+    about = {"name": name, "title": question["title"], "section": question["section"], "link": question["link"]}
+    about |= {"possible": possible, "hand": _by_hand(question, handed)}
+    by_hand = Part(
+        f"{_measured.WORDS}: {len(handed['words'].split())} of about 150", 0, about["hand"]["possible"], "by hand"
+    )
+    if not result:
+        parts = [Part(part, 0, points, "fail") for points, part in _measured.PARTS]
+        return Answer(**about, points=0, state="fail", message="", cause=handed["problem"], parts=[*parts, by_hand])
+    given = next(row[1:] for row in result["seeds"] if row[0] == seed)
+    again, causes = [attempt(function, case).result for case in cases_again(question, result, seed)], []
+    states = ["pass", _number_state(again, given, question["tolerance"])]
+    if states[1] != "pass":
+        causes.append(
+            f"seed {seed}, run again with your function, gives {_pair(again)}; your result says {_pair(given)}. The values "
+            "are not of this function and this prediction: measure again after the last change of either"
+        )
+    unseen = [attempt(function, case).result for case in cases_unseen(question)]
+    states.append(_number_state(unseen, question["probe"][1:], question["tolerance"]))
+    if states[2] != "pass":
+        causes.append(
+            "at a number that you do not see your experiment gives something else than it should: a function that it "
+            "uses is not right yet, or its cells were changed"
+        )
+    parts = [
+        Part(part, points if state == "pass" else 0, points, state)
+        for (points, part), state in zip(_measured.PARTS, states)
+    ]
+    rows = [f"seed {row[0]}: unchanged {row[1]:.4g}, changed {row[2]:.4g}" for row in result["seeds"]]
+    return Answer(
+        **about,
+        points=sum(part.points for part in parts),
+        state=next((s for s in states if s != "pass"), "pass"),
+        message="\n".join([f"{question['value']}; the arm: {question['rule']}", *rows]),
+        cause="; ".join(causes),
+        parts=[*parts, by_hand],
+    )
+
+
+def _by_hand(question, handed):
+    """What a person needs to mark the words."""
+    result = handed["result"] or {"prediction": "", "receipt": ""}
+    return {
+        "possible": sum(len(levels) - 1 for _, levels in question["rubric"]),
+        "rubric": question["rubric"],
+        "words": handed["words"],
+        "prediction": result["prediction"],
+        "receipt": result["receipt"],
+    }
+
+
+def _number_state(got, expected, tolerance):
+    """The state of some results that should be some numbers."""
+    for value, wanted in zip(got, expected):
+        if not same(value, float(wanted), tolerance):
+            return _wrong(value)
+    return "pass"
+
+
+def _pair(values):
+    return " and ".join(f"{v:.6g}" if isinstance(v, float) else brief(v)[:120] for v in values)
+
+
 def _parts(question, state):
     return [Part(part, 0, points, state) for part, points, _ in question["parts"]]
 
 
 def _state(tried, expected):
-    got = tried.result
-    if same(got, expected):
+    if same(tried.result, expected):
         return "fail" if tried.changed else "pass"
+    return _wrong(tried.result)
+
+
+def _wrong(got):
+    """The state of a result that is not what it should be."""
     if isinstance(got, TimeoutError):
         return "timeout"
     return "crash" if isinstance(got, Exception) and not isinstance(got, NotImplementedError) else "fail"
@@ -156,11 +244,13 @@ def _told(verdict):
 
 def grade_submission(submission, key, limits):
     """Grade one submission. Never raises for what is in it."""
-    start, questions = time.monotonic(), key["questions"]
+    start, questions, measured = time.monotonic(), key["questions"], key.get("measured", {})
     if submission.cells is None:
         return unmarked(submission, key, "unread", submission.problem)
     student = Student(submission.cells, limits)
     asked = {n: Asked(student, n, q["record"]["needs"] == "cuda") for n, q in questions.items()}
+    asked |= {n: Asked(student, n) for n in measured}
+    seeds = {n: seed_again(q, submission.student, submission.measured[n]["result"]) for n, q in measured.items()}
     try:
         # Every case that the student knows is asked before any that is hidden: a page shows answers to those, and
         # by then the process has seen nothing that it could answer with.
@@ -169,7 +259,12 @@ def grade_submission(submission, key, limits):
             if limits.gpu or exercise.needs != "cuda":
                 for case in exercise.cases[: question["visible"]]:
                     outcome(asked[name], case)
+        for name, question in measured.items():
+            if result := submission.measured[name]["result"]:
+                for case in cases_again(question, result, seeds[name]):
+                    outcome(asked[name], case)
         answers = [grade_question(n, q, asked[n], limits.gpu) for n, q in questions.items()]
+        answers += [grade_measured(n, q, submission.measured[n], asked[n], seeds[n]) for n, q in measured.items()]
     finally:
         student.stop()
     states = [a.state for a in answers if a.state != "ungraded"]
@@ -184,7 +279,8 @@ def grade_submission(submission, key, limits):
     walls = student.sandbox.get("walls", [])
     about = submission.student, submission.name, submission.number, submission.file
     slow = student.slow and points < possible
-    return Result(*about, state, points, possible, seconds, notes, answers, walls, submission.kit, slow)
+    by_hand = sum(a.hand.get("possible", 0) for a in answers)
+    return Result(*about, state, points, possible, seconds, notes, answers, walls, submission.kit, slow, by_hand)
 
 
 def unmarked(submission, key, state, why):
@@ -193,6 +289,9 @@ def unmarked(submission, key, state, why):
     for name, q in key["questions"].items():
         parts = _parts(q, state)
         answers.append(Answer(name, q["record"]["name"], 0, sum(p.possible for p in parts), state, why, parts=parts))
+    for name, q in key.get("measured", {}).items():
+        parts = [Part(part, 0, points, state) for points, part in _measured.PARTS]
+        answers.append(Answer(name, q["title"], 0, sum(p.possible for p in parts), state, why, parts=parts))
     possible = sum(answer.possible for answer in answers)
     about = submission.student, submission.name, submission.number, submission.file
     return Result(*about, state, 0, possible, 0, [why, *submission.notes], answers, kit=submission.kit)

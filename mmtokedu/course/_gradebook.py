@@ -14,7 +14,7 @@ class Gradebook:
 
     def __init__(self, path, key, column=""):
         self.key, data = key, Path(path).read_bytes()
-        self.rows, self.delimiter, self.bom = _table(data, path)
+        self.rows, self.delimiter, self.bom = table(data, path)
         head, wanted = self.rows[0], column or key["title"]
         missing = [name for name in ("Student", "ID") if name not in head]
         if missing:
@@ -38,10 +38,10 @@ class Gradebook:
             yield number, student, about["ID"].strip(), {_plain(name) for name in (about["ID"], *names) if _plain(name)}
 
     def filled(self, results):
-        """The gradebook's text with the marks in it, and what there is to say: who got none, and why."""
+        """The gradebook's text with the marks in it, and what there is to say: who got none or only a part, and why."""
         students = list(self.students())
         fits = {r["student"]: [s for s in students if _fit(r, *s[2:])] for r in results}
-        rows, said = [list(row) for row in self.rows], []
+        rows, said, in_part = [list(row) for row in self.rows], [], []
         for number, student, *_ in students:
             mine = [r for r in results if any(s[0] == number for s in fits[r["student"]])]
             why = self._doubt(mine, fits)
@@ -51,7 +51,11 @@ class Gradebook:
             row = rows[number]
             row += [""] * (self.column + 1 - len(row))
             row[self.column] = f"{mine[0]['points']:g}"
+            if mine[0]["by_hand"]:
+                in_part.append(f"{student} (of {mine[0]['possible']:g}, and {mine[0]['by_hand']:g} by hand)")
         said += [f"nobody there fits the submission {r['student']}" for r in results if not fits[r["student"]]]
+        if in_part:
+            said.append(f"the automatic part alone, points by hand are still to be given: {'; '.join(in_part)}")
         text = io.StringIO()
         csv.writer(text, delimiter=self.delimiter, lineterminator="\n").writerows(rows)
         return self.bom + text.getvalue(), said
@@ -84,7 +88,7 @@ def _plain(name):
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
 
 
-def _table(data, path):
+def table(data, path):
     """Rows, delimiter and byte order mark of a CSV file in UTF-8, UTF-16 or, from a spreadsheet, Windows-1252."""
     if not data.strip():
         raise ValueError(f"{path} is empty; export the gradebook from Canvas again")

@@ -4,6 +4,8 @@ import json
 import re
 from hashlib import sha256
 
+from mmtokedu.course import _measured
+
 KIT = re.compile(r"^# kit: \S+ ([0-9a-f]{12})$", re.M)  # `_build` writes it into the cell of checks
 OTHER = {  # how files start that people hand in for a notebook
     b"PK\x03\x04": "a zip archive: unpack it into a folder of its name, and grade again",
@@ -12,13 +14,27 @@ OTHER = {  # how files start that people hand in for a notebook
 }
 
 
+def kit_name(key):
+    """A kit in words: its name and its version."""
+    return f"{key['name']} {key['version']}"
+
+
 def kit_mark(name, version):
     """The line by which a notebook can be told from one of another kit."""
     return f"# kit: {name} {version}"
 
 
+MOST_WORDS = 6000  # characters of a student's words that are kept for whoever marks them
+
+
 def read(data, name=""):
-    """((number, kind, source) of each cell, what there is to say) of the bytes of a notebook. ValueError says what is wrong.
+    """((number, kind, source) of each cell, what there is to say) of the bytes of a notebook. ValueError says what is wrong."""
+    notebook, notes = load(data, name)
+    return cells_of(notebook, notes), notes
+
+
+def load(data, name=""):
+    """(A notebook as its JSON, what there is to say) of its bytes. ValueError says what is wrong.
 
     Read are nbformat 3 and 4, in UTF-8 with or without a mark, UTF-16 and UTF-32; what is no Unicode as Windows-1252.
     """
@@ -37,6 +53,12 @@ def read(data, name=""):
     except (ValueError, RecursionError):
         what = "a Python file" if name.lower().endswith(".py") else "not a notebook (.ipynb) that can be read"
         raise ValueError(f"this is {what}; ask for the .ipynb file") from None
+    _listed(notebook)
+    return notebook, notes
+
+
+def cells_of(notebook, notes):
+    """(number, kind, source) of each cell of a notebook; what is left out is added to `notes`."""
     cells, number = [], 0
     for place, cell in enumerate(_listed(notebook), 1):
         try:
@@ -47,7 +69,35 @@ def read(data, name=""):
             continue
         number += kind == "code"
         cells.append((number, kind, source))
-    return cells, notes
+    return cells
+
+
+def printed(notebook):
+    """The results of a measured question that a notebook's cells have printed, in their order, each as text."""
+    found = []
+    for cell in _listed(notebook):
+        outputs = cell.get("outputs") if isinstance(cell, dict) else None
+        for output in outputs if isinstance(outputs, list) else ():
+            try:
+                found += _measured.printed(_text(output["text"]))
+            except (TypeError, KeyError):
+                continue
+    return found
+
+
+def words(cells, name, handed_out):
+    """What was written in Markdown below the cell that measures `name`, less what was handed out.
+
+    `handed_out` are the marks of the sheet's own Markdown cells, and lines that stand in the cell for the words.
+    """
+    texts, lines = handed_out
+    call = re.compile(rf"""\.measure\(\s*["']{name}["']""")
+    places = [place for place, (_, kind, source) in enumerate(cells) if kind == "code" and call.search(source)]
+    written = []
+    for _, kind, source in cells[places[-1] + 1 :] if places else ():
+        if kind == "markdown" and mark_of(source) not in texts:
+            written += [line for line in source.splitlines() if line.strip() not in lines]
+    return "\n".join(written).strip()[:MOST_WORDS]
 
 
 def _listed(notebook):

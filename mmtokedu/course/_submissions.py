@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from mmtokedu.course import _notebook
+from mmtokedu.course import _measured, _notebook
 
 CANVAS_NAME = re.compile(r"^(?P<who>[^_]+)(?:_LATE)?_(?P<id>\d+)_\d+_")
 MOODLE_NAME = re.compile(r"^(?P<who>.+)_(?P<id>\d+)_assignsubmission_")
+RESULT = re.compile(r"(?:^|_)result[-_ ()\d]*\.json$", re.I)  # platforms number what is handed in again
 BESIDE = {"submission_metadata.yml", "submission_metadata.yaml"}  # what a platform writes beside the submissions
 LARGEST_FILE = 64 << 20
 MOST_FILES = 2000  # looked at in the folder of one student
@@ -30,6 +31,7 @@ class Submission:
     notes: list = field(default_factory=list)
     kit: str = ""
     digest: str = ""
+    measured: dict = field(default_factory=dict)  # question -> {result, problem, where, words}
 
 
 def collected(folder, key, beside=()):
@@ -69,26 +71,33 @@ def _student(path):
 
 def _submission(student, name, number, paths, key):
     """Of all files of a student the notebook in which most is written; what else there is, in notes."""
-    read, failed = [], []
+    read, failed, results = [], [], []
     for path, problem in _files(paths):
+        if RESULT.search(path.name):
+            results.append((path, problem))
+            continue
         try:
             if problem:
                 raise ValueError(problem)
             data = _bytes(path)
-            cells, notes = _notebook.read(data, path.name)
-            read.append((path, cells, notes, sha256(data).hexdigest()))
+            notebook, notes = _notebook.load(data, path.name)
+            cells = _notebook.cells_of(notebook, notes)
+            printed = _notebook.printed(notebook) if key.get("measured") else []
+            read.append((path, cells, notes, sha256(data).hexdigest(), printed))
         except (ValueError, OSError, MemoryError) as error:
             failed.append((path, getattr(error, "strerror", None) or str(error)))
     if not read:
         told = "; ".join(f"{shown(path.name)}: {said}" for path, said in failed[:5])
         file = shown(failed[0][0].name) if failed else ""
+        if results and not failed:
+            told = "there is a result.json and no notebook"
         return Submission(student, name, number, file, None, told or "the folder is empty")
 
     def rank(found):
         path, cells, *_ = found
         return -_notebook.written(cells, key["questions"]), _notebook.kit_of(cells) != key["version"], str(path)
 
-    (path, cells, notes, digest), *others = sorted(read, key=rank)
+    (path, cells, notes, digest, printed), *others = sorted(read, key=rank)
     notes = list(notes)
     if others:
         rest = ", ".join(shown(other[0].name) for other in others[:5])
@@ -98,7 +107,26 @@ def _submission(student, name, number, paths, key):
     if kit and kit != key["version"]:
         notes.insert(0, f"this notebook is of another kit ({kit}); the key is that of {key['version']}")
     code = _notebook.code(cells, set(key["demos"]))
-    return Submission(student, name, number, shown(path.name), code, "", notes, kit, digest)
+    measured = {}
+    for asked, question in key.get("measured", {}).items():
+        measured[asked], said = _handed(asked, question, key, printed, results, cells)
+        notes += said
+    return Submission(student, name, number, shown(path.name), code, "", notes, kit, digest, measured)
+
+
+def _handed(name, question, key, printed, results, cells):
+    """What was handed in for a measured question, and what there is to note."""
+    files = []
+    for path, problem in results[:5]:
+        data = None
+        try:
+            data = None if problem else _bytes(path, _measured.LARGEST)
+        except (ValueError, OSError) as error:
+            problem = getattr(error, "strerror", None) or str(error)
+        files.append((shown(path.name), data, f"{shown(path.name)}: {problem}"))
+    result, problem, where, notes = _measured.handed(name, question, _notebook.kit_name(key), printed, files)
+    words = _notebook.words(cells, name, (set(key["texts"]), set(question["template"])))
+    return {"result": result, "problem": problem, "where": where, "words": words}, notes
 
 
 def _files(paths):
@@ -110,6 +138,8 @@ def _files(paths):
             found.append((path, "a symbolic link, which is not followed"))
         elif not path.is_dir():
             found.append((path, ""))
+        elif RESULT.search(path.name):
+            found.append((path, "a folder, not a file"))
         elif depth == DEEPEST:
             found.append((path, f"more than {DEEPEST} folders deep, not looked at"))
         else:
@@ -121,13 +151,17 @@ def _files(paths):
     return found
 
 
-def _bytes(path):
+def _bytes(path, most=LARGEST_FILE):
     """A plain file's contents; ValueError or OSError for what is none, without waiting for it."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     with open(fd, "rb") as f:
         about = os.fstat(fd)
         if not stat.S_ISREG(about.st_mode):
             raise ValueError("not a file with contents")
-        if about.st_size > LARGEST_FILE:
-            raise ValueError(f"{about.st_size >> 20} MB; {LARGEST_FILE >> 20} MB is the most")
-        return f.read(LARGEST_FILE)
+        if about.st_size > most:
+            raise ValueError(f"{_size(about.st_size)}; {_size(most)} is the most")
+        return f.read(most)
+
+
+def _size(count):
+    return f"{count >> 20} MB" if count >> 20 else f"{count >> 10} kB"

@@ -5,6 +5,7 @@ import functools
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import objectives
 import pytest
 from classroom import QUICK, cells_of, graded, key_of, written
 
@@ -29,6 +31,7 @@ pytest.importorskip("fcntl", reason="grading needs Linux or macOS")
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "tests/course/assignment/example.ipynb"
+GUIDE = ROOT / "book/instructors.md"
 MASTERS = {p.stem: _build.read_master(p) for p in [EXAMPLE, *sorted(ROOT.glob("assignments/*.ipynb"))]}
 QUESTIONS = [
     pytest.param(master, name, rule, id=f"{stem}-{name}-{number}")
@@ -85,13 +88,40 @@ def test_mutation(master, name, rule):
 
 @pytest.mark.parametrize("master", MASTERS.values(), ids=MASTERS)
 def test_a_master_says_what_an_instructor_needs(master):
-    for name, question in master.questions.items():
+    for name, question in master.asked.items():
         assert question.minutes > 0 and question.section and question.link.startswith("notebooks/"), name
         assert question.difficulty in ("easy", "medium", "hard"), name
     key = made_key(master.name)
     assert len(course.pack_checks(_build.visible(key))) < 300_000, "the visible cases are too large for a notebook"
     sizes = [len(json.dumps(case)) for q in key["questions"].values() for case in q["record"]["cases"]]
     assert max(sizes) < _student.LARGEST / 4
+
+
+@pytest.mark.parametrize("stem", [stem for stem in MASTERS if stem != "example"])
+def test_a_question_points_to_a_heading_of_its_chapter(stem):
+    headings = objectives.headings(objectives.article(stem))
+    for name, question in MASTERS[stem].asked.items():
+        heading = re.search("“(.+)”", question.section)[1]
+        anchor = re.sub("[^a-z0-9]+", "-", heading.lower()).strip("-")
+        assert heading in headings and question.link == f"notebooks/{stem}.html#{anchor}", name
+
+
+def test_the_guides_table_of_assignments_says_their_minutes_and_points():
+    rows = re.findall(r"^\| (\w+) \| [^|]+ \| ([\d ()]+) \| ([\d ()]+) \|$", GUIDE.read_text(encoding="utf-8"), re.M)
+    told = {name: [list(map(int, re.findall(r"\d+", cell))) for cell in cells] for name, *cells in rows}
+    assert told == {
+        name: [
+            sorted(
+                {
+                    sum(getattr(q, what) for q in master.asked.values() if q.needs in needs)
+                    for needs in ([""], ["", "cuda"])
+                }
+            )
+            for what in ("minutes", "points")
+        ]
+        for name, master in MASTERS.items()
+        if name != "example"
+    }
 
 
 @pytest.mark.parametrize("master", MASTERS.values(), ids=MASTERS)
@@ -156,7 +186,7 @@ def test_a_master_that_is_wrong_is_refused(tmp_path, old, new, complaint):
 def test_a_master_from_seed_to_points(master, tmp_path):
     """As a class would: the solution in its own process gets all, an empty notebook nothing, a neighbour's what is equal."""
     mine = made_key(master.name)
-    rules = {name: q["rule"] for name, q in mine["questions"].items()}
+    rules = _build.rules_of(mine)
     drawn = {seed: _build.choose_rules(master, seed) for seed in map(str, range(20))}
     other = max(drawn, key=lambda seed: sum(rule != rules[name] for name, rule in drawn[seed].items()))
     other = _build.make_key(master, other)
@@ -170,7 +200,9 @@ def test_a_master_from_seed_to_points(master, tmp_path):
     assert right.possible or not any(a.state != "ungraded" for a in right.answers)
     assert result(_build.student_cells(master, mine)).points == 0
     for answer in result(_build.solution_cells(master, other)).answers:
-        if other["questions"][answer.name]["rule"] != rules[answer.name]:
+        if answer.name in master.measured:  # another kit draws other numbers from the same words
+            assert answer.state == "fail" and answer.points == 0 and "result's kit is" in answer.cause, answer
+        elif other["questions"][answer.name]["rule"] != rules[answer.name]:
             assert answer.state == "fail" and "the rule of another version" in answer.cause, answer
         else:
             assert answer.state in ("pass", "ungraded"), answer
@@ -769,7 +801,7 @@ def test_a_killed_run_goes_on_where_it_was(kit, tmp_path):
 def result_of(student, file, points=3, **more):
     answer = {
         "name": "cut", "title": "Cut <b>", "points": points, "possible": 4, "state": "fail", "cause": "a & b <script>",
-        "message": "case 1\n    expected: \x00 1\n    likely cause: a & b <script>\n    see: here", "section": "Patches", "link": "n.html#cut",
+        "hand": {}, "message": "case 1\n    expected: \x00 1\n    likely cause: a & b <script>\n    see: here", "section": "Patches", "link": "n.html#cut",
         "parts": [{"name": "fits", "points": points, "possible": 3, "state": "pass"},
                   {"name": "refused", "points": 0, "possible": 1, "state": "timeout"}],
     }  # fmt: skip
@@ -780,6 +812,7 @@ def result_of(student, file, points=3, **more):
         "name": student,
         "number": "",
         "kit": "",
+        "by_hand": 0,
         "file": file,
         "state": "fail",
         "points": points,

@@ -21,7 +21,7 @@ Student,ID,SIS User ID,SIS Login ID,Section,Other (1),Patches (77),Final
 
 
 def result(student, points=3, number="", name="", state="fail", kit="", notes=()):
-    return {"student": student, "name": name or student, "number": number, "state": state, "points": points, "kit": kit,
+    return {"student": student, "name": name or student, "number": number, "state": state, "points": points, "kit": kit, "by_hand": 0,
             "notes": list(notes)}  # fmt: skip
 
 

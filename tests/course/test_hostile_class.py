@@ -100,6 +100,7 @@ def the_hostile_class(kit, folder, victim):
     (folder / "honest-folder/.ipynb_checkpoints").mkdir(parents=True)
     (folder / "honest-folder/example.ipynb").write_text(written(whole))
     (folder / "honest-folder/.ipynb_checkpoints/example-checkpoint.ipynb").write_text(written(start))
+    os.mkfifo(folder / "honest-folder/result.json")  # nothing here is measured: nobody waits for it
     (folder / "honest-mark.ipynb").write_text(written(whole), encoding="utf-8-sig")
     expected |= dict.fromkeys(("honest-canvas_7", "honest-folder", "honest-mark"), ("pass", 6))
     (folder / "link.ipynb").symlink_to(kit / "solution/example.ipynb")
