@@ -170,7 +170,7 @@ def shown(pieces):
     >>> shown([b" caf", b"\\xc3", b"\\xa9"])
     [' caf', '<c3>', '<a9>']
     """
-    return ["".join(f"<{p[i:i + 1].hex()}>" for i in range(len(p))) if broken(p) else p.decode() for p in pieces]
+    return ["".join(f"<{p[i : i + 1].hex()}>" for i in range(len(p))) if broken(p) else p.decode() for p in pieces]
 
 
 def broken(piece):
@@ -213,9 +213,7 @@ def main(argv=None):
         "sentences": [
             {"language": language, "text": text} | measure(text, cuts) for language, text in SENTENCES.items()
         ],
-        "pieces": [
-            {"text": text} | {name: shown(cuts[name](text)) for name in ("tekken", "qwen")} for text in PIECES
-        ],
+        "pieces": [{"text": text} | {name: shown(cuts[name](text)) for name in ("tekken", "qwen")} for text in PIECES],
     }
     RESULTS.write_text(as_text(result), encoding="utf-8")
     print(f"wrote {RESULTS.name}")
