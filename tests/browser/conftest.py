@@ -1,8 +1,8 @@
 """What the tests of explorables share: a Chromium, and pages opened over file:// in which nothing may go wrong."""
 
 import functools
+import os
 import re
-import shutil
 
 import pytest
 from windows import PARKED, Windows, local, opening
@@ -15,9 +15,14 @@ IN_BOOK = "<html data-content_root='./' "
 @pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    import check_site  # needs Playwright
+
+    try:
+        chromium = check_site.chromium()
+    except SystemExit as missing:
+        if os.environ.get("CHROMIUM"):  # asked for by name
+            raise
+        pytest.skip(str(missing))
     with playwright.sync_playwright() as driver:
         launched = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield launched
