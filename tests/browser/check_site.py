@@ -433,7 +433,6 @@ class Tabs:
             yield page
             width = WIDTHS[MODES.index(mode)]
             await page.goto("about:blank")
-            await page.mouse.move(-1, -1)  # over nothing
             if page.viewport_size["width"] != width:
                 await page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
             self.idle[mode].append(page)

@@ -36,6 +36,7 @@ def address(tmp_path):
     page = tmp_path / "page.html"
     page.write_text(
         "<!DOCTYPE html><title>page</title><style>html, body { height: 3000px; margin: 0 }</style><button>one</button>"
+        "<script>addEventListener('pointermove', e => globalThis.held = [e.buttons, e.shiftKey])</script>"
         "<script>addEventListener('pagehide', () => localStorage.setItem('late', 'left'))</script>"
     )
     return page.as_uri()
@@ -51,6 +52,7 @@ def dirty(page):
     page.locator("button").focus()
     page.mouse.move(5, 5)
     page.mouse.down()
+    page.keyboard.down("Shift")
 
 
 def test_a_window_that_is_used_again_is_as_a_fresh_one(windows, address):
@@ -67,6 +69,8 @@ def test_a_window_that_is_used_again_is_as_a_fresh_one(windows, address):
     again.on("console", lambda said: heard.append(said.text))
     again.goto(address)
     assert again is used and again.evaluate(FOUND) == as_fresh and heard == []
+    again.mouse.move(6, 6)
+    assert again.evaluate("held") == [0, False]
     windows.give(again, None)
     windows.give(fresh, own)
 

@@ -18,7 +18,7 @@ class Windows:
     """Opened windows of one browser, handed from test to test.
 
     A window costs more than most tests do in it. So one that a test is done with is parked at an empty page beside the
-    others, where nothing is stored and nothing hovered, and taken again for the same `fixed` options; size and media are
+    others, where nothing is stored and nothing held, and taken again for the same `fixed` options; size and media are
     set anew each time. What cannot be taken back, a test does in a window of its own (`own=True`), which is closed.
     """
 
@@ -46,8 +46,9 @@ class Windows:
         if fixed is None:
             return page.context.close()
         page.goto(self.parked)
-        page.mouse.move(-1, -1)
         page.mouse.up()
+        for key in ("Shift", "Control", "Alt", "Meta"):
+            page.keyboard.up(key)
         page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); window.name = ''; }")
         self.free[fixed].append(page)
 
