@@ -445,7 +445,7 @@ async def examine(tabs: Tabs, mode: str, address: str, inside: str, findings: li
     async with tabs.tab(mode) as page:
         try:
             with listening(page, inside, findings):
-                await page.goto(address, wait_until="load", timeout=60_000)
+                await page.goto(address, wait_until="load", timeout=180_000)  # a busy machine is no finding
                 await page.evaluate(SETTLE)
                 await look(page)
         except Error as error:
