@@ -5,8 +5,8 @@
 Every page is opened over http in light (on a desktop, then narrowed) and in dark (on a phone, then widened), so each is
 judged light and dark at 1280 and 375 px, and once more from the folder (file://). Folded parts are opened first. The
 contrast of text, which takes axe longest, is judged where a mode is first seen: light on a desktop, dark on a phone
-(--every-view: in all four). One browser opens several tabs at a time, the largest pages first; findings come in order
-of page, view and kind. A finding has a kind, and the exit code is 1 when there is any:
+(--every-view: in all four). One browser has several tabs open at a time, the largest pages first; a tab that is done with
+a page takes the next one, and remembers nothing. Findings come in order of page, view and kind. A finding has a kind, and the exit code is 1 when there is any:
 
     console     an error in the browser's console, or an uncaught exception
     external    a request that leaves the book
@@ -27,6 +27,7 @@ It needs Playwright for Python (requirements.txt), Chromium on the PATH or in $C
 
 import argparse
 import asyncio
+import collections
 import contextlib
 import fnmatch
 import functools
@@ -44,8 +45,7 @@ import time
 import urllib.parse
 from typing import NamedTuple
 
-from playwright.async_api import Error, async_playwright
-from playwright.sync_api import TimeoutError, sync_playwright
+from playwright.async_api import Error, TimeoutError, async_playwright
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODES, WIDTHS = ("light", "dark"), (1280, 375)
@@ -125,17 +125,14 @@ def serve(root: pathlib.Path):
         server.server_close()
 
 
-LAUNCH = {"headless": True, "args": CHROMIUM_FLAGS}
-
-
-@contextlib.contextmanager
-def browser():
-    with sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(executable_path=chromium(), **LAUNCH)
+@contextlib.asynccontextmanager
+async def browser():
+    async with async_playwright() as playwright:
+        chrome = await playwright.chromium.launch(executable_path=chromium(), headless=True, args=CHROMIUM_FLAGS)
         try:
             yield chrome
         finally:
-            chrome.close()
+            await chrome.close()
 
 
 def book_pages(root: pathlib.Path) -> list[str]:
@@ -266,14 +263,35 @@ PROBES = {
 
 # Two things axe is spared, being reported by other kinds: `alt` (which asks for more than image-alt) and MathJax's error
 # boxes. And of the words of code that look alike (same colours on the same ground) it is shown the first: most of its time
-# would go into the contrast of thousands of them.
+# would go into thousands of them. The others are made invisible, and those that stand side by side are made one word.
 AXE = """contrast => {
-  const seen = new Set();
+  const seen = new Set(), again = new Set(), grounds = new Map();
+  const ground = e => { // the colours of an element and of all that it stands in, asked for once
+    if (!e) return "";
+    if (!grounds.has(e)) grounds.set(e, getComputedStyle(e).backgroundColor + ground(e.parentElement));
+    return grounds.get(e);
+  };
   for (const word of document.querySelectorAll("pre span:not(:has(*))")) {
-    const style = getComputedStyle(word), look = [style.color, style.fontSize, style.fontWeight, style.opacity];
-    for (let e = word; e; e = e.parentElement) look.push(getComputedStyle(e).backgroundColor);
-    if (seen.has(look.join())) word.style.visibility = "hidden";
-    seen.add(look.join());
+    const {color, fontSize, fontWeight, opacity, backgroundColor} = getComputedStyle(word);
+    const look = [color, fontSize, fontWeight, opacity, backgroundColor, ground(word.parentElement)].join();
+    if (seen.has(look)) again.add(word);
+    seen.add(look);
+  }
+  for (const word of again) word.style.visibility = "hidden";
+  const plain = node => node.nodeType === Node.TEXT_NODE ? !node.data.trim()
+    : again.has(node) && [...node.attributes].every(one => ["class", "style"].includes(one.name));
+  for (const line of new Set([...again].map(word => word.parentNode))) {
+    const runs = [];
+    let run = null; // [the first word, what follows it]
+    for (const node of line.childNodes) {
+      if (!plain(node)) run = null;
+      else if (run) run.push(node);
+      else if (again.has(node)) runs.push(run = [node]);
+    }
+    for (const [word, ...rest] of runs) {
+      word.textContent += rest.map(node => node.textContent).join("");
+      for (const node of rest) node.remove();
+    }
   }
   const reason = node => [...node.any, ...node.all, ...node.none].map(check => check.message).join("; ").slice(0, 160);
   return axe.run({exclude: ["mjx-merror"]}, {
@@ -384,18 +402,54 @@ async def resize(page, width: int) -> None:
         await page.evaluate(STILL)
 
 
-async def examine(context, address: str, inside: str, findings: list[tuple[str, str]], look) -> None:
-    """Open an address in a fresh tab, let it settle and `look(page)`; what it asks for and complains about is found too."""
-    page = await context.new_page()
-    try:
-        with listening(page, inside, findings):
-            await page.goto(address, wait_until="load", timeout=60_000)
-            await page.evaluate(SETTLE)
-            await look(page)
-    except Error as error:
-        findings.append(("failed", f"the page could not be opened or examined: {str(error).splitlines()[0]}"))
-    finally:
-        await page.close()
+# A tab is handed from page to page: what a page left in it is forgotten before the next one's scripts run.
+FORGET = "try { sessionStorage.clear(); window.name = ''; } catch { /* a page without storage */ }"
+
+
+class Tabs:
+    """`count` tabs at a time, in one fresh profile a mode: light starts on a desktop, dark on a phone."""
+
+    def __init__(self, count: int):
+        self.free, self.clipboard = asyncio.Semaphore(count), asyncio.Lock()  # one clipboard for all
+        self.profiles, self.idle = {}, collections.defaultdict(list)  # mode -> context, mode -> pages
+
+    async def open(self, chrome, base: str) -> "Tabs":
+        for mode, width in zip(MODES, WIDTHS, strict=True):
+            viewport = {"width": width, "height": HEIGHTS[width]}
+            profile = self.profiles[mode] = await chrome.new_context(viewport=viewport, color_scheme=mode)
+            await profile.grant_permissions(["clipboard-read", "clipboard-write"], origin=base.rstrip("/"))
+            await profile.add_init_script(FORGET)
+        return self
+
+    async def close(self) -> None:
+        for profile in self.profiles.values():
+            await profile.close()
+
+    @contextlib.asynccontextmanager
+    async def tab(self, mode: str):
+        """A tab that shows nothing, at the mode's first width; one that could not be left empty is closed."""
+        page = self.idle[mode].pop() if self.idle[mode] else await self.profiles[mode].new_page()
+        try:
+            yield page
+            width = WIDTHS[MODES.index(mode)]
+            await page.goto("about:blank")
+            if page.viewport_size["width"] != width:
+                await page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+            self.idle[mode].append(page)
+        except Error:
+            await page.close()
+
+
+async def examine(tabs: Tabs, mode: str, address: str, inside: str, findings: list[tuple[str, str]], look) -> None:
+    """Open an address in a tab, let it settle and `look(page)`; what it asks for and complains about is found too."""
+    async with tabs.tab(mode) as page:
+        try:
+            with listening(page, inside, findings):
+                await page.goto(address, wait_until="load", timeout=180_000)  # a busy machine is no finding
+                await page.evaluate(SETTLE)
+                await look(page)
+        except Error as error:
+            findings.append(("failed", f"the page could not be opened or examined: {str(error).splitlines()[0]}"))
 
 
 class Site(NamedTuple):
@@ -412,7 +466,7 @@ class Site(NamedTuple):
     every_view: bool = False
 
 
-async def check_mode(site: Site, context, clipboard, name: str, mode: str, widths: tuple[int, ...]) -> list[Finding]:
+async def check_mode(site: Site, tabs: Tabs, name: str, mode: str, widths: tuple[int, ...]) -> list[Finding]:
     """One page in one mode: opened at the first width, then resized to the others."""
     findings, general = [], []
 
@@ -421,7 +475,7 @@ async def check_mode(site: Site, context, clipboard, name: str, mode: str, width
         if theme not in (mode, None):
             general.append(("theme", f"the browser asks for {mode}, the page is {theme}"))
         if widths[0] == WIDTHS[0]:
-            general.extend([("copy", detail) for detail in await check_copy(page, clipboard)])
+            general.extend([("copy", detail) for detail in await check_copy(page, tabs.clipboard)])
         for width in widths if site.shots else ():
             await resize(page, width)
             await page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
@@ -436,41 +490,31 @@ async def check_mode(site: Site, context, clipboard, name: str, mode: str, width
             found = await probe(page) + [("axe", detail) for detail in await run_axe(page, site.used, contrast)]
             findings.extend([Finding(name, f"http {mode} {width}", *pair) for pair in found])
 
-    await examine(context, site.base + name, site.base, general, look)
+    await examine(tabs, mode, site.base + name, site.base, general, look)
     return [Finding(name, f"http {mode} {widths[0]}", *pair) for pair in general] + findings
 
 
-async def check_in_folder(site: Site, context, name: str) -> list[Finding]:
+async def check_in_folder(site: Site, tabs: Tabs, name: str) -> list[Finding]:
     """One page opened from the folder."""
     found = []
 
     async def look(page):
         found.extend(await probe(page))
 
-    await examine(context, (site.root / name).as_uri(), site.root.as_uri(), found, look)
+    await examine(tabs, "light", (site.root / name).as_uri(), site.root.as_uri(), found, look)
     return [Finding(name, "file:// light 1280", *pair) for pair in found]
 
 
-async def new_contexts(chrome, base: str) -> dict:
-    """One fresh profile a mode: light starts on a desktop, dark on a phone."""
-    contexts = {}
-    for mode, width in zip(MODES, WIDTHS, strict=True):
-        viewport = {"width": width, "height": HEIGHTS[width]}
-        contexts[mode] = await chrome.new_context(viewport=viewport, color_scheme=mode)
-        await contexts[mode].grant_permissions(["clipboard-read", "clipboard-write"], origin=base.rstrip("/"))
-    return contexts
-
-
-async def check_pages_at_once(site: Site, names: list[str], tabs: int, progress) -> list[Finding]:
-    """Every page in every mode and width over http and once from the folder, in `tabs` tabs of one browser."""
+async def check_pages(chrome, site: Site, names: list[str], count: int, progress) -> list[Finding]:
+    """Every page in every mode and width over http and once from the folder, in `count` tabs of one browser."""
     found = {name: [] for name in names}
     left, spent = dict.fromkeys(names, 3), dict.fromkeys(names, 0.0)  # views, seconds
-    free, clipboard = asyncio.Semaphore(tabs), asyncio.Lock()
+    tabs = await Tabs(count).open(chrome, site.base)
 
-    async def view(name, check):
-        async with free:
+    async def view(name, check, *how):
+        async with tabs.free:
             start = time.perf_counter()
-            found[name] += await check()
+            found[name] += await check(site, tabs, name, *how)
             spent[name] += time.perf_counter() - start
         left[name] -= 1
         if not left[name]:
@@ -478,67 +522,56 @@ async def check_pages_at_once(site: Site, names: list[str], tabs: int, progress)
             verdict = f"{len(found[name])} findings" if found[name] else "ok"
             progress(f"[{done:2}/{len(names)}] {name} {verdict} {spent[name]:.1f} s")
 
-    async with async_playwright() as playwright:
-        chrome = await playwright.chromium.launch(executable_path=chromium(), **LAUNCH)
-        contexts = await new_contexts(chrome, site.base)
-        size = lambda name: (site.root / name).stat().st_size if (site.root / name).exists() else 0
-        views = []
-        for name in sorted(names, key=size, reverse=True):  # so that no large page is left for the end
-            for mode, widths in (("light", WIDTHS), ("dark", WIDTHS[::-1])):
-                views.append(
-                    view(name, functools.partial(check_mode, site, contexts[mode], clipboard, name, mode, widths))
-                )
-            views.append(view(name, functools.partial(check_in_folder, site, contexts["light"], name)))
-        try:
-            await asyncio.gather(*views)
-        finally:
-            await chrome.close()
+    size = lambda name: (site.root / name).stat().st_size if (site.root / name).exists() else 0
+    views = []
+    for name in sorted(names, key=size, reverse=True):  # so that no large page is left for the end
+        views += [view(name, check_mode, "light", WIDTHS), view(name, check_mode, "dark", WIDTHS[::-1])]
+        views.append(view(name, check_in_folder))
+    try:
+        await asyncio.gather(*views)
+    finally:
+        await tabs.close()
     return [finding for name in names for finding in found[name]]
-
-
-def check_pages(site: Site, names: list[str], tabs: int, progress) -> list[Finding]:
-    """Share the pages among a few tabs."""
-    return asyncio.run(check_pages_at_once(site, names, tabs, progress))
 
 
 # --- the whole site: theme switch and search --------------------------------------------------------------------------
 
 
-def theme_of(page) -> tuple[str, str]:
+async def theme_of(page) -> tuple[str, str]:
     """The page's theme and the colour a reader sees behind the text."""
     return tuple(
-        page.evaluate(
+        await page.evaluate(
             "[document.documentElement.dataset.theme,"
             " [document.body, document.documentElement].map(e => getComputedStyle(e).backgroundColor).join(' ')]"
         )
     )
 
 
-def check_theme(site: Site, chrome, names: list[str], width: int) -> list[Finding]:
+async def check_theme(chrome, site: Site, names: list[str], width: int) -> list[Finding]:
     """The switch reaches light and dark, they look different, and the choice holds on the next page."""
-    context = chrome.new_context(viewport={"width": width, "height": HEIGHTS[width]}, color_scheme="light")
-    page, view = context.new_page(), f"http {width}"
+    context = await chrome.new_context(viewport={"width": width, "height": HEIGHTS[width]}, color_scheme="light")
+    page, view = await context.new_page(), f"http {width}"
     report = functools.partial(Finding, names[0], view, "theme")
     try:
-        page.goto(site.base + names[0], wait_until="load")
+        await page.goto(site.base + names[0], wait_until="load")
         button = page.locator("button.theme-switch-button:visible")
-        if not button.count():
+        if not await button.count():
             return [report("no visible theme switch")]
-        seen = dict([theme_of(page)])
+        seen = dict([await theme_of(page)])
         for _ in range(3):
-            button.first.click()
-            seen.update([theme_of(page)])
-            if theme_of(page)[0] == "dark":
+            await button.first.click()
+            seen.update([await theme_of(page)])
+            if (await theme_of(page))[0] == "dark":
                 break
         if len(set(seen.values())) < 2 or "dark" not in seen:
             return [report(f"the switch reaches only {sorted(map(str, seen))}")]
-        page.goto(site.base + names[-1], wait_until="load")
-        if theme_of(page)[0] != "dark":
-            text = f"dark was chosen on {names[0]}, but this page opens {theme_of(page)[0]}"
+        await page.goto(site.base + names[-1], wait_until="load")
+        if (await theme_of(page))[0] != "dark":
+            text = f"dark was chosen on {names[0]}, but this page opens {(await theme_of(page))[0]}"
             return [Finding(names[-1], view, "theme", text)]
         return []
     finally:
-        context.close()
+        await context.close()
 
 
 def searchable(parsed: dict[str, PageParser]) -> tuple[str, str]:
@@ -552,35 +585,34 @@ def searchable(parsed: dict[str, PageParser]) -> tuple[str, str]:
     raise ValueError("no page has a title of its own to search for; give each page one h1")
 
 
-def check_search(site: Site, chrome, parsed: dict[str, PageParser]) -> list[Finding]:
+async def check_search(chrome, site: Site, parsed: dict[str, PageParser]) -> list[Finding]:
     """Typing a title word into the search field finds the page; from the folder the search page says what it lacks."""
     wanted, word = searchable(parsed)
     report = functools.partial(Finding, "search.html")
-    context, findings = chrome.new_context(), []
-    page = context.new_page()
+    context, findings = await chrome.new_context(), []
+    page = await context.new_page()
     try:
-        page.goto(site.base + "search.html", wait_until="load")
+        await page.goto(site.base + "search.html", wait_until="load")
         try:
-            page.locator("form.bd-search input:visible").first.fill(word, timeout=3000)
-            page.keyboard.press("Enter")
-            page.locator(f"#search-results a[href*='{wanted}']").first.wait_for(timeout=6000)
+            await page.locator("form.bd-search input:visible").first.fill(word, timeout=3000)
+            await page.keyboard.press("Enter")
+            await page.locator(f"#search-results a[href*='{wanted}']").first.wait_for(timeout=6000)
         except TimeoutError:
             findings.append(report("http", "search", f"searching for {word!r} does not find {wanted}"))
-        page.goto((site.root / "search.html").as_uri() + "?q=" + word, wait_until="load")
+        await page.goto((site.root / "search.html").as_uri() + "?q=" + word, wait_until="load")
         try:
-            page.get_by_text(re.compile("needs a server", re.IGNORECASE)).first.wait_for(timeout=3000)
+            await page.get_by_text(re.compile("needs a server", re.IGNORECASE)).first.wait_for(timeout=3000)
         except TimeoutError:
             findings.append(report("file://", "search", "does not say that search needs a server"))
         return findings
     finally:
-        context.close()
+        await context.close()
 
 
-def check_behaviour(site: Site, names: list[str], parsed: dict[str, PageParser]) -> list[Finding]:
-    with browser() as chrome:
-        findings = check_search(site, chrome, parsed)
-        for width in WIDTHS:
-            findings += check_theme(site, chrome, names, width)
+async def check_behaviour(chrome, site: Site, names: list[str], parsed: dict[str, PageParser]) -> list[Finding]:
+    findings = await check_search(chrome, site, parsed)
+    for width in WIDTHS:
+        findings += await check_theme(chrome, site, names, width)
     return findings
 
 
@@ -595,26 +627,39 @@ def stale_allowances(used: set[int]) -> list[Finding]:
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 
-def check_site(root, *, only="*", shots=None, tabs=3, every_view=False, progress=print) -> list[Finding]:
-    """All findings of a built book, in order of page, view and kind.
-
-    `only` restricts the pages that are opened (links are always checked); `shots` is a folder for full-page pictures;
-    `every_view` judges contrast in each of the four views, not in two.
-    """
-    root = pathlib.Path(root).resolve()
-    parsed = parse_pages(root, book_pages(root))
-    if not parsed:
-        sys.exit(f"no pages in {root}: run `make book` first")
+async def check(
+    chrome, root, parsed, *, only="*", shots=None, tabs=3, every_view=False, progress=print
+) -> list[Finding]:
+    """`check_site` in a browser that is open, of pages that are parsed."""
     names = [name for name, page in parsed.items() if not page.redirects and fnmatch.fnmatch(name, only)]
     if shots:
         pathlib.Path(shots).mkdir(parents=True, exist_ok=True)
     with serve(root) as base:
         site = Site(root, base, axe_source(), shots and pathlib.Path(shots), set(), every_view)
-        findings = check_links(root, parsed) + check_pages(site, names, tabs, progress)
+        findings = check_links(root, parsed) + await check_pages(chrome, site, names, tabs, progress)
         if only == "*":
-            findings += check_behaviour(site, [n for n in names if n != "search.html"], parsed)
+            findings += await check_behaviour(chrome, site, [n for n in names if n != "search.html"], parsed)
             findings += stale_allowances(site.used)
     return sorted(set(findings))
+
+
+def check_site(root, **options) -> list[Finding]:
+    """All findings of a built book, in order of page, view and kind.
+
+    Options: `only` restricts the pages that are opened (links are always checked); `shots` is a folder for full-page
+    pictures; `tabs` is how many pages are open at a time; `every_view` judges contrast in each of the four views, not in
+    two; `progress` is told when a page is done.
+    """
+    root = pathlib.Path(root).resolve()
+    parsed = parse_pages(root, book_pages(root))
+    if not parsed:
+        sys.exit(f"no pages in {root}: run `make book` first")
+
+    async def alone():
+        async with browser() as chrome:
+            return await check(chrome, root, parsed, **options)
+
+    return asyncio.run(alone())
 
 
 def report(findings: list[Finding]) -> str:

@@ -1,10 +1,11 @@
 """What the tests of explorables share: a Chromium, and pages opened over file:// in which nothing may go wrong."""
 
 import functools
+import os
 import re
-import shutil
 
 import pytest
+from windows import PARKED, Windows, local, opening
 
 from mmtokedu import explore
 
@@ -14,9 +15,14 @@ IN_BOOK = "<html data-content_root='./' "
 @pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    import check_site  # needs Playwright
+
+    try:
+        chromium = check_site.chromium()
+    except SystemExit as missing:
+        if os.environ.get("CHROMIUM"):  # asked for by name
+            raise
+        pytest.skip(str(missing))
     with playwright.sync_playwright() as driver:
         launched = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield launched
@@ -37,28 +43,34 @@ def pages(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def windows(browser, tmp_path_factory):
+    parked = tmp_path_factory.mktemp("parked") / "parked.html"
+    parked.write_text(PARKED, encoding="utf-8")
+    return Windows(browser, parked.as_uri())
+
+
 @pytest.fixture
-def visit(request, browser, pages):
+def visit(request, windows, pages):
     """Open a page over file://, of the test's topic or of its module's; at the end nothing may have failed and nothing
     may have been asked of a network."""
-    topic = request.getfixturevalue("topic") if "topic" in request.fixturenames else request.module.TOPIC
-    trouble, contexts = [], []
+    trouble = []
+    handlers = {
+        "pageerror": lambda error: trouble.append(str(error)),
+        "console": lambda said: trouble.append(said.text) if said.type in ("error", "warning") else None,
+        "dialog": lambda dialog: (trouble.append(dialog.message), dialog.dismiss()),
+        "request": lambda asked: None if local(asked) else trouble.append(asked.url),
+    }
 
-    def visit(name="notebook.html", **options):
-        contexts.append(browser.new_context(**{"viewport": {"width": 1000, "height": 900}, **options}))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None
-        )
-        page.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else trouble.append(r.url))
-        page.goto((pages(topic) / name.split("#")[0]).as_uri() + "".join(re.findall("#.*", name)))
-        return page
+    with opening(request, windows, handlers) as opened:
 
-    yield visit
-    for context in contexts:
-        context.close()
+        def visit(name="notebook.html", topic=None, **options):
+            if topic is None:
+                topic = request.getfixturevalue("topic") if "topic" in request.fixturenames else request.module.TOPIC
+            address = (pages(topic) / name.split("#")[0]).as_uri() + "".join(re.findall("#.*", name))
+            return opened(address, **{"viewport": {"width": 1000, "height": 900}, **options})
+
+        yield visit
     assert not trouble
 
 

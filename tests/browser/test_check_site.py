@@ -4,6 +4,8 @@ A small site stands for the book: it has the theme switch, search and copy butto
 and one page for each kind of defect are served together, so that one run of the check judges them all.
 """
 
+import asyncio
+import contextlib
 import pathlib
 import shutil
 import subprocess
@@ -131,11 +133,26 @@ def quiet(text):
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory):
+def ask():
+    """Run one of the checker's coroutines in a Chromium that all tests of this file share."""
+    with asyncio.Runner() as runner:
+        opened = contextlib.AsyncExitStack()
+        chrome = runner.run(opened.enter_async_context(checker.browser()))
+        yield lambda check, *what, **options: runner.run(check(chrome, *what, **options))
+        runner.run(opened.aclose())
+
+
+def parse(folder: pathlib.Path) -> dict:
+    return checker.parse_pages(folder, checker.book_pages(folder))
+
+
+@pytest.fixture(scope="module")
+def judged(ask, tmp_path_factory):
     """The findings about a site with one page for each defect: name of the page -> set of kinds."""
     markup = BROKEN | {name: body for name, (_, body) in SUBTLE.items()}
     pages = {name: page("Broken page", body) for name, body in markup.items()}
-    findings = checker.check_site(write_site(tmp_path_factory.mktemp("site"), pages), progress=quiet)
+    folder = write_site(tmp_path_factory.mktemp("site"), pages)
+    findings = ask(checker.check, folder, parse(folder), progress=quiet)
     kinds = {name: set() for name in [*markup, "clean"]}
     for finding in findings:
         kinds[finding.page.removesuffix(".html")].add(finding.kind)
@@ -165,20 +182,20 @@ def test_a_finding_names_the_views_it_is_seen_in(judged):
     assert views(judged, "failed-in-folder") == {"file:// light 1280"}
 
 
-def test_contrast_is_judged_in_every_view_on_request(tmp_path):
+def test_contrast_is_judged_in_every_view_on_request(ask, tmp_path):
     pages = {"faint": page("Faint page", SUBTLE["axe-dark-contrast"][1])}
     folder = write_site(tmp_path, pages)
-    findings = checker.check_site(folder, only="faint*", every_view=True, progress=quiet)
+    findings = ask(checker.check, folder, parse(folder), only="faint*", every_view=True, progress=quiet)
     assert {finding.view for finding in findings} == {"http dark 1280", "http dark 375"}
 
 
-def behaviour(folder: pathlib.Path) -> set[tuple[str, str]]:
+def behaviour(ask, folder: pathlib.Path) -> set[tuple[str, str]]:
     """Kind and first word of the view of each finding about a site's theme switch and search."""
-    parsed = checker.parse_pages(folder, checker.book_pages(folder))
+    parsed = parse(folder)
     names = [name for name in parsed if name != "search.html"]
     with checker.serve(folder) as base:
         site = checker.Site(folder, base, "", None, set())
-        return {(found.kind, found.view.split()[0]) for found in checker.check_behaviour(site, names, parsed)}
+        return {(found.kind, found.view.split()[0]) for found in ask(checker.check_behaviour, site, names, parsed)}
 
 
 FORGETFUL = THEME.replace('localStorage.getItem("theme") ||', "")
@@ -197,26 +214,69 @@ SITE_DEFECTS = {
 
 
 @pytest.mark.parametrize("defect", SITE_DEFECTS)
-def test_a_broken_site_is_reported_by_its_kind_alone(tmp_path, defect):
+def test_a_broken_site_is_reported_by_its_kind_alone(ask, tmp_path, defect):
     pages, kinds = SITE_DEFECTS[defect]
-    assert behaviour(write_site(tmp_path, pages)) == kinds
+    assert behaviour(ask, write_site(tmp_path, pages)) == kinds
 
 
-def test_a_page_that_cannot_be_opened_is_a_finding_and_the_others_are_judged(tmp_path):
+def test_a_page_that_cannot_be_opened_is_a_finding_and_the_others_are_judged(ask, tmp_path):
     folder = write_site(tmp_path, {"bad": page("Bad", BROKEN["alt"])})
     with checker.serve(folder) as base:
         site = checker.Site(folder, base, checker.axe_source(), None, set())
-        found = checker.check_pages(site, ["gone.html", "bad.html"], 2, quiet)
+        found = ask(checker.check_pages, site, ["gone.html", "bad.html"], 2, quiet)
     details = [one.detail for one in found if one.page == "gone.html" and one.view.startswith("file")]
     assert any(detail.startswith("the page could not be opened") for detail in details)
     assert {one.kind for one in found if one.page == "bad.html"} == {"alt"}
 
 
-def test_findings_come_in_the_same_order_however_many_tabs(tmp_path):
+def test_findings_come_in_the_same_order_however_many_tabs(ask, judged, tmp_path):
+    """One tab goes from page to page, several shared them with all other broken pages."""
     names = ["alt", "axe", "image", "explorable"]
     folder = write_site(tmp_path, {name: page("Broken page", BROKEN[name]) for name in names})
-    one, several = (checker.check_site(folder, only="[aei]*", tabs=tabs, progress=quiet) for tabs in (1, 4))
+    one = ask(checker.check, folder, parse(folder), only="[aei]*", tabs=1, progress=quiet)
+    several = [found for found in judged[1] if found.page.removesuffix(".html") in names]
     assert one == several == sorted(one) and {found.page for found in one} == {f"{name}.html" for name in names}
+
+
+# What a page may leave behind in its tab or its profile, and what another one would show if it found it: the pages of a
+# tab that is used again are judged as those of a fresh one. Only what the page keeps on purpose for the book stays.
+LEAVES = """<style>body { height: 5000px }</style><script>
+  sessionStorage.setItem("left", "behind"); window.name = "left behind"; globalThis.left = "behind";
+  addEventListener("beforeunload", () => sessionStorage.setItem("later", "behind"));
+  addEventListener("load", () => { scrollTo(0, 3000); setTimeout(() => console.error("late"), 20_000); });
+</script>"""
+FINDS = """<style>h1:hover { visibility: hidden } @media (max-width: 1000px) { h1 { display: none } }</style><script>
+  const found = [...Object.keys(sessionStorage), window.name, globalThis.left ?? "", scrollY || ""].filter(Boolean);
+  if (found.length) console.error(`found ${found}`);
+</script>"""
+
+
+@pytest.mark.parametrize("site_at", ["http", "file"])
+def test_a_tab_that_is_used_again_remembers_nothing(ask, tmp_path, site_at):
+    folder = write_site(tmp_path, {"leaves": page("Leaves", LEAVES), "finds": page("Finds", FINDS)})
+
+    async def visits(chrome, base, root):
+        tabs = await checker.Tabs(1).open(chrome, base)
+        found, seen, at = [], [], (folder.as_uri() + "/" if site_at == "file" else base)
+
+        async def leave(page):
+            await checker.resize(page, 375)
+            await page.hover("h1")
+            await page.mouse.down()
+            seen.append(page)
+
+        async def find(page):
+            assert await page.locator("h1").is_visible() and page.viewport_size["width"] == 1280
+            seen.append(page)
+
+        await checker.examine(tabs, "light", at + "leaves.html", at, found, leave)
+        await checker.examine(tabs, "light", at + "finds.html", at, found, find)
+        await tabs.close()
+        return found, seen
+
+    with checker.serve(folder) as base:
+        found, seen = ask(visits, base, folder)
+    assert found == [] and seen[0] is seen[1]
 
 
 def run(*arguments):

@@ -78,14 +78,12 @@ def test_hostile_fragments_are_harmless(visit, topic, known):
 
 
 @pytest.mark.parametrize("case", [(topic, bad) for topic, known in TOPICS.items() for bad in known.bad])
-def test_bad_attributes_fall_back(browser, pages, case):
+def test_bad_attributes_fall_back(visit, case):
     topic, attributes = case
-    page = browser.new_page()
-    page.goto((pages(topic) / "notebook.html").as_uri())
+    page = visit(topic=topic)
     page.evaluate("html => document.body.insertAdjacentHTML('afterbegin', html)", f"<mm-explore-{topic} {attributes}>")
     assert page.locator(f"mm-explore-{topic}").count() == 2
     assert state(page, topic) == TOPICS[topic].first
-    page.close()
 
 
 # Its host

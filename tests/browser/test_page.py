@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from windows import local, opening
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -17,21 +18,20 @@ pytestmark = [
 
 
 @pytest.fixture
-def read(browser):
+def read(request, windows):
     """Open a built page over file://; at the end nothing may have failed, and nothing may have left the folder."""
-    trouble, contexts = [], []
+    trouble = []
+    handlers = {
+        "pageerror": lambda error: trouble.append(str(error)),
+        "request": lambda asked: None if local(asked) else trouble.append(asked.url),
+    }
+    with opening(request, windows, handlers) as opened:
 
-    def read(name=CHAPTER, width=1280, **options):
-        contexts.append(browser.new_context(viewport={"width": width, "height": 850}, **options))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else trouble.append(r.url))
-        page.goto((BUILT / name).as_uri(), wait_until="domcontentloaded", timeout=90_000)
-        return page
+        def read(name=CHAPTER, width=1280, **options):
+            viewport = {"width": width, "height": 850}
+            return opened((BUILT / name).as_uri(), "domcontentloaded", viewport=viewport, **options)
 
-    yield read
-    for context in contexts:
-        context.close()
+        yield read
     assert not trouble
 
 

@@ -244,7 +244,7 @@ def test_what_is_kept_by_others_or_spoilt_does_no_harm(visit):
     ["get() { throw new Error('private'); }", "value: {getItem: () => null, setItem() { throw new Error('full'); }}"],
 )
 def test_where_nothing_can_be_kept_a_tick_lasts_as_long_as_the_page(visit, refuse):
-    page = visit("two.html")
+    page = visit("two.html", own=True)
     page.add_init_script(f"Object.defineProperty(window, 'localStorage', {{{refuse}}})")
     page.reload()
     say(ask(page), "1536")
