@@ -81,8 +81,8 @@ class Finding(NamedTuple):
 
 
 def chromium() -> str:
-    """Path of the system's Chromium; $CHROMIUM wins."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    """Path of the system's Chromium; $CHROMIUM wins, then the shell without windows: a third of the processor time."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if not found or not shutil.which(found):
         sys.exit("no Chromium found: `apt-get install chromium` (or brew, dnf ...), or set CHROMIUM to its path")
@@ -308,7 +308,8 @@ def listening(page, inside: str, seen: list[tuple[str, str]]):
 
     def on_console(message):
         # a request that fails is reported as such below; its echo in the console would say it twice
-        echo = message.text.startswith("Failed to load resource") or "blocked by CORS policy" in message.text
+        echoes = "Failed to load resource", "Fetch API cannot load file:"
+        echo = message.text.startswith(echoes) or "blocked by CORS policy" in message.text
         if message.type == "error" and not echo:
             seen.append(("console", message.text[:300]))
 

@@ -35,7 +35,8 @@ FOUND = """async () => {
 def address(tmp_path):
     page = tmp_path / "page.html"
     page.write_text(
-        "<!DOCTYPE html><title>page</title><style>html, body { height: 3000px; margin: 0 }</style><button>one</button>"
+        "<!DOCTYPE html><title>page</title><style>html, body { height: 3000px; margin: 0 }"
+        "button { margin: 40px; width: 99px; height: 44px }</style><button>one</button>"
         "<script>addEventListener('pointermove', e => globalThis.held = [e.buttons, e.shiftKey])</script>"
         "<script>addEventListener('pagehide', () => localStorage.setItem('late', 'left'))</script>"
     )
@@ -50,7 +51,7 @@ def dirty(page):
     )
     page.emulate_media(media="print")
     page.locator("button").focus()
-    page.mouse.move(5, 5)
+    page.mouse.move(60, 60)
     page.mouse.down()
     page.keyboard.down("Shift")
 
