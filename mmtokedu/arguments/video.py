@@ -1,0 +1,49 @@
+"""What the chapter on video refuses: clips, rates and counts that no rule can answer for. It looks at no pixel."""
+
+from mmtokedu.arguments.common import check_number, positive
+
+MAX_FRAMES = 2**53  # the rules divide counts, and beyond this a float no longer tells neighbours apart
+MAX_KEPT = 2**20  # indices in one answer; at two frames a second that is six days
+RATES = 1e-9, 1e9  # Hz: from a frame in thirty years to beyond any camera
+
+
+def check_rate(value, name):
+    """`value` as a float of frames a second, or an error unless it is a number within RATES."""
+    rate = check_number(value, name, "frames a second")
+    if not RATES[0] <= rate <= RATES[1]:
+        raise ValueError(f"{name} is {rate:g} frames a second; expected {RATES[0]:g} to {RATES[1]:g}")
+    return rate
+
+
+def check_clip(total, video_fps):
+    """(total, video_fps) as an int and a float, or an error unless there is a frame and a rate."""
+    total = positive(total, "total")
+    if total > MAX_FRAMES:
+        raise ValueError(f"total is {total} frames; at most {MAX_FRAMES} are counted")
+    return total, check_rate(video_fps, "video_fps")
+
+
+def check_options(given, takes, either):
+    """The options that were given (not None) as numbers, or an error: one the rule lacks, two instead of one."""
+    given = {name: value for name, value in given.items() if value is not None}
+    unknown = [name for name in given if name not in takes]
+    if unknown:
+        takes = f"it takes {', '.join(takes)}" if takes else "it takes none: it fixes its own"
+        raise ValueError(f"has no option {', '.join(unknown)}; {takes}")
+    if all(name in given for name in either):
+        both = " and ".join(f"{name}={given[name]}" for name in either)
+        raise ValueError(f"{both} both say how many frames to keep; give one of them")
+    return {name: check_rate(value, name) if name == "fps" else positive(value, name) for name, value in given.items()}
+
+
+def check_order(min_frames, max_frames):
+    """Raise ValueError unless min_frames <= max_frames."""
+    if min_frames > max_frames:
+        raise ValueError(f"min_frames={min_frames} is more than max_frames={max_frames}")
+
+
+def check_kept(count):
+    """`count`, or a ValueError where a list of so many indices is no sample any more."""
+    if count > MAX_KEPT:
+        raise ValueError(f"{count} frames would be kept; at most {MAX_KEPT} are listed (a lower fps, or fewer frames)")
+    return count

@@ -1,0 +1,156 @@
+"""The peers' own answers about clips: which frames they take, how large they make them, how many tokens that is.
+
+As in `peers.py`, nothing here computes: the peers' video processors are made without torchvision, which only their
+pixels need, and their own methods are asked. Frames are taken from a clip that needs no memory, in the way that they
+take them, so that an index beyond its end is the error that a user sees.
+`python tests/parity/peers_video.py` writes golden/video.json anew.
+"""
+
+import contextlib
+import functools
+import json
+import random
+import sys
+import types
+from importlib import import_module
+from importlib.metadata import version
+
+from peers import GOLDEN, ask, hf, inert_torchvision, load
+
+RATES = [30.0, 29.97, 25.0, 24.0, 23.976, 60.0, 59.94, 10.0, 15.0, 1.0, 0.5, 12.5, 120.0]
+
+
+def drawn_clips(count, seed=0):
+    """(frames, frames a second) of clips: the awkward ones, then drawn ones, half short, half long-tailed."""
+    draw = random.Random(seed)
+    clips = [(1, 30.0), (2, 30.0), (3, 10.0), (4, 25.0), (7, 30.0), (30, 30.0), (47, 23.976), (61, 60.0), (100, 29.97)]
+    clips += [(300, 30.0), (301, 25.0), (1500, 25.0), (3000, 10.0), (5000, 30.0), (9000, 30.0), (120000, 25.0)]
+    clips += [(15, 29.97), (50, 3.0), (57, 24.0), (71, 30.0), (9001, 30.0), (128, 1.0), (129, 1.0), (45000, 150.0)]
+    while len(clips) < count:
+        rate = draw.choice(RATES) if draw.random() < 0.7 else round(draw.uniform(0.2, 130), 3)
+        clips += [(draw.randint(1, 400), rate), (int(2 ** draw.uniform(0, 16.5)), rate)]
+    return clips[:count]
+
+
+@contextlib.contextmanager
+def without_torchvision():
+    """Let every video processor of transformers be imported: some ask only whether torchvision is there."""
+    hf("auto.image_processing_auto")  # it asks for torchvision's version, which a stand-in has not
+    module = import_module("transformers.utils.import_utils")
+    users = [import_module("transformers.utils"), module]
+    real = module.is_torchvision_available
+    with inert_torchvision():
+        functional = types.ModuleType("torchvision.transforms.functional")
+        functional.pil_to_tensor = functional.to_pil_image = None
+        sys.modules.setdefault(functional.__name__, functional)
+        for user in users:
+            user.is_torchvision_available = lambda: True
+        try:
+            yield
+        finally:
+            for user in users:
+                user.is_torchvision_available = real
+            if sys.modules.get(functional.__name__) is functional:
+                del sys.modules[functional.__name__]
+
+
+CLASSES = {  # our rule or model -> the folder in transformers/models, the class
+    "transformers-qwen2": ("qwen2_vl", "Qwen2VLVideoProcessor"),
+    "transformers-qwen3": ("qwen3_vl", "Qwen3VLVideoProcessor"),
+    "internvl": ("internvl", "InternVLVideoProcessor"),
+    "glm4v": ("glm4v", "Glm4vVideoProcessor"),
+    "glm46v": ("glm46v", "Glm46VVideoProcessor"),
+    "glm5-next": ("glm5_next", "Glm5NextVideoProcessor"),
+    "smolvlm": ("smolvlm", "SmolVLMVideoProcessor"),
+    "molmo2": ("molmo2", "Molmo2VideoProcessor"),
+    "video-llama-3": ("video_llama_3", "VideoLlama3VideoProcessor"),
+    "minicpm-v-4.6": ("minicpmv4_6", "MiniCPMV4_6VideoProcessor"),
+    "minicpm-v-4.6-stack-2": ("minicpmv4_6", "MiniCPMV4_6VideoProcessor"),
+    "ernie-4.5-vl": ("ernie4_5_vl_moe", "Ernie4_5_VLMoeVideoProcessor"),
+    "muse-glimmer": ("muse_glimmer", "MuseGlimmerVideoProcessor"),
+    "cosmos3-edge": ("cosmos3_edge", "Cosmos3EdgeVideoProcessor"),
+    "pe-video": ("pe_video", "PeVideoVideoProcessor"),
+    "default": ("gemma4", "Gemma4VideoProcessor"),
+    "kimi-k2.5": ("kimi_k25", "Kimi_K25VideoProcessor"),
+}
+
+# What the released checkpoints, or the golden rows, set where the class sets nothing; and what our option is called there.
+SETTINGS = {
+    "transformers-qwen2": {"fps": 2},
+    "internvl": {"num_frames": 8},
+    "smolvlm": {"num_frames": 64, "fps": 1},
+    "video-llama-3": {"fps": 1},
+    "minicpm-v-4.6-stack-2": {"stack_frames": 2},
+    "ernie-4.5-vl": {"fps": 2},
+    "muse-glimmer": {"temporal_patch_size": 2},
+    "pe-video": {"num_frames": 16},
+}
+CALLED = {
+    "smolvlm": {"max_frames": "num_frames"},
+    "molmo2": {"max_frames": "num_frames"},
+    "muse-glimmer": {"max_frames": "num_frames"},
+    "minicpm-v-4.6": {"max_frames": "max_num_frames"},
+    "minicpm-v-4.6-stack-2": {"max_frames": "max_num_frames"},
+}
+ATTRIBUTES = {  # options that the peer reads from itself and not from the call
+    "transformers-qwen3": ("min_frames", "max_frames"),
+    "cosmos3-edge": ("min_frames", "max_frames"),
+    "glm5-next": ("max_frames",),
+}
+
+
+@functools.cache
+def module_of(name):
+    folder, _ = CLASSES[name]
+    with without_torchvision():
+        return hf(f"{folder}.video_processing_{folder}")
+
+
+def processor(name, **attributes):
+    """A video processor without its set-up: its class attributes are the defaults that its methods read."""
+    peer = object.__new__(getattr(module_of(name), CLASSES[name][1]))
+    for attribute, value in ({"fps": None, "num_frames": None} | attributes).items():
+        if attribute in attributes or not hasattr(type(peer), attribute):
+            setattr(peer, attribute, value)
+    return peer
+
+
+def qwen_vl_utils():
+    with inert_torchvision():
+        return load("qwen_vl_utils.vision_process")
+
+
+def taken(total, indices):
+    """The indices as a list, once the frames could be taken from a clip of `total`: an IndexError or an empty clip is none."""
+    torch = load("torch")
+    frames = torch.zeros(()).expand(total)[indices]
+    if not len(frames):
+        raise ValueError("an empty list of indices")
+    return [int(index) for index in indices]
+
+
+def qwen_frames(total, video_fps, **options):
+    """smart_nframes of qwen-vl-utils, and the line on which all its readers take the frames."""
+    torch = load("torch")
+    called = {"frames": "nframes"}
+    element = {called.get(name, name): value for name, value in options.items()}
+    count = qwen_vl_utils().smart_nframes(element, total_frames=total, video_fps=video_fps)
+    return taken(total, torch.linspace(0, total - 1, count).round().long())
+
+
+def peer_frames(rule, total, video_fps, **options):
+    """The indices that the peer of a sampling rule takes; its own error where it takes none."""
+    if rule == "qwen-vl-utils":
+        return qwen_frames(total, video_fps, **options)
+    metadata = import_module("transformers.video_utils").VideoMetadata
+    inside = {name: options.pop(name) for name in ATTRIBUTES.get(rule, ()) if name in options}
+    call = {CALLED.get(rule, {}).get(name, {"frames": "num_frames"}.get(name, name)): n for name, n in options.items()}
+    settings = dict(SETTINGS.get(rule, {}))
+    if call.keys() & {"fps", "num_frames"} and rule not in ("smolvlm", "muse-glimmer"):
+        settings = {name: n for name, n in settings.items() if name not in ("fps", "num_frames")}
+    inside |= {"num_frames": None, "fps": None} if rule == "default" else {}
+    clip = metadata(total_num_frames=total, fps=video_fps, duration=total / video_fps)
+    return taken(total, processor(rule, **inside).sample_frames(metadata=clip, **settings | call))
+
+
+SAMPLING = ["qwen-vl-utils", *(name for name in CLASSES if name != "kimi-k2.5")]
