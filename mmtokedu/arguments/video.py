@@ -3,6 +3,7 @@
 from mmtokedu.arguments.common import check_number, positive
 
 MAX_FRAMES = 2**53  # the rules divide counts, and beyond this a float no longer tells neighbours apart
+MAX_SECONDS = 10**12  # thirty thousand years; some rules list tenths of a second
 MAX_KEPT = 2**20  # indices in one answer; at two frames a second that is six days
 RATES = 1e-9, 1e9  # Hz: from a frame in thirty years to beyond any camera
 
@@ -20,7 +21,10 @@ def check_clip(total, video_fps):
     total = positive(total, "total")
     if total > MAX_FRAMES:
         raise ValueError(f"total is {total} frames; at most {MAX_FRAMES} are counted")
-    return total, check_rate(video_fps, "video_fps")
+    video_fps = check_rate(video_fps, "video_fps")
+    if total / video_fps > MAX_SECONDS:
+        raise ValueError(f"{total} frames at {video_fps:g} Hz are over {MAX_SECONDS} seconds (is video_fps in Hz?)")
+    return total, video_fps
 
 
 def check_options(given, takes, either):

@@ -9,19 +9,25 @@ take them, so that an index beyond its end is the error that a user sees.
 import contextlib
 import functools
 import json
+import math
 import random
 import sys
 import types
+import zlib
 from importlib import import_module
 from importlib.metadata import version
 
+import numpy as np
 from peers import GOLDEN, ask, hf, inert_torchvision, load
 
 RATES = [30.0, 29.97, 25.0, 24.0, 23.976, 60.0, 59.94, 10.0, 15.0, 1.0, 0.5, 12.5, 120.0]
 
 
-def drawn_clips(count, seed=0):
-    """(frames, frames a second) of clips: the awkward ones, then drawn ones, half short, half long-tailed."""
+def drawn_clips(count, seed=0, longest=math.inf):
+    """(frames, frames a second) of clips: the awkward ones, then drawn ones, half short, half long-tailed.
+
+    `longest` is in seconds.
+    """
     draw = random.Random(seed)
     clips = [(1, 30.0), (2, 30.0), (3, 10.0), (4, 25.0), (7, 30.0), (30, 30.0), (47, 23.976), (61, 60.0), (100, 29.97)]
     clips += [(300, 30.0), (301, 25.0), (1500, 25.0), (3000, 10.0), (5000, 30.0), (9000, 30.0), (120000, 25.0)]
@@ -29,6 +35,7 @@ def drawn_clips(count, seed=0):
     while len(clips) < count:
         rate = draw.choice(RATES) if draw.random() < 0.7 else round(draw.uniform(0.2, 130), 3)
         clips += [(draw.randint(1, 400), rate), (int(2 ** draw.uniform(0, 16.5)), rate)]
+        clips = [(total, rate) for total, rate in clips if total / rate <= longest]
     return clips[:count]
 
 
@@ -41,8 +48,9 @@ def without_torchvision():
     real = module.is_torchvision_available
     with inert_torchvision():
         functional = types.ModuleType("torchvision.transforms.functional")
-        functional.pil_to_tensor = functional.to_pil_image = None
+        functional.pil_to_tensor = functional.to_pil_image = functional.InterpolationMode = None
         sys.modules.setdefault(functional.__name__, functional)
+        sys.modules["torchvision.transforms"].functional = functional
         for user in users:
             user.is_torchvision_available = lambda: True
         try:
@@ -153,4 +161,45 @@ def peer_frames(rule, total, video_fps, **options):
     return taken(total, processor(rule, **inside).sample_frames(metadata=clip, **settings | call))
 
 
+LONGEST = {"minicpm-v-4.6": 20_000, "minicpm-v-4.6-stack-2": 20_000}  # seconds: they list every tenth of one
+
 SAMPLING = ["qwen-vl-utils", *(name for name in CLASSES if name != "kimi-k2.5")]
+
+
+def fingerprint(indices):
+    """How many indices, the last one, and a checksum of them all: enough to hold a list to, short enough to keep."""
+    return None if indices is None else [len(indices), indices[-1], zlib.crc32(np.asarray(indices, "<i8").tobytes())]
+
+
+def drawn_answers(count=100):
+    """For each rule what its peer takes of the same clips: fingerprints, null where it takes nothing."""
+    answers = {}
+    for rule in SAMPLING:
+        clips = drawn_clips(count, seed=1, longest=LONGEST.get(rule, math.inf))
+        answers[rule] = [[*clip, fingerprint(ask(functools.partial(peer_frames, rule), *clip)[0])] for clip in clips]
+    return answers
+
+
+def write_golden():
+    """Ask every peer and store the answers; the rows that were gathered by hand stay as they are."""
+    path = GOLDEN / "video.json"
+    golden = json.loads(path.read_text())
+    golden["packages"] |= {name: version(name) for name in ("transformers", "qwen-vl-utils", "torch", "numpy")}
+    golden["drawn_frames"] = drawn_answers()
+    path.write_text(as_lines(golden))
+
+
+def as_lines(golden):
+    """JSON with a row a line, two levels deep: readable, and a change shows as the rows that changed."""
+
+    def rows(value):
+        if isinstance(value, list):
+            return "[\n" + ",\n".join(json.dumps(row) for row in value) + "\n]"
+        return "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in value.items()) + "\n}"
+
+    parts = (f"{json.dumps(k)}: {rows(v) if isinstance(v, (list, dict)) else json.dumps(v)}" for k, v in golden.items())
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+if __name__ == "__main__":
+    write_golden()

@@ -4,11 +4,12 @@
 ValueError.
 """
 
+import math
 import random
 
 import pytest
 from peers import needs
-from peers_video import SAMPLING, drawn_clips, peer_frames
+from peers_video import LONGEST, SAMPLING, drawn_clips, peer_frames
 
 from mmtokedu.catalog import video as catalog
 from mmtokedu.video import sample_frames
@@ -23,12 +24,13 @@ def listed(rule):
 def test_frames(compare, rule):
     needs(peer_frames, rule, 300, 30.0)
     count = 200 if rule.startswith(("glm46v", "glm5")) else 400  # they walk through every frame of the clip
-    compare(f"frames, {rule}", listed(rule), lambda *clip: peer_frames(rule, *clip), drawn_clips(count))
+    clips = drawn_clips(count, longest=LONGEST.get(rule, math.inf))
+    compare(f"frames, {rule}", listed(rule), lambda *clip: peer_frames(rule, *clip), clips)
 
 
-def drawn_options(names, count, seed):
+def drawn_options(rule, names, count, seed):
     draw = random.Random(seed)
-    for total, video_fps in drawn_clips(count, seed=seed + 1):
+    for total, video_fps in drawn_clips(count, seed=seed + 1, longest=LONGEST.get(rule, math.inf)):
         options = {}
         if "frames" in names and draw.random() < 0.5:
             options["frames"] = draw.randint(1, 40)
@@ -54,5 +56,5 @@ def test_frames_with_options(compare, rule):
         f"frames with options, {rule}",
         lambda total, video_fps, options: ours(total, video_fps, **options),
         lambda total, video_fps, options: peer_frames(rule, total, video_fps, **options),
-        list(drawn_options(names, 300, seed=5)),
+        list(drawn_options(rule, names, 200, seed=5)),
     )

@@ -1,0 +1,279 @@
+"""Which frames, when, how many tokens, what need not be kept: worked by hand, and what must hold for every clip."""
+
+import dataclasses
+import datetime
+import inspect
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmtokedu.arguments.video import MAX_FRAMES, MAX_KEPT, MAX_SECONDS
+from mmtokedu.catalog import video as catalog
+from mmtokedu.video import sample_frames, sample_frames_plain
+
+RULES = list(catalog.rows("sampling"))
+NAMES = [
+    "qwen-vl-utils", "transformers-qwen2", "transformers-qwen3", "linspace-truncated", "internvl", "glm4v", "glm46v",
+    "glm5-next", "smolvlm", "molmo2", "video-llama-3", "minicpm-v-4.6", "minicpm-v-4.6-stack-2", "ernie-4.5-vl",
+    "muse-glimmer", "cosmos3-edge", "pe-video", "default",
+]  # fmt: skip
+UNSORTED = {"minicpm-v-4.6-stack-2"}  # the frames between come after all the others
+FROM_THE_FIRST = set(RULES) - {"internvl", "smolvlm"}  # one looks at middles, one skips a second of a long clip
+TO_THE_LAST = {"qwen-vl-utils", "transformers-qwen3", "linspace-truncated", "muse-glimmer", "cosmos3-edge", "pe-video"}
+MOST = {
+    "qwen-vl-utils": 768, "transformers-qwen2": 768, "transformers-qwen3": 768, "linspace-truncated": 768, "internvl": 8,
+    "glm4v": 600, "glm46v": 640, "glm5-next": 2048, "smolvlm": 64, "molmo2": 64, "video-llama-3": 180,
+    "minicpm-v-4.6": 128, "minicpm-v-4.6-stack-2": 256, "ernie-4.5-vl": 180, "muse-glimmer": 96, "cosmos3-edge": 768,
+    "pe-video": 16, "default": MAX_KEPT,
+}  # fmt: skip
+
+rates = st.sampled_from([30.0, 29.97, 25, 24, 23.976, 60, 59.94, 10, 1, 0.5]) | st.floats(0.2, 240)
+totals = st.integers(1, 400) | st.integers(1, 200_000)
+
+
+# Which frames
+
+
+def test_the_rules_of_the_contract_and_no_others():
+    assert RULES == NAMES
+
+
+@pytest.mark.parametrize(
+    "rule, total, video_fps, options, frames",
+    [
+        # 100 / 29.97 * 2 is 6.67 frames, three pairs; 99 / 5 is a step of 19.8: 0, 19.8, 39.6, 59.4, 79.2, 99.
+        ("qwen-vl-utils", 100, 29.97, {}, [0, 20, 40, 59, 79, 99]),
+        ("linspace-truncated", 100, 29.97, {}, [0, 19, 39, 59, 79, 99]),
+        # The same count in steps of 100 / 6 = 16.67.
+        ("transformers-qwen2", 100, 29.97, {}, [0, 16, 33, 50, 66, 83]),
+        # 5 of 10 frames: two pairs to qwen-vl-utils (2.5 rounds to even), and three to none.
+        ("qwen-vl-utils", 10, 5, {"frames": 5}, [0, 3, 6, 9]),
+        ("transformers-qwen3", 10, 5, {"frames": 5}, [0, 2, 4, 7, 9]),  # 2.25, 4.5 (to even), 6.75
+        # Three seconds: three frames and no more, an odd count.
+        ("transformers-qwen3", 9, 3, {"fps": 1, "min_frames": 1}, [0, 4, 8]),
+        # Pieces of 12.5 frames: the first middle is 6.25.
+        ("internvl", 100, 29.97, {}, [6, 18, 31, 43, 56, 68, 81, 93]),
+        # A tick each half second is frame 0, 11.988 (up to 12) and 23.976 (24); three are made four.
+        ("glm4v", 47, 23.976, {}, [0, 12, 24, 24]),
+        # 1.96 s: the walk ends at the last whole second, after 0, 1/6, ... 5/6 s; twelve are wanted: a line from 0 to 24
+        ("glm46v", 47, 23.976, {}, [0, 2, 4, 7, 9, 12, 14, 16, 19, 21, 24, 24]),
+        ("glm5-next", 100, 29.97, {}, [0, 15, 30, 45, 60, 75]),
+        # Ten seconds, ten frames, steps of 299 / 9.
+        ("smolvlm", 300, 30, {}, [0, 33, 66, 99, 132, 166, 199, 232, 265, 299]),
+        ("molmo2", 47, 23.976, {}, [0, 15, 31]),
+        ("video-llama-3", 100, 29.97, {}, [0, 25, 50, 75]),
+        # A frame at 0, 29.97, 59.94, 89.91; between them, half a second later, 14.985, 44.955, 74.925.
+        ("minicpm-v-4.6", 100, 29.97, {}, [0, 29, 59, 89]),
+        ("minicpm-v-4.6-stack-2", 100, 29.97, {}, [0, 29, 59, 89, 14, 44, 74]),
+        ("ernie-4.5-vl", 7, 30, {}, [0, 1, 2, 3, 4, 5, 6]),
+        # 5.5 frames of 11: steps of 2, six of them.
+        ("ernie-4.5-vl", 11, 4, {"fps": 2, "min_frames": 1}, [0, 2, 4, 6, 8, 10]),
+        ("muse-glimmer", 47, 23.976, {}, [0, 46]),
+        ("cosmos3-edge", 7, 30, {}, [0, 2, 4, 6]),
+        ("pe-video", 3, 30, {"frames": 5}, [0, 0, 1, 1, 2]),
+        ("default", 100, 29.97, {"fps": 1}, [0, 33, 66]),
+        ("default", 4, 30, {}, [0, 1, 2, 3]),
+    ],
+)
+def test_frames_worked_by_hand(rule, total, video_fps, options, frames):
+    indices = sample_frames(total, video_fps, rule=rule, **options)
+    assert indices.tolist() == frames and indices.dtype == np.int64
+
+
+def frames_or_refusal(total, video_fps, rule, **options):
+    """The indices as a list, or the message."""
+    try:
+        return sample_frames(total, video_fps, rule=rule, **options).tolist()
+    except ValueError as error:
+        assert str(error).startswith(f"{rule}: ") and any(digit in str(error) for digit in "0123456789")
+        return str(error)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(max_examples=150)
+@given(total=totals, video_fps=rates)
+def test_frames_are_in_the_clip_in_order_and_not_too_many(rule, total, video_fps):
+    kept = frames_or_refusal(total, video_fps, rule)
+    if isinstance(kept, str):
+        return
+    assert 1 <= len(kept) <= MOST[rule] and 0 <= min(kept) and max(kept) < total
+    assert rule in UNSORTED or kept == sorted(kept)
+    assert rule not in FROM_THE_FIRST or kept[0] == 0
+    assert rule not in TO_THE_LAST or kept[-1] == total - 1 or len(kept) == 1
+    if not rule.startswith(("pe-video", "glm", "minicpm")):  # these repeat frames
+        assert len(set(kept)) == len(kept)
+    if rule in ("qwen-vl-utils", "transformers-qwen2", "glm4v", "glm46v", "glm5-next"):
+        assert len(kept) % 2 == 0
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(max_examples=60)
+@given(total=totals, video_fps=rates, count=st.integers(1, 64), low=st.integers(1, 9))
+def test_what_is_asked_for_is_obeyed(rule, total, video_fps, count, low):
+    """A bound is a bound; a count is that count, or the nearest pairs where the rule works in pairs."""
+    takes = catalog.row("sampling", rule).options
+    if "frames" in takes:
+        kept = frames_or_refusal(total, video_fps, rule, frames=count)
+        pairs = rule in ("qwen-vl-utils", "transformers-qwen2")
+        assert isinstance(kept, str) or len(kept) == (round(count / 2) * 2 if pairs else count)
+    if "max_frames" in takes:
+        bounds = {"min_frames": low} if "min_frames" in takes else {}
+        kept = frames_or_refusal(total, video_fps, rule, max_frames=max(count, low), **bounds)
+        most = max(count, low)
+        if rule in ("muse-glimmer", "glm5-next"):  # pairs all the same
+            most += most % 2
+        assert isinstance(kept, str) or len(kept) <= most * (2 if rule == "minicpm-v-4.6-stack-2" else 1)
+
+
+@pytest.mark.parametrize("fps", [1, 2, 7.5, 24])
+@given(total=totals, video_fps=rates)
+def test_the_plain_version_is_the_default_rule(fps, total, video_fps):
+    """All but the last bit: the peer's line is a float32, which decides some halves otherwise."""
+    kept = frames_or_refusal(total, video_fps, "qwen-vl-utils", fps=fps)
+    if isinstance(kept, str):
+        assert total < 2
+        return
+    plain = sample_frames_plain(total, video_fps, fps=fps)
+    assert len(plain) == len(kept)
+    apart = np.flatnonzero(plain != kept)
+    for i in apart.tolist():
+        exact = Fraction(i * (total - 1), len(kept) - 1)
+        assert abs(plain[i] - kept[i]) == 1 and abs(exact % 1 - Fraction(1, 2)) < Fraction(total, 2**22)
+
+
+@given(total=totals, video_fps=rates)
+def test_steps_are_exact_where_the_peer_is(total, video_fps):
+    kept = frames_or_refusal(total, video_fps, "default", fps=1)
+    if not isinstance(kept, str):
+        assert kept == [i * total // len(kept) for i in range(len(kept))]
+
+
+def test_only_lines_see_the_last_frame():
+    """A digit that is shown in the last frame only: six rules of eighteen look at it."""
+    seen = {rule for rule in RULES if rule != "default" and sample_frames(1000, 25.0, rule=rule).max() == 999}
+    assert seen == TO_THE_LAST | {"smolvlm"}  # smolvlm: a line, too, which a long clip cuts
+
+
+def test_the_rule_that_stops_at_the_last_whole_second_sees_half_the_clip():
+    assert sample_frames(47, 23.976, rule="glm46v").max() == 24  # of 0 to 46
+
+
+def test_a_float_range_may_have_one_too_many():
+    """A minute at 25 Hz: 1494 / (1494 / 118) is a little more than 118, so that the range ends with 1494 itself."""
+    assert 1494 / (1494 / 118) > 118
+    with pytest.raises(ValueError, match="1 of the 119 indices are beyond the end of a clip of 1494 frames at 25 Hz"):
+        sample_frames(1494, 25.0, rule="transformers-qwen2")
+    assert len(sample_frames(1494, 25.0)) == 118
+    with pytest.raises(ValueError, match="the last is 30"):
+        sample_frames(30, 25.0, frames=26, rule="transformers-qwen2")
+
+
+@pytest.mark.parametrize(
+    "rule, total, video_fps, message",
+    [
+        ("qwen-vl-utils", 1, 30, "0 of 1 frames would be kept"),
+        ("transformers-qwen2", 1, 30, "hold no group of 2"),
+        ("internvl", 7, 30, "8 frames are asked for and the clip has 7"),
+        ("glm46v", 2, 30, "keeps no frame of a clip of 2 frames at 30 Hz"),
+        ("glm5-next", 7, 30, "keeps no frame of a clip of 7 frames"),
+    ],
+)
+def test_a_clip_too_short_for_its_rule(rule, total, video_fps, message):
+    with pytest.raises(ValueError, match=message):
+        sample_frames(total, video_fps, rule=rule)
+    assert catalog.row("sampling", rule).fails  # what the peer does then is told
+
+
+NO_COUNTS = [0, -1, 2.0, math.nan, math.inf, None, "100", (2,), np.float32(2), np.array([2, 2])]
+NO_RATES = [0, -1, math.nan, math.inf, -math.inf, None, "30", (30,), 1e-300, 1e300, True, np.array([2, 2]), 1 + 2j]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_bad_clips_and_options_are_refused(rule):
+    for total in NO_COUNTS:
+        with pytest.raises((ValueError, TypeError), match="total"):
+            sample_frames(total, 30, rule=rule)
+    for rate in NO_RATES:
+        with pytest.raises((ValueError, TypeError), match="video_fps"):
+            sample_frames(100, rate, rule=rule)
+    takes = catalog.row("sampling", rule).options
+    for option in ("fps", "min_frames", "max_frames", "frames"):
+        for value in [value for value in (NO_RATES if option == "fps" else NO_COUNTS) if value is not None]:
+            with pytest.raises((ValueError, TypeError), match=option):
+                sample_frames(100, 30, rule=rule, **{option: value})
+        if option not in takes:
+            with pytest.raises(ValueError, match=f"{rule}: has no option {option}; it takes"):
+                sample_frames(100, 30, rule=rule, **{option: 4})
+
+
+def test_contradictions_are_refused():
+    with pytest.raises(ValueError, match="fps=2 and frames=8 both say how many"):
+        sample_frames(100, 30, fps=2, frames=8)
+    with pytest.raises(ValueError, match="min_frames=9 is more than max_frames=4"):
+        sample_frames(100, 30, min_frames=9, max_frames=4)
+    with pytest.raises(ValueError, match="unknown sampling rule 'qwen'.*qwen-vl-utils, transformers-qwen2"):
+        sample_frames(100, 30, rule="qwen")
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("total", [10**9, 10**12, MAX_FRAMES, MAX_FRAMES + 1, 10**30])
+@pytest.mark.parametrize("video_fps", [1e-9, 0.001, 25.0, 1e9])
+def test_absurd_clips_are_answered_or_refused_at_once(rule, total, video_fps):
+    """No answer is long, so that nothing was listed on the way that grows with the clip."""
+    if total > MAX_FRAMES or total / video_fps > MAX_SECONDS:
+        with pytest.raises(ValueError, match=f"{total} frames"):
+            sample_frames(total, video_fps, rule=rule)
+        return
+    kept = frames_or_refusal(total, video_fps, rule)
+    assert isinstance(kept, str) or len(kept) <= MOST[rule]
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if "fps" in catalog.row("sampling", rule).options])
+def test_absurd_rates_are_answered_or_refused_at_once(rule):
+    for fps in (1e-9, 1e9):
+        kept = frames_or_refusal(10**12, 25.0, rule, fps=fps)
+        assert isinstance(kept, str) or len(kept) <= 4096
+
+
+def test_more_indices_than_a_sample_are_refused():
+    with pytest.raises(ValueError, match=f"at most {MAX_KEPT} are listed"):
+        sample_frames(10**7, 25.0, rule="default")
+    assert len(sample_frames(MAX_KEPT, 25.0, rule="default")) == MAX_KEPT
+
+
+# The catalog
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_sampling_row_is_complete_dated_and_callable(name):
+    row = catalog.row("sampling", name)
+    assert row.name == name and row.title and row.about and row.source
+    assert datetime.date(2026, 1, 1) <= row.as_of <= datetime.date.today()
+    assert set(row.defaults) <= set(row.options) or not row.options
+    bound = inspect.signature(catalog.SAMPLING[row.rule])
+    bound.bind(
+        100,
+        30.0,
+        **dict.fromkeys(row.options),
+        **row.parameters,
+        **{k: v for k, v in row.defaults.items() if k not in row.options},
+    )
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        row.rule = "steps"
+    with pytest.raises(TypeError):
+        row.defaults["fps"] = 3
+
+
+def test_every_sampling_rule_is_used_by_some_row():
+    assert {row.rule for row in catalog.rows("sampling").values()} == set(catalog.SAMPLING)
+
+
+def test_a_row_of_hearsay_is_refused():
+    with pytest.raises(ValueError, match="hearsay"):
+        dataclasses.replace(catalog.row("sampling", "glm4v"), verified="hearsay")
+    with pytest.raises(ValueError, match="unknown kind of video row 'prices'; the catalog has sampling"):
+        catalog.rows("prices")
