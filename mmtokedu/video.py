@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mmtokedu.arguments.video import check_indices, check_merge, check_rate, check_times
 from mmtokedu.catalog import video as catalog
 
 # Which frames
@@ -41,3 +42,63 @@ def sample_frames_plain(total, video_fps, *, fps=2, min_frames=4, max_frames=768
     count = min(max(count, min_frames), max_frames, total)
     count = int(count // merge) * merge
     return np.linspace(0, total - 1, count).round().astype(np.int64)
+
+
+# When they were
+
+
+def timestamps(indices, video_fps, merge=2, *, at="middle"):
+    """When the frames of each temporal patch were: seconds (ceil(n / merge),), float64.
+
+    indices (n,) int are frames of a clip with video_fps frames a second; `merge` of them, one after the other, make a
+    temporal patch (the last frame is repeated where they do not come out even). Its time is the mean of its first and
+    its last frame's, or with at="first" that of its first.
+
+    Raises TypeError for indices that are no whole numbers, ValueError for an empty row, a negative index, a rate that
+    is not above 0, or another `at`.
+    Source: transformers 5.23.0 `models/qwen3_vl/processing_qwen3_vl.py`; "first": `models/glm4v/processing_glm4v.py`.
+
+    >>> timestamps([0, 12, 24, 36], 24.0).tolist(), timestamps([0, 12, 24, 36], 24.0, at="first").tolist()
+    ([0.25, 1.25], [0.0, 1.0])
+    """
+    indices, video_fps, merge = check_indices(indices), check_rate(video_fps, "video_fps"), check_merge(merge)
+    if at not in ("middle", "first"):
+        raise ValueError(f'at is {at!r}; known are "middle" and "first"')
+    last = np.minimum(np.arange(0, len(indices), merge) + merge - 1, len(indices) - 1)  # of each patch
+    first = indices[::merge] / video_fps
+    return first if at == "first" else (first + indices[last] / video_fps) / 2
+
+
+def timestamp_text(seconds, style="qwen3-vl"):
+    """The text that tells a model when a frame was: a string for a number of seconds, a list for a row of them.
+
+    The styles are those of the catalog, each as its model was trained with; "nemotron-h-omni" makes a label of two
+    times, "internvl" counts frames instead.
+
+    Raises ValueError for an unknown style, and for times that are negative, not finite or over 10**12 seconds.
+    Source: each style's row in `mmtokedu/catalog/video.toml`.
+
+    >>> timestamp_text(0.25), timestamp_text([0.0, 61.5], "gemma-4")
+    ('<0.2 seconds>', ['00:00 ', '01:01 '])
+    """
+    labels = catalog.TEXTS[catalog.row("time", style).text](check_times(seconds))
+    return labels[0] if np.ndim(seconds) == 0 else labels
+
+
+def timestamp_labels(indices, video_fps, style="qwen3-vl"):
+    """The labels of a sampled clip in one style: a list of strings, in the order of the frames.
+
+    indices (n,) int are the sampled frames, video_fps the clip's frames a second. How many frames share a label, and
+    which of them it names, is the style's.
+
+    Raises as `timestamps` and `timestamp_text`. Source: each style's row in `mmtokedu/catalog/video.toml`.
+
+    >>> timestamp_labels([0, 15, 30, 45], 30.0), timestamp_labels([0, 15, 30, 45], 30.0, "glm-4.1v")
+    (['<0.2 seconds>', '<1.2 seconds>'], ['0', '1'])
+    """
+    system = catalog.row("time", style)
+    if system.clock == "milliseconds":
+        seconds = check_indices(indices) * int(1000 / check_rate(video_fps, "video_fps")) / 1000
+    else:
+        seconds = timestamps(indices, video_fps, system.merge, at=system.at)
+    return timestamp_text(seconds, style)

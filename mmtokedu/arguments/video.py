@@ -1,4 +1,6 @@
-"""What the chapter on video refuses: clips, rates and counts that no rule can answer for. It looks at no pixel."""
+"""What the chapter on video refuses: clips, rates, times and counts that no rule can answer for."""
+
+import numpy as np
 
 from mmtokedu.arguments.common import check_number, positive
 
@@ -51,3 +53,38 @@ def check_kept(count):
     if count > MAX_KEPT:
         raise ValueError(f"{count} frames would be kept; at most {MAX_KEPT} are listed (a lower fps, or fewer frames)")
     return count
+
+
+# Times
+
+
+def check_indices(indices):
+    """The indices as an int64 array (n,), or an error: a row of at least one whole number, none below 0."""
+    row = np.asarray(indices)
+    if row.ndim != 1 or not row.size:
+        raise ValueError(f"indices have shape {row.shape}; expected (n,), at least one frame")
+    if row.dtype.kind not in "iu":
+        raise TypeError(f"indices are {row.dtype}; expected whole numbers, as sample_frames gives them")
+    if row.min() < 0 or row.max() > MAX_FRAMES:
+        wrong = row.min() if row.min() < 0 else row.max()
+        raise ValueError(f"index {wrong} is outside 0 to {MAX_FRAMES}")
+    return row.astype(np.int64)
+
+
+def check_merge(merge):
+    """`merge` as an int, or an error unless it is a number of frames, 1 to MAX_KEPT."""
+    if positive(merge, "merge") > MAX_KEPT:
+        raise ValueError(f"merge is {merge}; expected 1 to {MAX_KEPT} frames")
+    return positive(merge, "merge")
+
+
+def check_times(seconds):
+    """The times as a list of floats, or an error: finite numbers from 0 to MAX_SECONDS."""
+    times = np.asarray(seconds)
+    if times.ndim > 1 or times.dtype.kind not in "iuf":
+        raise TypeError(f"seconds is {seconds!r}; expected a number of seconds, as 2.5, or a row of them")
+    times = times.astype(np.float64).reshape(-1)
+    if not ((times >= 0) & (times <= MAX_SECONDS)).all():  # NaN is neither
+        wrong = times[~((times >= 0) & (times <= MAX_SECONDS))][0]
+        raise ValueError(f"seconds is {wrong:g}; expected 0 to {MAX_SECONDS}")
+    return times.tolist()

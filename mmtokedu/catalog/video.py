@@ -39,9 +39,30 @@ class SamplingRow:
             raise ValueError(f"catalog row {self.name!r}: verified is {self.verified!r}")
 
 
+@dataclass(frozen=True)
+class TimeRow:
+    """How one system tells a model when a frame was."""
+
+    name: str
+    title: str
+    text: str  # a function of this module: seconds -> labels
+    merge: int  # frames that share a time
+    at: str  # "first" or "middle" of them
+    place: str  # of the label: "before" or "after" the frame's tokens, "in the pixels"
+    about: str
+    source: str
+    as_of: datetime.date
+    verified: str  # "run" or "read"
+    clock: str = "seconds"  # or "milliseconds": a frame is a whole number of them long
+
+    def __post_init__(self):
+        if self.verified not in ("run", "read") or self.at not in ("first", "middle"):
+            raise ValueError(f"catalog row {self.name!r}: verified is {self.verified!r}, at is {self.at!r}")
+
+
 @functools.cache
 def rows(kind):
-    """The rows of one kind by name, in the catalog's order: "sampling".
+    """The rows of one kind by name, in the catalog's order: "sampling" or "time".
 
     Source: `mmtokedu/catalog/video.toml`, where each row names its own.
 
@@ -74,7 +95,10 @@ def _sampling_row(name, row):
     return SamplingRow(name=name, **row)
 
 
-KINDS = {"sampling": ("sampling rule", _sampling_row)}  # kind -> what a message calls it, what makes a row
+KINDS = {  # kind -> what a message calls it, what makes a row
+    "sampling": ("sampling rule", _sampling_row),
+    "time": ("style", lambda name, row: TimeRow(name=name, **row)),
+}
 
 
 def sample_indices(rule, total, video_fps, **options):
@@ -346,5 +370,73 @@ SAMPLING = {
         line_rounded_float32, line_truncated, line_rounded, line_truncated_float32, line_of_a_few, line_inside, steps,
         steps_of_a_range, steps_of_a_fraction, steps_below_a_rate, middles, each_tick, each_due, each_due_at_a_rate,
         each_second,
+    )
+}  # fmt: skip
+
+
+# When a frame was, as text: a list of seconds becomes a list of labels.
+
+
+def angle_brackets(times):
+    return [f"<{time:.1f} seconds>" for time in times]
+
+
+def whole_seconds(times):
+    return [f"{int(time)}" for time in times]
+
+
+def tenths(times):
+    return [f"{time:.1f} seconds" for time in times]
+
+
+def bare_tenths(times):
+    return [f"{time:.1f} " for time in times]
+
+
+def minutes(times):
+    return [f"{int(time // 60):02d}:{int(time % 60):02d} " for time in times]
+
+
+def frame_from(times):
+    return [f"Frame from {label.strip()}:" for label in minutes(times)]
+
+
+def milliseconds(times):
+    clock = ((time, int(time)) for time in times)
+    return [f"{s // 3600 % 24:02d}:{s // 60 % 60:02d}:{s % 60:02d}.{int(time % 1 * 1000):03d}" for time, s in clock]
+
+
+def time_colon(times):
+    return [f"Time {time:.1f}s:" for time in times]
+
+
+def time_seconds(times):
+    return [f"Time: {time:.1f}s" for time in times]
+
+
+def own_brackets(times):
+    return [f"]<]{time:.1f} seconds[>[" for time in times]
+
+
+def sampled_at(times):
+    """A label a pair of frames: it counts them and names the time of both."""
+    each = [f"{'fF'[i % 2 == 0]}rame {i + 1} sampled at {time:.2f} seconds" for i, time in enumerate(times)]
+    return [" and ".join(each[i : i + 2]) + ": " for i in range(0, len(each), 2)]
+
+
+def drawn(times):
+    clock = ((time // 3600, time % 3600 // 60, time % 3600 % 60) for time in times)
+    return [f"time: {int(hours):02d}:{int(mins):02d}:{seconds:05.02f}" for hours, mins, seconds in clock]
+
+
+def numbered(times):
+    return [f"Frame{i + 1}: " for i in range(len(times))]
+
+
+TEXTS = {
+    text.__name__: text
+    for text in (
+        angle_brackets, whole_seconds, tenths, bare_tenths, minutes, frame_from, milliseconds, time_colon, time_seconds,
+        own_brackets, sampled_at, drawn, numbered,
     )
 }  # fmt: skip

@@ -166,6 +166,64 @@ LONGEST = {"minicpm-v-4.6": 20_000, "minicpm-v-4.6-stack-2": 20_000}  # seconds:
 SAMPLING = ["qwen-vl-utils", *(name for name in CLASSES if name != "kimi-k2.5")]
 
 
+LABELS = {  # style -> the folder and class of the processor, what its string puts around the label
+    "qwen3-vl": ("qwen3_vl", "Qwen3VLProcessor", "{}~"),
+    "cosmos3-edge": ("cosmos3_edge", "Cosmos3EdgeProcessor", "{}~"),
+    "glm-4.1v": ("glm4v", "Glm4vProcessor", "<|begin_of_image|>~<|end_of_image|>{}"),
+    "glm-4.6v": ("glm46v", "Glm46VProcessor", "<|begin_of_image|>~<|end_of_image|>{}"),
+    "gemma-4": ("gemma4", "Gemma4Processor", "{}~ "),
+    "smolvlm": ("smolvlm", "SmolVLMProcessor", "\n{}~"),
+    "kimi-k2.5": ("kimi_k25", "Kimi_K25Processor", "{}<|media_begin|>video<|media_content|>~<|media_end|>"),
+    "molmo2": ("molmo2", "Molmo2Processor", "{}<im_start><im_patch><im_end> "),
+    "video-llama-3": ("video_llama_3", "VideoLlama3Processor", "{}~,"),
+    "muse-glimmer": ("muse_glimmer", "MuseGlimmerProcessor", "{}~"),
+    "minimax-m3": ("minimax_m3_vl", "MiniMaxM3VLProcessor", "{}~"),
+    "nemotron-h-omni": ("nemotron_h_omni", "NemotronH_Omni_Reasoning_V3Processor", "{}~\n"),
+    "internvl": ("internvl", "InternVLProcessor", "{}~\n"),
+}
+
+
+def peer_label_string(style, indices, video_fps):
+    """The string that a peer's processor puts for a clip, each span of tokens being one "~" without markers."""
+    folder, name, _ = LABELS[style]
+    with without_torchvision():
+        module = hf(f"{folder}.processing_{folder}")
+    torch, metadata = load("torch"), import_module("transformers.video_utils").VideoMetadata
+    if folder == "smolvlm":
+        module.num2words = str  # a package of its own writes the clip's length as words
+    peer = object.__new__(getattr(module, name))
+    size = 4 if folder == "kimi_k25" else 1 if folder == "cosmos3_edge" else 2
+    peer.video_processor = types.SimpleNamespace(
+        merge_size=1, temporal_patch_size=size, frame_timestamp_format="Time: {timestamp:.1f}s"
+    )
+    peer.video_token = peer.image_token = "~"
+    for marker in ("vision_start", "vision_end", "boi", "eoi", "video_start", "video_end", "video_sep"):
+        setattr(peer, marker + "_token", "")
+    for marker in ("start_image", "end_image", "image_start", "image_end", "fake_image", "global_image"):
+        setattr(peer, marker + "_token", "")
+    peer.VISION_START_TOKEN = peer.VISION_END_TOKEN = ""
+    peer.VIDEO_TOKEN, peer.image_seq_len, peer.image_seq_length, peer.video_temporal_patch_dim = "~", 1, 1, 2
+    peer.use_frame_special_tokens = peer.video_use_col_tokens = False
+    spans, frames = -(-len(indices) // size), len(indices)
+    clip = metadata(total_num_frames=10**6, fps=video_fps, duration=1e3, frames_indices=list(indices))
+    chunks = [[1, 1, 1]] * spans
+    inputs = {
+        "video_metadata": [clip], "num_soft_tokens_per_video": [1], "num_chunks_per_video": [spans], "num_tokens": [1],
+        "video_grid_thw": torch.tensor(chunks if folder in ("kimi_k25", "minimax_m3_vl") else [[spans, 1, 1]]),
+        "video_grids": torch.tensor([[frames, 1, 1]]), "video_merge_sizes": torch.tensor([1]),
+        "pixel_values": torch.zeros(1, frames), "pixel_values_videos": torch.zeros(1, frames),
+        "video_compression_mask": torch.ones(frames, dtype=torch.bool),
+    }  # fmt: skip
+    if folder == "video_llama_3":
+        inputs["video_grid_thw"] = torch.tensor([[frames, 1, 1]])
+    return peer.replace_video_token(inputs, video_idx=0, num_frames=frames, video_metadata=clip)
+
+
+def ernie_label(seconds):
+    """What Ernie's processor draws into a frame."""
+    return processor("ernie-4.5-vl")._convert_timestamp(seconds)
+
+
 def fingerprint(indices):
     """How many indices, the last one, and a checksum of them all: enough to hold a list to, short enough to keep."""
     return None if indices is None else [len(indices), indices[-1], zlib.crc32(np.asarray(indices, "<i8").tobytes())]

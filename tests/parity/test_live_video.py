@@ -8,11 +8,11 @@ import math
 import random
 
 import pytest
-from peers import needs
-from peers_video import LONGEST, SAMPLING, drawn_clips, peer_frames
+from peers import hf, needs
+from peers_video import LABELS, LONGEST, SAMPLING, drawn_clips, ernie_label, peer_frames, peer_label_string
 
 from mmtokedu.catalog import video as catalog
-from mmtokedu.video import sample_frames
+from mmtokedu.video import sample_frames, timestamp_labels, timestamp_text, timestamps
 
 
 def listed(rule):
@@ -58,3 +58,60 @@ def test_frames_with_options(compare, rule):
         lambda total, video_fps, options: peer_frames(rule, total, video_fps, **options),
         list(drawn_options(rule, names, 200, seed=5)),
     )
+
+
+def drawn_samples(count, seed):
+    """(indices, frames a second) of sampled clips, odd counts and hours among them."""
+    draw = random.Random(seed)
+    for _ in range(count):
+        video_fps = draw.choice([30.0, 29.97, 25.0, 23.976, 10.0, 1.0])
+        step = draw.choice([1, 12, 15, 30, 33, 1000])
+        yield [i * step + draw.randint(0, step - 1) for i in range(draw.randint(1, 40))], video_fps
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("style", LABELS)
+def test_labels(compare, style):
+    needs(peer_label_string, style, [0, 15], 30.0)
+    around = LABELS[style][2]
+
+    def ours(indices, video_fps):
+        text = "".join(around.format(label) for label in timestamp_labels(indices, video_fps, style))
+        return text.removesuffix("," if style == "video-llama-3" else " " if style in ("gemma-4", "molmo2") else "\n")
+
+    def theirs(indices, video_fps):
+        text = peer_label_string(style, indices, video_fps)
+        return "\n" + text.partition("\n\n")[2].removesuffix("\n\n") if style == "smolvlm" else text
+
+    compare(f"labels, {style}", lambda *clip: [ours(*clip)], lambda *clip: [theirs(*clip)], list(drawn_samples(200, 7)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_drawn_labels(compare):
+    needs(ernie_label, 0.0)
+    seconds = [i / fps for indices, fps in drawn_samples(20, 8) for i in indices]
+    compare("labels, ernie-4.5-vl", lambda t: [timestamp_text(t, "ernie-4.5-vl")], lambda t: [ernie_label(t)], seconds)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_timestamps(compare):
+    module = needs(hf, "qwen3_vl.processing_qwen3_vl")
+    peer = object.__new__(module.Qwen3VLProcessor)
+    for merge in (1, 2, 3, 4):
+        compare(
+            f"timestamps of patches of {merge}",
+            lambda indices, fps: timestamps(indices, fps, merge).tolist(),  # noqa: B023
+            lambda indices, fps: peer._calculate_timestamps(list(indices), fps, merge),  # noqa: B023
+            list(drawn_samples(200, 9)),
+        )
+
+
+def test_a_second_call_on_the_same_list_sees_what_the_first_one_added():
+    """Qwen3-VL's processor pads the caller's own list: [0, 1, 2] has four frames afterwards. Ours is left alone."""
+    module = needs(hf, "qwen3_vl.processing_qwen3_vl")
+    indices = [0, 1, 2]
+    object.__new__(module.Qwen3VLProcessor)._calculate_timestamps(indices, 1.0, 2)
+    assert indices == [0, 1, 2, 2]
+    ours = [0, 1, 2]
+    timestamps(ours, 1.0, 2)
+    assert ours == [0, 1, 2]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mmtokedu.arguments.video import MAX_FRAMES, MAX_KEPT, MAX_SECONDS
 from mmtokedu.catalog import video as catalog
-from mmtokedu.video import sample_frames, sample_frames_plain
+from mmtokedu.video import sample_frames, sample_frames_plain, timestamp_labels, timestamp_text, timestamps
 
 RULES = list(catalog.rows("sampling"))
 NAMES = [
@@ -245,7 +245,124 @@ def test_more_indices_than_a_sample_are_refused():
     assert len(sample_frames(MAX_KEPT, 25.0, rule="default")) == MAX_KEPT
 
 
+# When they were
+
+
+@pytest.mark.parametrize(
+    "indices, merge, at, seconds",
+    [
+        ([0, 12, 24, 36], 2, "middle", [0.25, 1.25]),  # 0 and 0.5, 1 and 1.5 s at 24 Hz
+        ([0, 12, 24, 36], 2, "first", [0.0, 1.0]),
+        ([0, 12, 24], 2, "middle", [0.25, 1.0]),  # the last frame with itself
+        ([0, 12, 24, 36, 48], 4, "middle", [0.75, 2.0]),
+        ([24], 1, "middle", [1.0]),
+        ([24], 5, "first", [1.0]),
+    ],
+)
+def test_timestamps_worked_by_hand(indices, merge, at, seconds):
+    times = timestamps(indices, 24.0, merge, at=at)
+    assert times.tolist() == seconds and times.dtype == np.float64
+    assert timestamps(np.array(indices, np.uint8), 24, merge, at=at).tolist() == seconds
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40), rates, st.integers(1, 6))
+def test_a_patch_has_a_time_within_it(indices, video_fps, merge):
+    indices = sorted(indices)
+    first, middle = (timestamps(indices, video_fps, merge, at=at) for at in ("first", "middle"))
+    assert len(first) == len(middle) == -(-len(indices) // merge)
+    assert (np.diff(first) >= 0).all() and (np.diff(middle) >= 0).all() and (first <= middle).all()
+    ends = [indices[min(i + merge, len(indices)) - 1] / video_fps for i in range(0, len(indices), merge)]
+    assert (middle <= ends).all()
+
+
+@pytest.mark.parametrize(
+    "style, labels",
+    [
+        ("qwen3-vl", ["<0.2 seconds>", "<3700.5 seconds>"]),  # 0.25 is halfway, and 2 is even
+        ("cosmos3-edge", ["<0.2 seconds>", "<3700.5 seconds>"]),
+        ("glm-4.1v", ["0", "3700"]),
+        ("glm-4.6v", ["0.2 seconds", "3700.5 seconds"]),
+        ("gemma-4", ["00:00 ", "61:40 "]),
+        ("smolvlm", ["Frame from 00:00:", "Frame from 61:40:"]),
+        ("kimi-k2.5", ["00:00:00.250", "01:01:40.500"]),
+        ("molmo2", ["0.2 ", "3700.5 "]),
+        ("video-llama-3", ["Time 0.2s:", "Time 3700.5s:"]),
+        ("muse-glimmer", ["Time: 0.2s", "Time: 3700.5s"]),
+        ("minimax-m3", ["]<]0.2 seconds[>[", "]<]3700.5 seconds[>["]),
+        ("nemotron-h-omni", ["Frame 1 sampled at 0.25 seconds and frame 2 sampled at 3700.50 seconds: "]),
+        ("ernie-4.5-vl", ["time: 00:00:00.25", "time: 01:01:40.50"]),
+        ("internvl", ["Frame1: ", "Frame2: "]),
+    ],
+)
+def test_each_style(style, labels):
+    assert timestamp_text([0.25, 3700.5], style) == labels == timestamp_text(np.array([0.25, 3700.5]), style)
+    if style != "nemotron-h-omni":
+        assert timestamp_text(0.25, style) == labels[0]
+
+
+def test_every_style_is_worked_by_hand_and_used():
+    assert {style for style, _ in test_each_style.pytestmark[0].args[1]} == set(catalog.rows("time"))
+    assert {row.text for row in catalog.rows("time").values()} == set(catalog.TEXTS)
+
+
+def test_a_clip_in_each_style_has_a_label_a_span():
+    indices = sample_frames(300, 30.0)  # twenty frames
+    spans = {style: -(-20 // row.merge) for style, row in catalog.rows("time").items()} | {"nemotron-h-omni": 10}
+    assert {style: len(timestamp_labels(indices, 30.0, style)) for style in spans} == spans
+
+
+def test_whole_milliseconds_drift():
+    """33 ms for a frame of 33.3: six seconds early after ten minutes."""
+    assert timestamp_labels([18_000], 30.0, "nemotron-h-omni") == ["Frame 1 sampled at 594.00 seconds: "]
+    assert timestamp_labels([18_000], 30.0, "qwen3-vl") == ["<600.0 seconds>"]
+
+
+def test_labels_may_repeat():
+    """Whole seconds at four frames a second: two pairs a second, one label (QwenLM/Qwen3-VL issue 1031 is of this kind)."""
+    indices = sample_frames(120, 30.0, fps=4)
+    assert timestamp_labels(indices[:8], 30.0, "glm-4.1v") == ["0", "0", "1", "1"]
+
+
+def test_bad_times_are_refused():
+    for indices, error in (
+        ([], ValueError),
+        ([[0]], ValueError),
+        ([0.5], TypeError),
+        ([-1], ValueError),
+        (["a"], TypeError),
+    ):
+        with pytest.raises(error, match="ind"):
+            timestamps(indices, 30)
+    for rate in NO_RATES:
+        with pytest.raises((ValueError, TypeError), match="video_fps"):
+            timestamps([0], rate)
+        with pytest.raises((ValueError, TypeError), match="video_fps"):
+            timestamp_labels([0], rate, "nemotron-h-omni")
+    for merge in NO_COUNTS:
+        with pytest.raises((ValueError, TypeError), match="merge"):
+            timestamps([0], 30, merge)
+    assert timestamps([0, 1], 1.0, 2**20).tolist() == [0.5]
+    with pytest.raises(ValueError, match="at is \"last\"|at is 'last'"):
+        timestamps([0], 30, at="last")
+    for seconds in (-0.1, math.nan, math.inf, 1e13, [0.0, -1.0]):
+        with pytest.raises(ValueError, match="seconds is"):
+            timestamp_text(seconds)
+    for seconds in (None, "1", [[0.0]], 1j, True):
+        with pytest.raises(TypeError, match="seconds is"):
+            timestamp_text(seconds)
+    with pytest.raises(ValueError, match="unknown style 'iso'; the catalog has qwen3-vl"):
+        timestamp_text(0.0, "iso")
+
+
 # The catalog
+
+
+@pytest.mark.parametrize("name", catalog.rows("time"))
+def test_a_style_is_complete_and_dated(name):
+    row = catalog.row("time", name)
+    assert row.name == name and row.title and row.about and row.source and row.merge >= 1
+    assert datetime.date(2026, 1, 1) <= row.as_of <= datetime.date.today()
+    assert row.place in ("before", "after", "in the pixels") and row.clock in ("seconds", "milliseconds")
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -275,5 +392,5 @@ def test_every_sampling_rule_is_used_by_some_row():
 def test_a_row_of_hearsay_is_refused():
     with pytest.raises(ValueError, match="hearsay"):
         dataclasses.replace(catalog.row("sampling", "glm4v"), verified="hearsay")
-    with pytest.raises(ValueError, match="unknown kind of video row 'prices'; the catalog has sampling"):
+    with pytest.raises(ValueError, match="unknown kind of video row 'prices'; the catalog has sampling, time"):
         catalog.rows("prices")
