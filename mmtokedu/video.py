@@ -4,6 +4,7 @@ import numpy as np
 
 from mmtokedu.arguments.video import check_indices, check_merge, check_rate, check_times
 from mmtokedu.catalog import video as catalog
+from mmtokedu.catalog.resize import clip_resize as clip_resize
 
 # Which frames
 
@@ -102,3 +103,22 @@ def timestamp_labels(indices, video_fps, style="qwen3-vl"):
     else:
         seconds = timestamps(indices, video_fps, system.merge, at=system.at)
     return timestamp_text(seconds, style)
+
+
+# How many tokens they make
+
+
+def video_tokens(model, frames, height, width):
+    """How many positions the frames of a clip take in a model's sequence (or on a vendor's bill).
+
+    frames is the number of frames that are taken, as by `sample_frames`; height and width are theirs, in pixels, before
+    any resize. Counts feature positions, and LLaVA-OneVision's newline; not start and end markers, nor the text that
+    says when a frame was. How it comes about, `mmtokedu.catalog.video.video_plan` tells.
+
+    Raises ValueError for an unknown model (the message lists the known ones) and for clips that the system refuses.
+    Source: each model's row in `mmtokedu/catalog/video.toml`.
+
+    >>> video_tokens("qwen3-vl", 64, 1080, 1920), video_tokens("internvl", 8, 1080, 1920)
+    (11648, 2048)
+    """
+    return catalog.video_plan(model, frames, height, width).tokens

@@ -14,7 +14,11 @@ from types import MappingProxyType
 import numpy as np
 
 from mmtokedu import catalog
-from mmtokedu.arguments.video import check_clip, check_kept, check_options, check_order
+from mmtokedu.arguments.common import check_size, positive
+from mmtokedu.arguments.resize import check_resize
+from mmtokedu.arguments.video import MAX_FRAMES, check_clip, check_kept, check_options, check_order
+from mmtokedu.catalog.images import token_budget
+from mmtokedu.catalog.resize import clip_resize, within_area
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,30 @@ class TimeRow:
             raise ValueError(f"catalog row {self.name!r}: verified is {self.verified!r}, at is {self.at!r}")
 
 
+@dataclass(frozen=True)
+class TokenRow:
+    """One system's way from the frames it looks at to tokens: a rule of this module, its parameters, who says so."""
+
+    name: str
+    title: str
+    kind: str  # "vision" or "billing"
+    rule: str
+    parameters: MappingProxyType
+    about: str
+    source: str
+    as_of: datetime.date
+    verified: str  # "run" or "read"
+    sampling: str = ""  # its sampling rule, where there is a row
+    time: str = ""  # its style, where there is a row
+
+    def __post_init__(self):
+        if self.kind not in ("vision", "billing") or self.verified not in ("run", "read"):
+            raise ValueError(f"catalog row {self.name!r}: kind is {self.kind!r}, verified is {self.verified!r}")
+
+
 @functools.cache
 def rows(kind):
-    """The rows of one kind by name, in the catalog's order: "sampling" or "time".
+    """The rows of one kind by name, in the catalog's order: "sampling", "time" or "tokens".
 
     Source: `mmtokedu/catalog/video.toml`, where each row names its own.
 
@@ -98,6 +123,7 @@ def _sampling_row(name, row):
 KINDS = {  # kind -> what a message calls it, what makes a row
     "sampling": ("sampling rule", _sampling_row),
     "time": ("style", lambda name, row: TimeRow(name=name, **row)),
+    "tokens": ("model", lambda name, row: TokenRow(name, parameters=MappingProxyType(row.pop("parameters")), **row)),
 }
 
 
@@ -438,5 +464,192 @@ TEXTS = {
     for text in (
         angle_brackets, whole_seconds, tenths, bare_tenths, minutes, frame_from, milliseconds, time_colon, time_seconds,
         own_brackets, sampled_at, drawn, numbered,
+    )
+}  # fmt: skip
+
+
+# From the frames that were taken to tokens. A rule takes their number, height and width and returns the size that each
+# is cut at, the grid (t, rows, cols) of tokens, and (what, count) that add up to the clip's tokens.
+
+
+@dataclass(frozen=True)
+class VideoPlan:
+    """What a system makes of the frames it takes. Sizes are (height, width) in pixels."""
+
+    model: str
+    clip: tuple  # (frames, height, width)
+    resized: tuple  # (int, int), the size that each frame is cut at; padding included where the system pads
+    grid: tuple  # (t, rows, cols) of tokens; of a model that cuts frames into slices, those of the whole frame
+    parts: tuple  # ((what, count), ...)
+
+    @property
+    def tokens(self):
+        return sum(count for _, count in self.parts)
+
+
+def video_plan(model, frames, height, width):
+    """How a model cuts so many frames of this size, and what its tokens are made of.
+
+    frames is the number of frames that are taken (as by `sample_indices`), sizes are pixels before any resize. Returns
+    a VideoPlan(model, clip, resized, grid, parts, tokens).
+    Raises ValueError for an unknown model or a clip the system refuses, TypeError for what is not whole.
+    Source: the model's row in `mmtokedu/catalog/video.toml`.
+
+    >>> plan = video_plan("glm-4.1v", 64, 1080, 1920)
+    >>> plan.resized, plan.grid, plan.tokens
+    ((616, 1120), (32, 22, 40), 28160)
+    """
+    system = row("tokens", model)
+    frames, (height, width) = positive(frames, "frames"), check_size(height, width)
+    if frames > MAX_FRAMES:
+        raise ValueError(f"frames is {frames}; at most {MAX_FRAMES} are counted")
+    try:
+        resized, grid, parts = TOKENS[system.rule](frames, height, width, **system.parameters)
+    except ValueError as error:
+        raise ValueError(f"{model}: {error}") from None
+    return VideoPlan(model, (frames, height, width), resized, grid, tuple((what, n) for what, n in parts if n))
+
+
+def _cells(resized, factor, patches):
+    """Frames of this size as `patches` in time, one token a cell of `factor`."""
+    grid = patches, resized[0] // factor, resized[1] // factor
+    return resized, grid, [("patches", math.prod(grid))]
+
+
+def whole_clip(frames, height, width, *, factor, temporal, min_pixels, max_pixels):
+    """Qwen3-VL, GLM-4V, Cosmos3-Edge: one cap over all frames together."""
+    bounds = {"min_pixels": min_pixels, "max_pixels": max_pixels}
+    resized = clip_resize(frames, height, width, factor=factor, temporal=temporal, **bounds)
+    return _cells(resized, factor, -(-frames // temporal))
+
+
+def cap_for_each(frames, height, width, *, factor, min_tokens, max_tokens, clip_tokens):
+    """qwen-vl-utils: a cap for each frame, which falls when the clip's share of the context is smaller."""
+    check_resize(height, width, "qwen-vl-utils")
+    even = frames + frames % 2
+    least = min_tokens * factor**2
+    share = clip_tokens * factor * factor * 0.9 / even * 2  # nine tenths of the context, two frames a token
+    most = max(min(max_tokens * factor**2, share), int(least * 1.05))
+    return _cells(within_area(height, width, factor, least, most, "qwen-vl-utils"), factor, even // 2)
+
+
+def equal_shares(frames, height, width, *, factor, min_pixels, max_pixels):
+    """VideoLLaMA3: each frame gets an equal share of the clip's pixels, also where that is under its least."""
+    check_resize(height, width, "transformers")
+    share = max_pixels // frames
+    if not share:
+        raise ValueError(f"{frames} frames share {max_pixels} pixels: none for each (the peer divides by zero)")
+    return _cells(within_area(height, width, factor, min_pixels, share), factor, frames)
+
+
+def each_alone(frames, height, width, *, factor, temporal, min_pixels, max_pixels):
+    """ERNIE: each frame as an image, then whole groups of frames a token."""
+    check_resize(height, width, "transformers")
+    return _cells(within_area(height, width, factor, min_pixels, max_pixels), factor, -(-frames // temporal))
+
+
+def token_budget_of_a_clip(frames, height, width, *, factor, temporal, min_tokens, max_tokens):
+    """GLM5-next: sides rounded up; over the budget, the tallest content that fits, by bisection; padded."""
+    patches = max(1, round(frames / temporal))
+    most = max_tokens // patches  # tokens a temporal patch
+    rows, cols = -(-height // factor), -(-width // factor)
+    if patches * rows * cols < min_tokens:
+        scale = math.sqrt(min_tokens * temporal * factor**2 / (frames * height * width))
+        rows, cols = (-(-max(1, math.ceil(side * scale)) // factor) for side in (height, width))
+    if patches * rows * cols > max_tokens:
+        if not most:
+            raise ValueError(f"{frames} frames are {patches} patches in time; at most {max_tokens} tokens are spent")
+        rows, cols, low, high = 1, 1, 1, height
+        while low <= high:
+            middle = (low + high) // 2
+            other = max(1, math.floor(width * middle / height))
+            fits = -(-middle // factor), -(-other // factor)
+            if math.prod(fits) <= most:
+                (rows, cols), low = fits, middle + 1
+            else:
+                high = middle - 1
+    return _cells((rows * factor, cols * factor), factor, -(-frames // temporal))
+
+
+def pooled_chunks(frames, height, width, *, factor, chunk, max_patches, longest):
+    """Kimi: shrunk under two limits, padded; the mean over each chunk of frames, then 2x2 patches a token."""
+    patch = factor // 2
+    count = max(1.0, height // patch) * max(1.0, width // patch)
+    scale = min(1.0, math.sqrt(max_patches / count), longest * patch / height, longest * patch / width)
+    new = (min(max(1, int(side * scale)), longest * patch) for side in (height, width))
+    resized = tuple(-(-side // factor) * factor for side in new)
+    return _cells(resized, factor, -(-frames // chunk))
+
+
+def nearest_grid(frames, height, width, *, cell, temporal, max_tokens):
+    """Muse-Glimmer: of the grids around the ideal one, that nearest in shape; of equals, its set's first."""
+    high, wide = height / cell, width / cell
+    ratio = wide / high
+    if high * wide > max_tokens:
+        high = (max_tokens / ratio) ** 0.5
+        wide = high * ratio
+    around = {(r, c) for r in (math.floor(high), math.ceil(high)) for c in (math.floor(wide), math.ceil(wide))}
+    fits = [(rows, cols) for rows, cols in around if rows >= 1 and cols >= 1 and rows * cols <= max_tokens]
+    fits = fits or [(max(1, round(high)), max(1, round(wide)))]
+    rows, cols = min(fits, key=lambda grid: abs(grid[0] / grid[1] - height / width))
+    return _cells((rows * cell, cols * cell), cell, -(-frames // temporal))
+
+
+def budget_for_each(frames, height, width, *, cell, max_tokens):
+    """Gemma 4: its image rule, with a small budget, for each frame."""
+    resized, _, _, _ = token_budget(height, width, cell=cell, max_tokens=max_tokens)
+    return _cells(resized, cell, frames)
+
+
+def squares(frames, height, width, *, side, grid, once=0):
+    """InternVL, LLaVA-OneVision, SmolVLM, Molmo2: each frame a square of as many tokens, whatever its size."""
+    return (side, side), (frames, grid, grid), [("frames", frames * grid * grid), ("newline", once)]
+
+
+def slices(frames, height, width, *, side, cell, max_slices):
+    """MiniCPM-V: each frame whole, and again in up to `max_slices` slices, each of about side * side pixels."""
+    grid = _slice_grid(height, width, side, max_slices)
+    whole = _in_cells(height, width, side, cell, grow=grid is None)
+    parts = [("frames", frames * math.prod(whole) // cell**2)]
+    if grid:
+        high, wide = (max(round(n / k) * k, k) / k for n, k in zip((height, width), grid, strict=True))
+        each = math.prod(_in_cells(high, wide, side, cell, grow=True)) // cell**2
+        parts.append(("slices", frames * math.prod(grid) * each))
+    return whole, (frames, whole[0] // cell, whole[1] // cell), parts
+
+
+def _in_cells(height, width, side, cell, grow):
+    """The nearest whole cells, at an area of side * side where it is larger or may grow."""
+    if grow or height * width > side * side:
+        aspect = width / height
+        height = int(side / math.sqrt(aspect))
+        width = int(height * aspect)
+    return tuple(max(round(length / cell) * cell, cell) for length in (height, width))
+
+
+def _slice_grid(height, width, side, most):
+    """The (rows, cols) nearest in shape with about as many slices as the area asks for, or None for one slice."""
+    wanted = min(math.ceil(width * height / (side * side)), most)
+    if wanted <= 1:
+        return None
+    best, least = (1, 1), math.inf
+    for count in range(max(wanted - 1, 2), min(wanted + 1, most) + 1):
+        for rows in (rows for rows in range(1, count + 1) if count % rows == 0):
+            gap = abs(math.log(width / height) - math.log(count // rows / rows))
+            if gap < least or (gap == least and rows > best[0]):
+                best, least = (rows, count // rows), gap
+    return best
+
+
+def billed_frames(frames, height, width, *, tokens):
+    """Gemini: so many a frame, whatever its size."""
+    return (height, width), (frames, 1, 1), [("frames", frames * tokens)]
+
+
+TOKENS = {
+    rule.__name__: rule
+    for rule in (
+        whole_clip, cap_for_each, equal_shares, each_alone, token_budget_of_a_clip, pooled_chunks, nearest_grid,
+        budget_for_each, squares, slices, billed_frames,
     )
 }  # fmt: skip

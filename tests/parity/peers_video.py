@@ -224,6 +224,121 @@ def ernie_label(seconds):
     return processor("ernie-4.5-vl")._convert_timestamp(seconds)
 
 
+# How many tokens
+
+
+def drawn_sizes(count, seed=0):
+    """(frames, height, width) of the frames that were taken: the awkward ones, then drawn ones."""
+    draw = random.Random(seed)
+    sizes = [
+        (8, 480, 640),
+        (64, 1080, 1920),
+        (2, 20, 30),
+        (1, 480, 640),
+        (3, 480, 640),
+        (768, 1080, 1920),
+        (4, 20, 300),
+    ]
+    sizes += [(16, 1, 1), (4, 3, 601), (6, 5, 1000), (32, 2160, 3840), (180, 720, 1280), (9, 100, 100), (5, 336, 336)]
+    sizes += [(2, 10, 1999), (600, 360, 640), (640, 64, 64), (2048, 240, 320), (7, 4000, 30), (2, 448, 896)]
+    while len(sizes) < count:
+        frames = draw.choice([draw.randint(1, 40), int(2 ** draw.uniform(0, 10))])
+        sizes += [(frames, draw.randint(100, 2200), draw.randint(100, 4000))]
+        sizes += [(frames, int(2 ** draw.uniform(0, 12)), int(2 ** draw.uniform(0, 12)))]
+    return sizes[:count]
+
+
+def qwen_tokens(patch):
+    """fetch_video of qwen-vl-utils, its reader and its resize replaced: what it would hand on has that size."""
+
+    def tokens(frames, height, width):
+        module, torch, sizes = qwen_vl_utils(), load("torch"), []
+        clip = torch.zeros(()).expand(frames + frames % 2, 3, height, width)  # its readers take pairs
+
+        def resize(video, size, **_):
+            sizes.append(size)
+            return video[:, :, :1, :1]
+
+        module.get_video_reader_backend, module.transforms = lambda: "none", types.SimpleNamespace()
+        module.transforms.functional = types.SimpleNamespace(resize=resize)
+        module.InterpolationMode = types.SimpleNamespace(BICUBIC=None)
+        module.VIDEO_READER_BACKENDS["none"] = lambda element: (clip, {}, 2.0)
+        module.fetch_video({"video": "clip"}, image_patch_size=patch)
+        if 0 in sizes[0]:
+            raise ValueError(f"a side of no pixels: {sizes[0]}")
+        return len(clip) // 2 * (sizes[0][0] // (2 * patch)) * (sizes[0][1] // (2 * patch))
+
+    return tokens
+
+
+def counted(name, temporal=1, **attributes):
+    """`get_num_of_video_patches` of a video processor: 2x2 patches a token, and `temporal` frames where it counts frames."""
+    peer = processor(name, **attributes)
+    return lambda *clip: peer.get_num_of_video_patches(*clip, videos_kwargs={}) // 4 // temporal
+
+
+def kimi_tokens(frames, height, width):
+    one = processor("kimi-k2.5").get_num_of_video_patches(1, height, width) // 4
+    return -(-frames // 4) * one  # as its processor counts: a chunk has the grid of one frame
+
+
+def gemma_tokens(frames, height, width):
+    high, wide = module_of("default").get_aspect_ratio_preserving_size(height, width, 16, 70 * 9, 3)
+    return frames * (high // 16 * (wide // 16) // 9)
+
+
+def muse_tokens(frames, height, width):
+    high, wide = module_of("muse-glimmer").smart_resize(height, width, 28, 144)
+    return -(-frames // 2) * (high // 28) * (wide // 28)
+
+
+def minicpm_tokens(frames, height, width):
+    torch, peer = load("torch"), processor("minicpm-v-4.6")
+    peer.resize = lambda video, size, resample: torch.zeros(()).expand(*video.shape[:-2], size.height, size.width)
+    clip = torch.zeros(()).expand(1, 1, 3, height, width)
+    units, _, _ = peer.resize_and_split_patches(clip, None, True, 9, 448, 14)
+    return frames * sum(unit.shape[-2] // 14 * (unit.shape[-1] // 14) // 16 for unit in units[0])
+
+
+def llava_tokens(frames, height, width):
+    module = hf("llava_onevision.processing_llava_onevision")
+    peer = types.SimpleNamespace(num_image_tokens=729, video_token="~")
+    clip = {"pixel_values_videos": [load("torch").zeros(frames, 1)]}
+    return len(module.LlavaOnevisionProcessor.replace_video_token(peer, clip, 0))
+
+
+def molmo_tokens(frames, height, width):
+    grid = load("torch").arange(27 * 27).reshape(27, 27)  # 378 px in patches of 14
+    return frames * len(module_of("molmo2").arange_for_pooling(grid, 3, 3)[0])
+
+
+TOKENS = {
+    "qwen2-vl": lambda: qwen_tokens(14),
+    "qwen2.5-vl": lambda: qwen_tokens(14),
+    "qwen3-vl": lambda: counted("transformers-qwen3", size={"shortest_edge": 4096, "longest_edge": 25165824}),
+    "qwen3-vl-class-default": lambda: counted("transformers-qwen3"),
+    "qwen3-vl-qwen-vl-utils": lambda: qwen_tokens(16),
+    "glm-4.1v": lambda: counted("glm4v"),
+    "glm-4.6v": lambda: counted("glm46v"),
+    "glm5-next": lambda: counted("glm5-next"),
+    "cosmos3-edge": lambda: counted("cosmos3-edge"),
+    "ernie-4.5-vl": lambda: counted("ernie-4.5-vl", temporal=2),
+    "kimi-k2.5": lambda: kimi_tokens,
+    "llava-onevision": lambda: llava_tokens,
+    "molmo2": lambda: molmo_tokens,
+    "gemma-4": lambda: gemma_tokens,
+    "video-llama-3": lambda: counted("video-llama-3"),
+    "minicpm-v-4.6": lambda: minicpm_tokens,
+    "muse-glimmer": lambda: muse_tokens,
+}
+
+
+def peer_tokens(model):
+    """The peer's count for one model: a function (frames, height, width) -> tokens."""
+    load("torch")
+    return TOKENS[model]()
+
+
 def fingerprint(indices):
     """How many indices, the last one, and a checksum of them all: enough to hold a list to, short enough to keep."""
     return None if indices is None else [len(indices), indices[-1], zlib.crc32(np.asarray(indices, "<i8").tobytes())]
@@ -244,6 +359,11 @@ def write_golden():
     golden = json.loads(path.read_text())
     golden["packages"] |= {name: version(name) for name in ("transformers", "qwen-vl-utils", "torch", "numpy")}
     golden["drawn_frames"] = drawn_answers()
+    sizes = drawn_sizes(60, seed=1)
+    golden["drawn_sizes"] = [list(size) for size in sizes]
+    golden["tokens"] = {model: [ask(peer_tokens(model), *size)[0] for size in sizes] for model in TOKENS}
+    samples = [([0, 15, 30, 45, 60], 30.0), ([3, 250, 499, 1203], 29.97), ([0, 90_000, 2_200_000], 25.0)]
+    golden["label_strings"] = {name: [[*clip, peer_label_string(name, *clip)] for clip in samples] for name in LABELS}
     path.write_text(as_lines(golden))
 
 

@@ -9,10 +9,22 @@ import random
 
 import pytest
 from peers import hf, needs
-from peers_video import LABELS, LONGEST, SAMPLING, drawn_clips, ernie_label, peer_frames, peer_label_string
+from peers_video import (
+    LABELS,
+    LONGEST,
+    SAMPLING,
+    TOKENS,
+    drawn_clips,
+    drawn_sizes,
+    ernie_label,
+    module_of,
+    peer_frames,
+    peer_label_string,
+    peer_tokens,
+)
 
 from mmtokedu.catalog import video as catalog
-from mmtokedu.video import sample_frames, timestamp_labels, timestamp_text, timestamps
+from mmtokedu.video import clip_resize, sample_frames, timestamp_labels, timestamp_text, timestamps, video_tokens
 
 
 def listed(rule):
@@ -115,3 +127,24 @@ def test_a_second_call_on_the_same_list_sees_what_the_first_one_added():
     ours = [0, 1, 2]
     timestamps(ours, 1.0, 2)
     assert ours == [0, 1, 2]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("model", TOKENS)
+def test_tokens(compare, model):
+    theirs = needs(peer_tokens, model)
+    compare(f"tokens, {model}", lambda *clip: video_tokens(model, *clip), theirs, drawn_sizes(300))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("low, high", [(4096, 25165824), (131072, 786432), (12544, 47040000), (10**6, 2 * 10**6)])
+def test_clip_resize(compare, low, high):
+    module = needs(module_of, "transformers-qwen3")
+    for temporal in (1, 2, 4):
+        bounds = {"factor": 28, "min_pixels": low, "max_pixels": high}
+        compare(
+            f"clip_resize, {low} to {high}, {temporal} frames a patch",
+            lambda *clip: clip_resize(*clip, temporal=temporal, **bounds),  # noqa: B023
+            lambda *clip: module.smart_resize(*clip, temporal_factor=temporal, **bounds),  # noqa: B023
+            drawn_sizes(200, seed=2),
+        )
