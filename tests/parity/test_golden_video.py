@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmtokedu.catalog import video as catalog
-from mmtokedu.video import sample_frames
+from mmtokedu.video import clip_resize, sample_frames, timestamp_labels, video_tokens
 
 pytestmark = pytest.mark.apart
 
@@ -55,3 +55,66 @@ def test_drawn_clips_of_each_rule(rule):
 def test_how_many_frames_qwen_vl_utils_takes(row):
     ours = frames_or_none("qwen-vl-utils", row["total"], row["video_fps"], **row["options"])
     assert (ours and len(ours)) == (None if isinstance(row["count"], str) else row["count"])
+
+
+def tokens_or_none(model, *clip):
+    try:
+        return video_tokens(model, *clip)
+    except ValueError:
+        return None
+
+
+def test_every_model_that_a_peer_counts_has_golden_tokens():
+    constant = {"internvl", "smolvlm2"}  # a number that their processors are told: see test_tokens_of_one_tile
+    models = {name for name, row in catalog.rows("tokens").items() if row.kind == "vision"}
+    assert set(GOLDEN["tokens"]) == models - constant
+    assert all(len(row) == len(GOLDEN["drawn_sizes"]) == 60 for row in GOLDEN["tokens"].values())
+
+
+@pytest.mark.parametrize("model", GOLDEN["tokens"])
+def test_tokens_of_each_model(model):
+    ours = [tokens_or_none(model, *size) for size in GOLDEN["drawn_sizes"]]
+    wrong = [x for x in zip(GOLDEN["drawn_sizes"], ours, GOLDEN["tokens"][model], strict=True) if x[1] != x[2]]
+    assert not wrong, f"(clip, ours, peer's): {wrong[:5]}"
+
+
+def resized(row):
+    """The size that our rule of the same name gives with the parameters that the row's function was called with."""
+    given, name = row["input"], row["id"]
+    clip = given.get("frames", 2), given["h"], given["w"]
+    if name.startswith("muse"):  # a patch of 14 px and four times 144 of them: not what its processor passes
+        return list(catalog.nearest_grid(*clip, cell=14, temporal=2, max_tokens=576)[0])
+    if name.startswith("kimi"):
+        size, grid, _ = catalog.pooled_chunks(4, *clip[1:], factor=28, chunk=4, max_patches=4096, longest=512)
+        return {"padded": list(size), "tokens_per_chunk_of_4_frames": grid[1] * grid[2]}
+    if name.startswith("qwenvlutils"):
+        return list(catalog.video_plan("qwen2-vl", *clip).resized)
+    names = {"factor": given["factor"], "temporal": given["temporal_factor"]}
+    low, high = given["min_pixels"], given["max_pixels"]
+    if name.startswith("glm5"):  # the function's own default of 8,000 tokens; its processor passes 240,000
+        return list(catalog.token_budget_of_a_clip(*clip, **names, min_tokens=low, max_tokens=high)[0])
+    return list(clip_resize(*clip, **names, min_pixels=low, max_pixels=high))
+
+
+@pytest.mark.parametrize("row", GOLDEN["resize"], ids=lambda row: row["id"])
+def test_sizes_of_clips(row):
+    said = row["output"]
+    if isinstance(said, str):
+        with pytest.raises(ValueError, match="no temporal patch of 2"):
+            resized(row)
+    elif isinstance(said, dict):
+        ours = resized(row)
+        assert ours == {key: said[key] for key in ours}
+    else:
+        assert resized(row) == said
+
+
+@pytest.mark.parametrize("style", GOLDEN["label_strings"])
+def test_labels_stand_in_the_peers_string(style):
+    """One after the other, and nothing but markers and spans of tokens (~) between them."""
+    for indices, video_fps, string in GOLDEN["label_strings"][style]:
+        rest = string.partition(" video.\n")[2] or string  # SmolVLM's sentence comes first
+        for label in timestamp_labels(indices, video_fps, style):
+            before, found, rest = rest.partition(label)
+            assert found and not any(digit in before for digit in "0123456789"), (label, string)
+        assert rest.strip("~\n<|>_abcdefghijklmnopqrstuvwxyz, ") == ""

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from mmtokedu.arguments.video import MAX_FRAMES, MAX_KEPT, MAX_SECONDS
 from mmtokedu.catalog import video as catalog
-from mmtokedu.video import sample_frames, sample_frames_plain, timestamp_labels, timestamp_text, timestamps
+from mmtokedu.video import (
+    clip_resize,
+    sample_frames,
+    sample_frames_plain,
+    timestamp_labels,
+    timestamp_text,
+    timestamps,
+    video_tokens,
+)
 
 RULES = list(catalog.rows("sampling"))
 NAMES = [
@@ -354,6 +362,126 @@ def test_bad_times_are_refused():
         timestamp_text(0.0, "iso")
 
 
+# How many tokens they make
+
+VISION = [name for name, row in catalog.rows("tokens").items() if row.kind == "vision"]
+BILLING = ["gemini-2", "gemini-3"]
+WANTED = [  # by the contract; the families of the survey
+    "qwen2-vl", "qwen2.5-vl", "qwen3-vl", "glm-4.1v", "glm-4.6v", "kimi-k2.5", "internvl", "llava-onevision", "smolvlm2",
+    "molmo2", "gemma-4", "video-llama-3", "minicpm-v-4.6", "gemini-2",
+]  # fmt: skip
+
+
+def test_the_models_of_the_contract_are_there():
+    assert set(WANTED) <= set(catalog.rows("tokens")) and set(VISION) | set(BILLING) == set(catalog.rows("tokens"))
+
+
+@pytest.mark.parametrize(
+    "model, clip, resized, grid, parts",
+    [
+        # 110,592,000 pixels are 4.39 times too many: both sides through 2.096, down to whole 32s.
+        ("qwen3-vl", (64, 1080, 1920), (448, 832), (32, 14, 26), {"patches": 11648}),
+        # Class default: 768 * 32 * 32 for the whole clip. Sides through 12.99: 92 and 161, down to 64 and 128... of 32s.
+        ("qwen3-vl-class-default", (64, 1080, 1920), (64, 128), (32, 2, 4), {"patches": 256}),
+        ("glm-4.1v", (64, 1080, 1920), (616, 1120), (32, 22, 40), {"patches": 28160}),
+        # An odd frame is paired with itself.
+        ("glm-4.1v", (3, 280, 280), (280, 280), (2, 10, 10), {"patches": 200}),
+        # 602,112 pixels a frame at most: 1080x1920 through 1.86 is 581x1034, down to 560x1008.
+        ("qwen2-vl", (16, 1080, 1920), (560, 1008), (8, 20, 36), {"patches": 5760}),
+        # 768 frames share 90,316,800 pixels, two a token: 235,200 each.
+        ("qwen2-vl", (768, 1080, 1920), (336, 644), (384, 12, 23), {"patches": 105984}),
+        # 180 frames share 602,112 pixels: 3,345 each, two cells of 28 px by two.
+        ("video-llama-3", (180, 720, 720), (56, 56), (180, 2, 2), {"patches": 720}),
+        ("kimi-k2.5", (8, 480, 640), (504, 644), (2, 18, 23), {"patches": 828}),
+        ("kimi-k2.5", (9, 480, 640), (504, 644), (3, 18, 23), {"patches": 1242}),
+        ("internvl", (8, 1080, 1920), (448, 448), (8, 16, 16), {"frames": 2048}),
+        ("llava-onevision", (8, 1080, 1920), (384, 384), (8, 14, 14), {"frames": 1568, "newline": 1}),
+        ("smolvlm2", (64, 100, 100), (512, 512), (64, 8, 8), {"frames": 4096}),
+        ("molmo2", (64, 100, 100), (378, 378), (64, 9, 9), {"frames": 5184}),
+        # 70 cells of 48 px at 4:3: 7.2 by 9.7, down to 7 by 9.
+        ("gemma-4", (32, 480, 640), (336, 432), (32, 7, 9), {"patches": 2016}),
+        # 448x640 is 1.43 tiles, so two slices of 448x320. At 448 * 448 pixels the frame is 374x534, 7x10 cells of 56 px,
+        # and a slice 530x378, 9x7.
+        ("minicpm-v-4.6", (10, 448, 640), (392, 560), (10, 7, 10), {"frames": 700, "slices": 2 * 630}),
+        ("minicpm-v-4.6", (10, 448, 448), (448, 448), (10, 8, 8), {"frames": 640}),
+        ("muse-glimmer", (4, 480, 640), (280, 364), (2, 10, 13), {"patches": 260}),
+        ("glm5-next", (8, 480, 640), (504, 644), (4, 18, 23), {"patches": 1656}),
+        ("ernie-4.5-vl", (8, 480, 640), (476, 644), (4, 17, 23), {"patches": 1564}),
+        ("cosmos3-edge", (3, 480, 640), (480, 640), (3, 15, 20), {"patches": 900}),
+        ("gemini-2", (60, 1080, 1920), (1080, 1920), (60, 1, 1), {"frames": 15480}),
+    ],
+)
+def test_tokens_worked_by_hand(model, clip, resized, grid, parts):
+    plan = catalog.video_plan(model, *clip)
+    assert (plan.resized, plan.grid, dict(plan.parts)) == (resized, grid, parts)
+    assert plan.tokens == video_tokens(model, *clip) == sum(parts.values()) and plan.clip == clip
+
+
+sides = st.integers(1, 4000) | st.integers(1, 40)
+
+
+@pytest.mark.parametrize("model", catalog.rows("tokens"))
+@settings(max_examples=60)
+@given(frames=st.integers(1, 2048), height=sides, width=sides)
+def test_any_clip_has_tokens_or_a_clear_refusal(model, frames, height, width):
+    try:
+        plan = catalog.video_plan(model, frames, height, width)
+    except ValueError as error:
+        assert str(error).startswith(f"{model}: ")
+        assert str(frames) in str(error) or f"{height}x{width}" in str(error)
+        assert frames < 4 or max(height, width) > 100 * min(height, width)
+        return
+    assert type(plan.tokens) is int and plan.tokens >= 1
+    assert all(type(number) is int and number >= 1 for number in (*plan.resized, *plan.grid))
+    assert plan.grid[0] in (frames, -(-frames // 2), -(-frames // 4))
+    if "patches" in dict(plan.parts):
+        assert math.prod(plan.grid) == plan.tokens
+    if model == "gemma-4":
+        assert plan.tokens <= 70 * frames
+    if model == "muse-glimmer":
+        assert plan.tokens <= 144 * plan.grid[0]
+
+
+@given(frames=st.integers(2, 2000), height=st.integers(100, 2000), width=st.integers(100, 2000))
+def test_the_cap_is_over_the_whole_clip(frames, height, width):
+    """More frames make smaller frames; the pixels of all stay under the bound while a frame has a cell to give up."""
+    sizes = [clip_resize(n, height, width) for n in (frames, frames + 2)]
+    assert sizes[0][0] >= sizes[1][0] and sizes[0][1] >= sizes[1][1]
+    high, wide = sizes[0]
+    assert high % 32 == wide % 32 == 0
+    assert round(frames / 2) * 2 * high * wide <= 25_165_824 or min(high, wide) == 32 or frames % 2
+
+
+def test_ten_times_the_frames_are_not_ten_times_the_tokens():
+    """Where the cap over the clip binds, the tokens of 64 and of 640 frames are about as many: here even fewer."""
+    clips = (64, 1080, 1920), (640, 1080, 1920)
+    assert [video_tokens("qwen3-vl", *clip) for clip in clips] == [11648, 10240]
+    assert [video_tokens("internvl", *clip) for clip in clips] == [16384, 163840]
+
+
+def test_bad_clips_of_frames_are_refused():
+    for model in catalog.rows("tokens"):
+        for frames in NO_COUNTS:
+            with pytest.raises((ValueError, TypeError), match="frames"):
+                video_tokens(model, frames, 480, 640)
+        for size in ((0, 640), (480, -1), (480.0, 640), (2**31, 640), (None, 640)):
+            with pytest.raises((ValueError, TypeError), match="height|width|image is"):
+                video_tokens(model, 8, *size)
+        with pytest.raises(ValueError, match="at most"):
+            video_tokens(model, MAX_FRAMES + 1, 480, 640)
+        try:
+            assert video_tokens(model, 10**12, 1080, 1920) >= 10**11
+        except ValueError as error:
+            assert "1000000000000" in str(error)
+    with pytest.raises(ValueError, match="unknown model 'sora'.*qwen2-vl, qwen2.5-vl"):
+        video_tokens("sora", 8, 480, 640)
+    with pytest.raises(ValueError, match="1 frames are no temporal patch of 2"):
+        clip_resize(1, 480, 640)
+    for temporal in NO_COUNTS:
+        with pytest.raises((ValueError, TypeError), match="temporal"):
+            clip_resize(8, 480, 640, temporal=temporal)
+
+
 # The catalog
 
 
@@ -363,6 +491,24 @@ def test_a_style_is_complete_and_dated(name):
     assert row.name == name and row.title and row.about and row.source and row.merge >= 1
     assert datetime.date(2026, 1, 1) <= row.as_of <= datetime.date.today()
     assert row.place in ("before", "after", "in the pixels") and row.clock in ("seconds", "milliseconds")
+
+
+@pytest.mark.parametrize("name", catalog.rows("tokens"))
+def test_a_row_of_tokens_is_complete_and_dated(name):
+    row = catalog.row("tokens", name)
+    assert row.name == name and row.title and row.about and row.source
+    assert datetime.date(2026, 1, 1) <= row.as_of <= datetime.date.today()
+    assert row.verified == ("run" if row.kind == "vision" else "read")
+    inspect.signature(catalog.TOKENS[row.rule]).bind(8, 480, 640, **row.parameters)
+    assert row.sampling in ["", *RULES] and row.time in ["", *catalog.rows("time")]
+    with pytest.raises(TypeError):
+        row.parameters["cell"] = 1
+
+
+def test_every_rule_of_tokens_is_used():
+    assert {row.rule for row in catalog.rows("tokens").values()} == set(catalog.TOKENS)
+    sampled = {row.sampling for row in catalog.rows("tokens").values()}
+    assert set(RULES) - sampled == {"linspace-truncated", "transformers-qwen2", "pe-video", "minicpm-v-4.6-stack-2"}
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -392,5 +538,5 @@ def test_every_sampling_rule_is_used_by_some_row():
 def test_a_row_of_hearsay_is_refused():
     with pytest.raises(ValueError, match="hearsay"):
         dataclasses.replace(catalog.row("sampling", "glm4v"), verified="hearsay")
-    with pytest.raises(ValueError, match="unknown kind of video row 'prices'; the catalog has sampling, time"):
+    with pytest.raises(ValueError, match="unknown kind of video row 'prices'; the catalog has sampling, time, tokens"):
         catalog.rows("prices")
