@@ -1,8 +1,20 @@
 """Clips become tokens: which frames are looked at, when they were, how many tokens they make, what need not be kept."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from mmtokedu.arguments.video import check_indices, check_merge, check_rate, check_times
+from mmtokedu.arguments.common import positive, whole
+from mmtokedu.arguments.video import (
+    LARGEST,
+    check_between,
+    check_features,
+    check_indices,
+    check_keep,
+    check_merge,
+    check_rate,
+    check_times,
+)
 from mmtokedu.catalog import video as catalog
 from mmtokedu.catalog.resize import clip_resize as clip_resize
 
@@ -122,3 +134,131 @@ def video_tokens(model, frames, height, width):
     (11648, 2048)
     """
     return catalog.video_plan(model, frames, height, width).tokens
+
+
+# What need not be kept
+
+
+class Kept(NamedTuple):
+    """Tokens that were kept, and their positions before: of token (t, n) of a clip (T, N, D) it is t * N + n."""
+
+    tokens: np.ndarray  # (K, D)
+    index: np.ndarray  # (K,) int64, ascending
+
+
+class Merged(NamedTuple):
+    """Tokens that stand for one or several of those before."""
+
+    tokens: np.ndarray  # (M, D), the mean of those that it stands for
+    size: np.ndarray  # (M,) int64, how many those are
+    source: np.ndarray  # (T, N) int64, in which token each of those before is now
+
+
+def _cosines(features):
+    """The cosine of each token (t, n) with (t - 1, n), float64 (T - 1, N), and the length of each token (T, N).
+
+    Equal tokens have exactly 1: the root of a rounded square is the number again. A token of zeros has 0 with any.
+    """
+    largest = np.abs(features).max(axis=-1, keepdims=True).astype(np.float64)
+    scaled = np.divide(features, largest, where=largest > 0, out=np.zeros(features.shape, np.float64))
+    squares = (scaled * scaled).sum(axis=-1)
+    dots = (scaled[1:] * scaled[:-1]).sum(axis=-1)
+    both = np.sqrt(squares[1:] * squares[:-1])
+    return np.divide(dots, both, where=both > 0, out=np.zeros(dots.shape)), largest[..., 0] * np.sqrt(squares)
+
+
+def retained_tokens(tokens, frames, rate):
+    """How many tokens of a clip EVS keeps at a pruning rate: int(all * (1 - rate)), and never less than one frame's.
+
+    tokens are those of one frame, rate is the share to drop, from 0 to under 1.
+    Raises ValueError or TypeError for counts and rates that are none.
+    Source: vLLM 0.33.0 `multimodal/video_prune/evs.py`, `compute_retained_tokens_count`.
+
+    >>> retained_tokens(64, 8, 0.5), retained_tokens(64, 8, 0.95)
+    (256, 64)
+    """
+    tokens, frames = positive(tokens, "tokens"), positive(frames, "frames")
+    rate = check_between(rate, "rate", 0, 1)
+    return max(tokens, int(tokens * frames * (1 - rate)))
+
+
+def prune_static(features, keep):
+    """Efficient video sampling (EVS): keep the tokens that changed most since the frame before.
+
+    features (T, N, D) floats, the N tokens of T frames; keep is how many of the T * N to keep. All N of the first frame
+    are kept whatever `keep` says; the rest by 1 minus the cosine with the same token one frame earlier, of equals the
+    earlier one. Returns Kept(tokens (K, D), index (K,)): their positions are needed, because each keeps its place.
+
+    Raises TypeError for other than floats, ValueError for another shape, numbers that are not finite, or a keep that is
+    no count or more than there are.
+    Source: vLLM 0.33.0 `multimodal/video_prune/evs.py`, `compute_retention_mask`.
+
+    >>> features = np.array([[[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.0], [1.0, 0.0]]])
+    >>> prune_static(features, 3).index.tolist()
+    [0, 1, 3]
+    """
+    frames, tokens, width = check_features(features).shape
+    keep = check_keep(keep, frames, tokens)
+    cosines, lengths = _cosines(features)
+    full = np.minimum(lengths / 1e-8, 1)  # torch divides by at least 1e-8: what is shorter has a smaller cosine
+    changed = np.concatenate([np.full((1, tokens), 255.0), 1 - cosines * full[1:] * full[:-1]])
+    index = np.sort(np.argsort(-changed.reshape(-1), kind="stable")[:keep])
+    return Kept(features.reshape(-1, width)[index], index)
+
+
+def merge_adjacent(features, threshold):
+    """Merge what does not move: runs of tokens that resemble the same token of the frame before become their mean.
+
+    features (T, N, D) floats, the N tokens of T frames. Token (t, n) joins (t - 1, n), and whatever that joined, where
+    their cosine is at least `threshold`, from -1 to 1. Returns Merged(tokens (M, D), size (M,), source (T, N)), in the
+    order of each run's first token; the sizes add up to T * N, so that sum(size * tokens) is what it was.
+
+    Raises TypeError for other than floats, ValueError for another shape, numbers that are not finite, or a threshold
+    that is no cosine.
+    Source: FrameFusion (arXiv 2501.01986), `framefusion/main.py`, the merging step with a fixed bound.
+
+    >>> features = np.array([[[1.0, 0.0], [0.0, 1.0]], [[3.0, 0.0], [1.0, 0.0]]])
+    >>> merged = merge_adjacent(features, 0.9)
+    >>> merged.tokens.tolist(), merged.source.tolist()
+    ([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]], [[0, 1], [0, 2]])
+    """
+    frames, tokens, width = check_features(features).shape
+    threshold = check_between(threshold, "threshold", -1, 1)
+    cosines, _ = _cosines(features)
+    fresh = np.concatenate([np.ones((1, tokens), bool), cosines < threshold])  # (T, N): begins a run
+    source = np.cumsum(fresh.reshape(-1)).reshape(frames, tokens) - 1
+    for t in range(1, frames):
+        source[t] = np.where(fresh[t], source[t], source[t - 1])
+    order = np.argsort(source.reshape(-1), kind="stable")
+    size = np.bincount(source.reshape(-1))
+    starts = np.cumsum(size) - size
+    sums = np.add.reduceat(features.reshape(-1, width)[order].astype(np.float64), starts)
+    return Merged((sums / size[:, None]).astype(features.dtype), size, source)
+
+
+def difference_mask(pixels, threshold=0.1, least=1):
+    """VideoLLaMA3: which tokens to keep by their pixels alone, before any model has looked at them. bool (T, N).
+
+    pixels (T, N, D) floats on the scale 0 to 1 or normalised, D all the pixels of one token; threshold is the mean
+    absolute difference to the frame before, in 255ths of that scale, above which a token is kept. The first frame is
+    kept; a frame with fewer than `least` tokens left gets its first `least` ones.
+
+    Raises TypeError for other than floats, ValueError for another shape, numbers that are not finite, a negative
+    threshold, or a `least` that is not from 0 to N.
+    Source: transformers 5.23.0 `models/video_llama_3/video_processing_video_llama_3.py`, `_get_compression_mask`.
+
+    >>> pixels = np.array([[[0.0], [0.0]], [[0.0], [0.5]], [[0.0], [0.5]]])
+    >>> difference_mask(pixels).tolist()
+    [[True, True], [False, True], [True, False]]
+    """
+    frames, tokens, _ = check_features(pixels, "pixels").shape
+    threshold = check_between(threshold, "threshold", 0, LARGEST)
+    least = whole(least, "least")
+    if not 0 <= least <= tokens:
+        raise ValueError(f"least is {least}; expected 0 to {tokens}, the tokens of a frame")
+    mask = np.ones((frames, tokens), bool)
+    for t in range(1, frames):
+        mask[t] = np.abs(np.subtract(pixels[t], pixels[t - 1], dtype=np.float64)).mean(axis=-1) * 255 > threshold
+        if mask[t].sum() < least:
+            mask[t, :least] = True
+    return mask

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from mmtokedu.arguments.common import check_number, positive
+from mmtokedu.arguments.common import check_finite, check_floats, check_number, positive
 
 MAX_FRAMES = 2**53  # the rules divide counts, and beyond this a float no longer tells neighbours apart
 MAX_SECONDS = 10**12  # thirty thousand years; some rules list tenths of a second
+LARGEST = 1e30  # of a feature, or of a difference of pixels: their squares are still finite
 MAX_KEPT = 2**20  # indices in one answer; at two frames a second that is six days
 RATES = 1e-9, 1e9  # Hz: from a frame in thirty years to beyond any camera
 
@@ -88,3 +89,41 @@ def check_times(seconds):
         wrong = times[~((times >= 0) & (times <= MAX_SECONDS))][0]
         raise ValueError(f"seconds is {wrong:g}; expected 0 to {MAX_SECONDS}")
     return times.tolist()
+
+
+# Features and frames
+
+
+def check_features(features, name="features"):
+    """The array, or an error unless it is (T, N, D) of real floats, finite, within LARGEST, and not empty."""
+    check_floats(features, name)
+    if not isinstance(features, np.ndarray):
+        raise TypeError(f"{name} is {type(features).__name__}; expected a NumPy array (tensor.numpy(force=True))")
+    if len(features.shape) != 3 or 0 in features.shape:
+        raise ValueError(f"{name} have shape {tuple(features.shape)}; expected (T, N, D), at least one of each")
+    largest = check_finite(features, name)
+    if largest > LARGEST:
+        raise ValueError(f"{name} reach {largest:.6g}; expected numbers up to {LARGEST:g}")
+    return features
+
+
+def check_keep(keep, frames, tokens):
+    """`keep` as an int of at least one frame's tokens, or an error where it is no count or more than there are."""
+    keep = positive(keep, "keep")
+    if keep > frames * tokens:
+        raise ValueError(f"keep is {keep}; {frames} frames of {tokens} tokens have {frames * tokens}")
+    return max(keep, tokens)
+
+
+def check_between(value, name, low, high):
+    """`value` as a float, or an error unless it is a real number from low to high."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    try:
+        if isinstance(value, (str, bytes, bytearray, bool)) or kind not in "iuf":
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} is {value!r}; expected a number from {low} to {high}") from None
+    if not low <= number <= high:
+        raise ValueError(f"{name} is {number:g}; expected {low} to {high}")
+    return number

@@ -339,6 +339,19 @@ def peer_tokens(model):
     return TOKENS[model]()
 
 
+# What need not be kept
+
+
+def difference_mask(pixels, threshold, least):
+    """VideoLLaMA3's mask of a clip (T, N, D): its processor counts in patches, here one a token."""
+    torch = load("torch")
+    frames, tokens, width = pixels.shape
+    grid, one = torch.tensor([[frames, 1, tokens]]), torch.tensor([1])
+    rows = torch.from_numpy(pixels.reshape(-1, width))
+    mask = processor("video-llama-3")._get_compression_mask(rows, grid, one, threshold=threshold, min_tokens=least)
+    return mask.reshape(frames, tokens).numpy()
+
+
 def fingerprint(indices):
     """How many indices, the last one, and a checksum of them all: enough to hold a list to, short enough to keep."""
     return None if indices is None else [len(indices), indices[-1], zlib.crc32(np.asarray(indices, "<i8").tobytes())]

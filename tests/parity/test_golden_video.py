@@ -4,10 +4,19 @@ import json
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmtokedu.catalog import video as catalog
-from mmtokedu.video import clip_resize, sample_frames, timestamp_labels, video_tokens
+from mmtokedu.video import (
+    clip_resize,
+    difference_mask,
+    prune_static,
+    retained_tokens,
+    sample_frames,
+    timestamp_labels,
+    video_tokens,
+)
 
 pytestmark = pytest.mark.apart
 
@@ -118,3 +127,39 @@ def test_labels_stand_in_the_peers_string(style):
             before, found, rest = rest.partition(label)
             assert found and not any(digit in before for digit in "0123456789"), (label, string)
         assert rest.strip("~\n<|>_abcdefghijklmnopqrstuvwxyz, ") == ""
+
+
+def drawn_features(frames, tokens, width, seed):
+    """The features that the rows of EVS were computed from: half of the tokens of each frame hardly move."""
+    draw = np.random.default_rng(seed)
+    features = draw.standard_normal((frames, tokens, width)).astype(np.float32)
+    for t in range(1, frames):
+        still = draw.random(tokens) < 0.5
+        noise = draw.standard_normal((int(still.sum()), width)).astype(np.float32)
+        features[t, still] = features[t - 1, still] + np.float32(0.05) * noise
+    return features
+
+
+@pytest.mark.parametrize("row", GOLDEN["evs"], ids=lambda row: f"{row['shape']} {row['rate']}")
+def test_evs_keeps_the_same_tokens(row):
+    frames, tokens, _ = row["shape"]
+    count = retained_tokens(tokens, frames, row["rate"])
+    kept = prune_static(drawn_features(*row["shape"], row["seed"]), count)
+    theirs = np.unpackbits(np.frombuffer(bytes.fromhex(row["kept"]), np.uint8), count=frames * tokens)
+    assert count == row["count"] == len(kept.index)
+    np.testing.assert_array_equal(kept.index, np.flatnonzero(theirs))
+
+
+@pytest.mark.parametrize("row", GOLDEN["evs_counts"], ids=str)
+def test_how_many_tokens_evs_keeps(row):
+    assert retained_tokens(row["tokens_per_frame"], row["frames"], row["q"]) == row["count"]
+
+
+def test_video_llama_3_drops_the_same_tokens():
+    (row,) = GOLDEN["difference"]
+    pixels = np.zeros((48, 12), np.float32)  # 3 frames of 4x4 patches in blocks of 2x2: 4 rows a token
+    pixels[20:24] += np.float32(0.001)
+    pixels[32:48] = pixels[16:32]
+    pixels[36] += np.float32(0.0003)
+    mask = difference_mask(pixels.reshape(3, 4, 48))
+    assert mask.reshape(-1).astype(int).tolist() == row["output"]

@@ -7,6 +7,7 @@ ValueError.
 import math
 import random
 
+import numpy as np
 import pytest
 from peers import hf, needs
 from peers_video import (
@@ -22,9 +23,20 @@ from peers_video import (
     peer_label_string,
     peer_tokens,
 )
+from peers_video import (
+    difference_mask as peer_mask,
+)
 
 from mmtokedu.catalog import video as catalog
-from mmtokedu.video import clip_resize, sample_frames, timestamp_labels, timestamp_text, timestamps, video_tokens
+from mmtokedu.video import (
+    clip_resize,
+    difference_mask,
+    sample_frames,
+    timestamp_labels,
+    timestamp_text,
+    timestamps,
+    video_tokens,
+)
 
 
 def listed(rule):
@@ -148,3 +160,24 @@ def test_clip_resize(compare, low, high):
             lambda *clip: module.smart_resize(*clip, temporal_factor=temporal, **bounds),  # noqa: B023
             drawn_sizes(200, seed=2),
         )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pixels_that_do_not_change(capsys):
+    """Masks token by token; where theirs differs, the mean difference lies on the threshold within a float32's last bits."""
+    needs(peer_mask, np.zeros((2, 3, 4), np.float32), 0.1, 1)
+    draw = np.random.default_rng(0)
+    agreed = near = 0
+    for _ in range(300):
+        frames, tokens, width = (int(n) for n in draw.integers([1, 1, 1], [9, 40, 300]))
+        pixels = draw.choice(np.float32([0.0, 1e-4, 3e-4, 1e-3]), (frames, tokens, 1)).cumsum(axis=0)
+        pixels = pixels + np.float32(2e-5) * draw.standard_normal((frames, tokens, width), dtype=np.float32)
+        least = int(draw.integers(0, tokens + 1))
+        ours, theirs = difference_mask(pixels, 0.1, least), peer_mask(pixels, 0.1, least)
+        changed = np.abs(np.diff(pixels.astype(np.float64), axis=0)).mean(axis=-1) * 255
+        on_it = np.concatenate([np.zeros((1, tokens), bool), np.abs(changed - 0.1) < 1e-5])
+        apart = (ours != theirs) & ~on_it.any(axis=1, keepdims=True)
+        agreed, near = agreed + int((ours == theirs).sum()), near + int((ours != theirs).sum())
+        assert not apart.any()
+    with capsys.disabled():
+        print(f"\n  difference_mask, tokens{'':20} {agreed:7} agreed {near:5} on the threshold     0 disagreed", end="")

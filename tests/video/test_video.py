@@ -15,6 +15,10 @@ from mmtokedu.arguments.video import MAX_FRAMES, MAX_KEPT, MAX_SECONDS
 from mmtokedu.catalog import video as catalog
 from mmtokedu.video import (
     clip_resize,
+    difference_mask,
+    merge_adjacent,
+    prune_static,
+    retained_tokens,
     sample_frames,
     sample_frames_plain,
     timestamp_labels,
@@ -480,6 +484,189 @@ def test_bad_clips_of_frames_are_refused():
     for temporal in NO_COUNTS:
         with pytest.raises((ValueError, TypeError), match="temporal"):
             clip_resize(8, 480, 640, temporal=temporal)
+
+
+# What need not be kept
+
+
+def drawn(shape, seed=0, dtype=np.float32):
+    """Tokens of which about half do not move from one frame to the next."""
+    draw = np.random.default_rng(seed)
+    features = draw.standard_normal(shape)
+    for t in range(1, shape[0]):
+        still = draw.random(shape[1]) < 0.5
+        features[t, still] = features[t - 1, still]
+    return features.astype(dtype)
+
+
+def cosine(a, b):
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+SHAPES = [(1, 1, 1), (1, 5, 3), (2, 1, 4), (3, 7, 2), (8, 63, 5), (5, 100, 16)]
+
+
+def test_evs_worked_by_hand():
+    """Second frame: the first token only grew (cosine 1), the second turned by 45 degrees (0.71), the third right about."""
+    features = np.array([[[1, 0], [1, 0], [1, 0]], [[2, 0], [1, 1], [-1, 0]]], np.float64)
+    for keep, index in (
+        (1, [0, 1, 2]),
+        (3, [0, 1, 2]),
+        (4, [0, 1, 2, 5]),
+        (5, [0, 1, 2, 4, 5]),
+        (6, [0, 1, 2, 3, 4, 5]),
+    ):
+        kept = prune_static(features, keep)
+        assert kept.index.tolist() == index and kept.index.dtype == np.int64
+        np.testing.assert_array_equal(kept.tokens, features.reshape(-1, 2)[index])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_evs_is_what_its_words_say(shape, dtype):
+    features = drawn(shape, dtype=dtype)
+    frames, tokens, width = shape
+    for keep in {1, tokens, frames * tokens // 2 + 1, frames * tokens}:
+        kept = prune_static(features, keep)
+        assert len(kept.index) == max(keep, tokens) and (np.diff(kept.index) > 0).all()
+        assert kept.index[:tokens].tolist() == list(range(tokens)) and kept.tokens.dtype == dtype
+        np.testing.assert_array_equal(kept.tokens, features.reshape(-1, width)[kept.index])
+        if width > 1:
+            changed = {
+                t * tokens + n: 1 - cosine(features[t, n], features[t - 1, n])
+                for t in range(1, frames)
+                for n in range(tokens)
+            }
+            left = set(changed) - set(kept.index.tolist())
+            inside = set(changed) - left
+            assert not left or not inside or min(changed[i] for i in inside) >= max(changed[i] for i in left) - 1e-7
+
+
+def test_evs_of_a_still_clip_keeps_the_earliest():
+    """All frames equal: every cosine is exactly 1, and of equals the earlier are kept."""
+    features = np.repeat(drawn((1, 9, 7)), 5, axis=0)
+    assert prune_static(features, 20).index.tolist() == list(range(20))
+
+
+def test_a_token_of_zeros_has_changed_and_a_tiny_one_too():
+    """As torch's cosine, which divides by at least 1e-8."""
+    features = np.array([[[0.0], [1.0], [1e-9]], [[0.0], [1.0], [1e-9]]])
+    assert prune_static(features, 5).index.tolist() == [0, 1, 2, 3, 5]
+
+
+def test_counts_of_evs():
+    assert [retained_tokens(64, 8, rate) for rate in (0, 0.5, 0.95, 1)] == [512, 256, 64, 64]
+    assert retained_tokens(100, 3, 0.33) == 200  # int(300 * 0.67), which is 200.99999999999997
+    for bad in NO_COUNTS:
+        with pytest.raises((ValueError, TypeError), match="tokens"):
+            retained_tokens(bad, 8, 0.5)
+        with pytest.raises((ValueError, TypeError), match="frames"):
+            retained_tokens(64, bad, 0.5)
+    for bad in (-0.1, 1.1, math.nan, "0.5", None, True):
+        with pytest.raises((ValueError, TypeError), match="rate"):
+            retained_tokens(64, 8, bad)
+
+
+def test_merging_worked_by_hand():
+    """A still token of four frames is one; the other turns right about after two, so that it is two."""
+    features = np.array([[[2, 0], [0, 1]], [[4, 0], [0, 3]], [[6, 0], [0, -1]], [[8, 0], [0, -1]]], np.float32)
+    merged = merge_adjacent(features, 0.9)
+    assert merged.tokens.tolist() == [[5, 0], [0, 2], [0, -1]] and merged.tokens.dtype == np.float32
+    assert merged.size.tolist() == [4, 2, 2] and merged.source.tolist() == [[0, 1], [0, 1], [0, 2], [0, 2]]
+
+
+@pytest.mark.parametrize("threshold", [-1, 0.0, 0.6, 1.0])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_merging_is_what_its_words_say(shape, threshold):
+    features = drawn(shape, seed=3)
+    frames, tokens, width = shape
+    merged = merge_adjacent(features, threshold)
+    assert merged.size.sum() == frames * tokens and merged.source.shape == (frames, tokens)
+    for m in range(len(merged.size)):
+        members = np.argwhere(merged.source == m)
+        assert len(members) == merged.size[m] and len(set(members[:, 1].tolist())) == 1  # one place
+        assert (np.diff(members[:, 0]) == 1).all()  # one frame after the other
+        np.testing.assert_allclose(merged.tokens[m], features[tuple(members.T)].mean(axis=0), rtol=0, atol=1e-5)
+    first = [int(np.flatnonzero(merged.source.reshape(-1) == m)[0]) for m in range(len(merged.size))]
+    assert first == sorted(first)
+    for t in range(1, frames):
+        for n in range(tokens):
+            alike = cosine(features[t, n], features[t - 1, n])
+            if abs(alike - threshold) > 1e-6 or np.array_equal(features[t, n], features[t - 1, n]):
+                together = merged.source[t, n] == merged.source[t - 1, n]
+                assert together == (alike > threshold or np.array_equal(features[t, n], features[t - 1, n]))
+
+
+def test_merging_at_one_merges_equals_alone():
+    features = drawn((6, 50, 33))
+    merged = merge_adjacent(features, 1)
+    again = merged.tokens[merged.source]  # each token as what it is now
+    np.testing.assert_allclose(again, features, rtol=0, atol=1e-6)
+    assert len(merged.size) < 300
+
+
+def test_differences_worked_by_hand():
+    """0.001 of the scale is 0.255 of 255: kept. 0.0003 is 0.0765: dropped, and the frame's first token kept instead."""
+    pixels = np.zeros((3, 2, 4), np.float32)
+    pixels[1:, 1] += np.float32(0.001)
+    pixels[2, 1] += np.float32(0.0003)
+    assert difference_mask(pixels).tolist() == [[True, True], [False, True], [True, False]]
+    assert difference_mask(pixels, least=0).tolist() == [[True, True], [False, True], [False, False]]
+    assert difference_mask(pixels, 0.05).tolist() == [[True, True], [False, True], [False, True]]
+    assert difference_mask(pixels, 300, least=2).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_at_least_so_many_tokens_a_frame(shape):
+    mask = difference_mask(drawn(shape) / 1000, least=min(2, shape[1]))
+    assert mask.shape == shape[:2] and mask.dtype == bool and mask[0].all()
+    assert (mask.sum(axis=1) >= min(2, shape[1])).all()
+
+
+def test_bad_features_are_refused():
+    calls = {
+        "features": (lambda x: prune_static(x, 1), lambda x: merge_adjacent(x, 0.9)), "pixels": (difference_mask,),
+    }  # fmt: skip
+    good = np.zeros((2, 3, 4), np.float32)
+    spoilt = good.copy()
+    for name, functions in calls.items():
+        for call in functions:
+            for bad in (
+                None,
+                [[[0.0]]],
+                good.astype(np.uint8),
+                good.astype(object),
+                good.astype(complex),
+                np.ma.array(good),
+            ):
+                with pytest.raises(TypeError, match=name):
+                    call(bad)
+            for bad in (good[0], good[:0], good[:, :0], good[..., :0], good[None]):
+                with pytest.raises(ValueError, match=f"{name} have shape"):
+                    call(bad)
+            for number in (math.nan, math.inf, -math.inf, 1e31):
+                spoilt[1, 2, 3] = number
+                with pytest.raises(ValueError, match=name):
+                    call(spoilt)
+    for keep in (0, -1, 7, 10**12, 0.5, None, "3"):
+        with pytest.raises((ValueError, TypeError), match="keep"):
+            prune_static(good, keep)
+    for threshold in (-1.1, 1.1, math.nan, "0.9", None, True):
+        with pytest.raises((ValueError, TypeError), match="threshold"):
+            merge_adjacent(good, threshold)
+        if threshold != 1.1:
+            with pytest.raises((ValueError, TypeError), match="threshold"):
+                difference_mask(good, threshold)
+    for least in (-1, 4, 0.5, None):
+        with pytest.raises((ValueError, TypeError), match="least"):
+            difference_mask(good, least=least)
+
+
+def test_a_tensor_is_refused():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match="features is Tensor; expected a NumPy array"):
+        prune_static(torch.zeros(2, 3, 4), 3)
 
 
 # The catalog
