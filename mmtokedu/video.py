@@ -4,15 +4,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmtokedu.arguments.common import positive, whole
+from mmtokedu.arguments.common import check_number, positive, whole
 from mmtokedu.arguments.video import (
     LARGEST,
     check_between,
     check_features,
+    check_frames,
     check_indices,
     check_keep,
+    check_length,
     check_merge,
     check_rate,
+    check_scores,
     check_times,
 )
 from mmtokedu.catalog import video as catalog
@@ -142,15 +145,15 @@ def video_tokens(model, frames, height, width):
 class Kept(NamedTuple):
     """Tokens that were kept, and their positions before: of token (t, n) of a clip (T, N, D) it is t * N + n."""
 
-    tokens: np.ndarray  # (K, D)
-    index: np.ndarray  # (K,) int64, ascending
+    tokens: np.ndarray  # (kept, D)
+    index: np.ndarray  # (kept,) int64, ascending
 
 
 class Merged(NamedTuple):
     """Tokens that stand for one or several of those before."""
 
-    tokens: np.ndarray  # (M, D), the mean of those that it stands for
-    size: np.ndarray  # (M,) int64, how many those are
+    tokens: np.ndarray  # (runs, D), the mean of those that it stands for
+    size: np.ndarray  # (runs,) int64, how many those are
     source: np.ndarray  # (T, N) int64, in which token each of those before is now
 
 
@@ -187,7 +190,7 @@ def prune_static(features, keep):
 
     features (T, N, D) floats, the N tokens of T frames; keep is how many of the T * N to keep. All N of the first frame
     are kept whatever `keep` says; the rest by 1 minus the cosine with the same token one frame earlier, of equals the
-    earlier one. Returns Kept(tokens (K, D), index (K,)): their positions are needed, because each keeps its place.
+    earlier one. Returns Kept(tokens, index): their positions are needed, because each keeps its place.
 
     Raises TypeError for other than floats, ValueError for another shape, numbers that are not finite, or a keep that is
     no count or more than there are.
@@ -210,8 +213,8 @@ def merge_adjacent(features, threshold):
     """Merge what does not move: runs of tokens that resemble the same token of the frame before become their mean.
 
     features (T, N, D) floats, the N tokens of T frames. Token (t, n) joins (t - 1, n), and whatever that joined, where
-    their cosine is at least `threshold`, from -1 to 1. Returns Merged(tokens (M, D), size (M,), source (T, N)), in the
-    order of each run's first token; the sizes add up to T * N, so that sum(size * tokens) is what it was.
+    their cosine is at least `threshold`, from -1 to 1. Returns Merged(tokens, size, source (T, N)), a token a run, in
+    the order of each run's first; the sizes add up to T * N, so that sum(size * tokens) is what it was.
 
     Raises TypeError for other than floats, ValueError for another shape, numbers that are not finite, or a threshold
     that is no cosine.
@@ -262,3 +265,136 @@ def difference_mask(pixels, threshold=0.1, least=1):
         if mask[t].sum() < least:
             mask[t, :least] = True
     return mask
+
+
+# Scenes
+
+# OpenCV's own tables: 180/6 and 255 divided by 1 to 255, in 4096ths.
+_HUE = np.array([0, *(round((180 << 12) / (6 * i)) for i in range(1, 256))], np.int32)
+_SATURATION = np.array([0, *(round((255 << 12) / i) for i in range(1, 256))], np.int32)
+
+
+def _hsv(frame):
+    """Hue 0 to 179, saturation and value 0 to 255 of (H, W, 3) uint8 RGB, three int32 arrays, as OpenCV's."""
+    r, g, b = np.moveaxis(frame.astype(np.int32), -1, 0)
+    value = frame.max(axis=-1).astype(np.int32)
+    spread = value - frame.min(axis=-1)
+    hue = np.where(value == r, g - b, np.where(value == g, b - r + 2 * spread, r - g + 4 * spread))
+    hue = (hue * _HUE[spread] + 2048) >> 12
+    return hue + 180 * (hue < 0), (spread * _SATURATION[value] + 2048) >> 12, value
+
+
+def scene_scores(frames, rule="content"):
+    """How much each frame differs from the one before: scores (T,), float64, the first 0.
+
+    frames (T, H, W, 3) uint8 RGB. rule "content" is PySceneDetect's: the mean over the pixels of the difference in hue
+    (0 to 179, not taken round the circle), saturation and value, and of these three the mean. "luma" is the cheap one:
+    the mean difference in brightness, 0 to 255, of every fourth pixel of every fourth row.
+
+    Raises TypeError for other than uint8, ValueError for another shape or rule.
+    Source: PySceneDetect 0.7.2 `detectors/content_detector.py`, OpenCV's `COLOR_BGR2HSV` for 8 bits.
+
+    >>> frames = np.zeros((3, 4, 4, 3), np.uint8)
+    >>> frames[2] = 255
+    >>> scene_scores(frames).tolist(), scene_scores(frames, "luma").tolist()
+    ([0.0, 0.0, 85.0], [0.0, 0.0, 255.0])
+    """
+    check_frames(frames)
+    if rule not in SCENE_RULES:
+        raise ValueError(f"rule is {rule!r}; known are {', '.join(map(repr, SCENE_RULES))}")
+    channels = SCENE_RULES[rule]
+    scores, before = [0.0], channels(frames[0])
+    for frame in frames[1:]:
+        now = channels(frame)
+        scores.append(sum(float(np.abs(a - b).sum()) / a.size for a, b in zip(now, before)) / len(now))
+        before = now
+    return np.array(scores)
+
+
+def _luma(frame):
+    """Brightness of every fourth pixel of every fourth row, int32; the weights are ITU-R BT.601's, in 256ths."""
+    return ((frame[::4, ::4] @ np.array([77, 150, 29], np.int32)) >> 8,)
+
+
+SCENE_RULES = {"content": _hsv, "luma": _luma}
+
+
+def scene_cuts(scores, threshold=27.0, min_length=15):
+    """Where scenes begin, by a fixed threshold: frames (n,), int64, ascending.
+
+    scores (T,) as of `scene_scores`; the clip's first frame is not listed. A frame whose score is at least `threshold`
+    begins a scene. Cuts that follow one another faster than `min_length` frames (a flash, a fade) become one, at their
+    last frame, once they have lasted min_length and min_length frames have passed without one.
+
+    Raises ValueError or TypeError for scores that are no row of finite numbers from 0 up, a threshold that is not above
+    0, or a length that is no count.
+    Source: PySceneDetect 0.7.2 `detector.py`, `FlashFilter` in its default mode, with frame numbers.
+
+    >>> scene_cuts([0, 1, 30, 1, 1, 40, 1, 1], min_length=2).tolist()
+    [2, 5]
+    """
+    scores, min_length = check_scores(scores), check_length(min_length)
+    threshold = check_number(threshold, "threshold", "a score")
+    cuts, last, began, merging = [], 0, None, False  # last: the last frame above; began: of the cuts that are merged
+    for i, above in enumerate((scores >= threshold).tolist()):
+        far = i - last >= min_length
+        last = i if above else last
+        if merging:
+            if far and not above and last - began >= min_length:
+                merging = False
+                cuts.append(last)
+        elif above and far:
+            cuts.append(i)
+        elif above and cuts:  # nothing is merged before the first cut
+            merging, began = True, i
+    return np.array(cuts, np.int64)
+
+
+def adaptive_cuts(scores, threshold=3.0, min_length=15, *, window=2, least=15.0):
+    """Where scenes begin, by a threshold that moves along: frames (n,), int64, ascending.
+
+    A frame begins a scene where its score is at least `threshold` times the mean of `window` frames on either side, and
+    at least `least`; min_length frames after the last cut, or the clip's start, at the earliest. A camera that moves
+    raises all scores alike and cuts nothing.
+
+    Raises as `scene_cuts`. Source: PySceneDetect 0.7.2 `detectors/adaptive_detector.py`.
+
+    >>> adaptive_cuts([0, 20, 20, 20, 90, 20, 20], min_length=1).tolist()
+    [4]
+    """
+    scores, min_length = check_scores(scores).tolist(), check_length(min_length)
+    threshold, least = check_number(threshold, "threshold", "times"), check_number(least, "least", "a score")
+    window = positive(window, "window")
+    cuts, last = [], 0
+    for i in range(window, len(scores) - window):
+        around = sum(scores[i - window : i] + scores[i + 1 : i + 1 + window]) / (2.0 * window)
+        ratio = min(scores[i] / around, 255.0) if around >= 1e-5 else 255.0
+        if scores[i] >= least and ratio >= threshold and i - last >= min_length:
+            cuts.append(i)
+            last = i
+    return np.array(cuts, np.int64)
+
+
+def adaptive_frames(scores, frames, share=0.5):
+    """Look where something happens: frames (n,), int64, ascending, close together where the scores are high.
+
+    scores (T,) as of `scene_scores`. The clip is cut into `frames` pieces of equal weight, of each the frame in its
+    middle, no frame twice: a frame weighs 1 - share for its time and share for its part of all change. With share=0
+    these are InternVL's middles.
+
+    Raises ValueError or TypeError for scores that are no row of finite numbers from 0 up, more frames than there are,
+    or a share outside 0 to 1.
+    Source: ours, the simplest rule that does so; compare AKS (arXiv 2502.21271), which chooses frames by a question.
+
+    >>> adaptive_frames([0, 0, 0, 0, 9, 9, 0, 0, 0, 0], 4).tolist()
+    [2, 4, 5, 7]
+    """
+    scores, frames, share = check_scores(scores), positive(frames, "frames"), check_between(share, "share", 0, 1)
+    if frames > len(scores):
+        raise ValueError(f"{frames} frames are asked for and the clip has {len(scores)}")
+    change = scores / scores.sum() if scores.any() else np.full(len(scores), 1 / len(scores))
+    ends = np.cumsum((1 - share) / len(scores) + share * change)
+    order = np.arange(frames)
+    index = np.searchsorted(ends, (order + 0.5) / frames * ends[-1], side="right")
+    index = np.maximum.accumulate(index - order) + order  # each after the one before it
+    return np.minimum(index, len(scores) - frames + order)

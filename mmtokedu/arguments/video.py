@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmtokedu.arguments.common import check_finite, check_floats, check_number, positive
+from mmtokedu.arguments.common import check_array, check_finite, check_floats, check_number, positive, whole
 
 MAX_FRAMES = 2**53  # the rules divide counts, and beyond this a float no longer tells neighbours apart
 MAX_SECONDS = 10**12  # thirty thousand years; some rules list tenths of a second
@@ -127,3 +127,34 @@ def check_between(value, name, low, high):
     if not low <= number <= high:
         raise ValueError(f"{name} is {number:g}; expected {low} to {high}")
     return number
+
+
+def check_frames(frames):
+    """The array, or an error unless it is (T, H, W, 3) uint8 with at least one pixel."""
+    check_array(frames, "frames")
+    if not isinstance(frames, np.ndarray):
+        raise TypeError(f"frames is {type(frames).__name__}; expected a NumPy array (tensor.numpy(force=True))")
+    if frames.dtype != np.uint8:
+        raise TypeError(f"frames are {frames.dtype}; expected uint8, 0 to 255")
+    if len(frames.shape) != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
+        raise ValueError(f"frames have shape {frames.shape}; expected (T, H, W, 3), RGB, at least one pixel")
+    return frames
+
+
+def check_scores(scores):
+    """The scores as a float64 array (T,), or an error: a row of at least one finite number, none below 0."""
+    row = np.asarray(scores)
+    if row.dtype.kind not in "iuf":
+        raise TypeError(f"scores are {row.dtype}; expected numbers, as scene_scores gives them")
+    if row.ndim != 1 or not row.size:
+        raise ValueError(f"scores have shape {row.shape}; expected (T,), at least one frame")
+    if not (check_finite(row, "scores") <= LARGEST and row.min() >= 0):
+        raise ValueError(f"scores reach from {row.min():g} to {row.max():g}; expected 0 to {LARGEST:g}")
+    return row.astype(np.float64)
+
+
+def check_length(min_length):
+    """`min_length` as an int of frames, or an error where it is no whole number from 0 up."""
+    if whole(min_length, "min_length") < 0:
+        raise ValueError(f"min_length is {min_length}; expected a number of frames from 0 up")
+    return whole(min_length, "min_length")

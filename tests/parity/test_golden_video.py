@@ -7,13 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmtokedu import video
 from mmtokedu.catalog import video as catalog
 from mmtokedu.video import (
+    adaptive_cuts,
     clip_resize,
     difference_mask,
     prune_static,
     retained_tokens,
     sample_frames,
+    scene_cuts,
+    scene_scores,
     timestamp_labels,
     video_tokens,
 )
@@ -163,3 +167,37 @@ def test_video_llama_3_drops_the_same_tokens():
     pixels[36] += np.float32(0.0003)
     mask = difference_mask(pixels.reshape(3, 4, 48))
     assert mask.reshape(-1).astype(int).tolist() == row["output"]
+
+
+def drawn_clip(frames, height, width, seed):
+    """The clip that the rows of scenes were computed from: cuts, flashes of white and noise between."""
+    draw = np.random.default_rng(seed)
+    base, clip = draw.integers(0, 256, (height, width, 3)), []
+    for _ in range(frames):
+        if draw.random() < 0.12:
+            base = draw.integers(0, 256, (height, width, 3))
+        if draw.random() < 0.1:
+            clip.append(np.full((height, width, 3), 255))
+            continue
+        base = np.clip(base + draw.integers(-6, 7, base.shape), 0, 255)
+        clip.append(base)
+    return np.array(clip, np.uint8)
+
+
+@pytest.mark.parametrize("row", GOLDEN["scenes"], ids=lambda row: str(row["shape"]))
+def test_scenes_as_pyscenedetect(row):
+    scores = scene_scores(drawn_clip(*row["shape"], row["seed"]))
+    assert scores.tolist() == row["content"]
+    assert scene_cuts(scores, min_length=row["min_length"]).tolist() == row["cuts"]
+    assert adaptive_cuts(scores, min_length=row["min_length"]).tolist() == row["adaptive"]
+
+
+def test_scores_and_colours_of_the_first_survey():
+    """Four frames of noise, the first brightened, then its negative twice; and OpenCV's own colours of the first three."""
+    row = GOLDEN["scenes_first_survey"]
+    base = np.random.RandomState(0).randint(0, 256, (6, 8, 3)).astype(np.uint8)
+    brighter = np.clip(base.astype(int) + 10, 0, 255).astype(np.uint8)
+    clip = np.stack([base, brighter, 255 - base, 255 - base])[..., ::-1]  # it was BGR
+    assert scene_scores(clip).tolist() == row["content_val"]
+    for frame, colours in zip(clip, row["opencv_hsv_first_three"]):
+        np.testing.assert_array_equal(np.stack(video._hsv(frame), axis=-1), colours)

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from mmtokedu.arguments.video import MAX_FRAMES, MAX_KEPT, MAX_SECONDS
 from mmtokedu.catalog import video as catalog
 from mmtokedu.video import (
+    adaptive_cuts,
+    adaptive_frames,
     clip_resize,
     difference_mask,
     merge_adjacent,
@@ -21,6 +23,8 @@ from mmtokedu.video import (
     retained_tokens,
     sample_frames,
     sample_frames_plain,
+    scene_cuts,
+    scene_scores,
     timestamp_labels,
     timestamp_text,
     timestamps,
@@ -667,6 +671,139 @@ def test_a_tensor_is_refused():
     torch = pytest.importorskip("torch")
     with pytest.raises(TypeError, match="features is Tensor; expected a NumPy array"):
         prune_static(torch.zeros(2, 3, 4), 3)
+
+
+# Scenes
+
+
+def test_scores_worked_by_hand():
+    """Black, then red: hue 0, saturation and value from 0 to 255, in three thirds 170. Red, then green: hue from 0 to 60.
+
+    Blue is hue 120; from red at hue 0 to a purple red at hue 179 is 179, though their colours are neighbours.
+    """
+    colours = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 0, 0], [255, 0, 8]], np.uint8)
+    frames = np.broadcast_to(colours[:, None, None], (6, 5, 7, 3))
+    assert scene_scores(frames).tolist() == [0.0, 170.0, 20.0, 20.0, 40.0, 179 / 3]
+    assert scene_scores(frames, "luma").tolist() == [0.0, 76.0, 73.0, 121.0, 48.0, 1.0]  # 77 * 255 / 256, down to 76
+
+
+def test_a_score_is_the_mean_over_the_pixels():
+    frames = np.zeros((2, 4, 4, 3), np.uint8)
+    frames[1, 0, 0] = 255  # one pixel of sixteen becomes white: value alone
+    assert scene_scores(frames).tolist() == [0.0, 255 / 16 / 3]
+    assert scene_scores(frames, "luma")[1] == 255.0  # the only pixel that it looks at
+    assert scene_scores(frames[:1]).tolist() == [0.0] and scene_scores(frames).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "above, min_length, cuts",
+    [
+        ([5], 0, [5]), ([0, 5], 0, [0, 5]),  # no least length: each is one, the first frame too
+        ([5], 5, [5]), ([5], 6, []),  # too near to the start, and nothing is merged before the first cut
+        ([5, 10], 5, [5, 10]), ([5, 7], 5, [5]), ([5, 7, 20], 5, [5, 20]),
+        ([5, 7, 12], 5, [5, 12]),  # from 7 to 12 they lasted five frames, and five without one follow
+        ([5, 7, 12, 16], 5, [5, 16]), ([5, 7, 8, 9], 5, [5]),
+    ],
+)  # fmt: skip
+def test_cuts_worked_by_hand(above, min_length, cuts):
+    scores = np.full(30, 1.0)
+    scores[above] = 27.0
+    found = scene_cuts(scores, min_length=min_length)
+    assert found.tolist() == cuts and found.dtype == np.int64
+    assert scene_cuts(scores, 27.1, min_length).tolist() == []
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=80), st.integers(0, 20), st.floats(1, 60))
+def test_cuts_are_in_order_and_far_enough_apart(scores, min_length, threshold):
+    for cuts in (scene_cuts(scores, threshold, min_length), adaptive_cuts(scores, min_length=min_length)):
+        assert ((cuts >= min_length) & (cuts < len(scores))).all()
+    assert all(scores[i] >= threshold for i in scene_cuts(scores, threshold, min_length))
+    assert (np.diff(scene_cuts(scores, threshold, min_length)) >= max(1, min_length)).all()
+    moved = adaptive_cuts(scores, min_length=min_length)
+    assert (np.diff(moved) >= max(1, min_length)).all() and all(scores[i] >= 15 for i in moved)
+
+
+def test_a_camera_that_moves_cuts_nothing():
+    """All scores high, one of them three times as high: the fixed threshold sees a scene a frame, the moving one a cut."""
+    scores = np.full(40, 30.0)
+    scores[20] = 90
+    assert len(scene_cuts(scores, min_length=1)) == 39 and adaptive_cuts(scores).tolist() == [20]
+    still = np.zeros(40)
+    still[20] = 15.0  # nothing around it: any number of times as high
+    assert adaptive_cuts(still).tolist() == [20] and adaptive_cuts(still, least=15.1).tolist() == []
+    assert adaptive_cuts(still[:4]).tolist() == []  # shorter than the window
+
+
+def test_adaptive_frames_worked_by_hand():
+    """Half of the weight is time, 0.05 a frame; the other half lies on frames 4 and 5, which end at 0.5 and 0.8."""
+    scores = [0, 0, 0, 0, 9, 9, 0, 0, 0, 0]
+    assert adaptive_frames(scores, 4).tolist() == [2, 4, 5, 7]  # 0.125, 0.375, 0.625, 0.875
+    assert adaptive_frames(scores, 2, share=1).tolist() == [4, 5]
+    assert adaptive_frames(scores, 4, share=1).tolist() == [4, 5, 6, 7]  # no frame twice
+    assert adaptive_frames(scores, 10).tolist() == list(range(10))
+    assert adaptive_frames([0, 0, 0, 0], 2).tolist() == [1, 3]  # nothing happens: the middles
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=200), st.floats(0, 1), st.data())
+def test_adaptive_frames_are_different_frames_in_order(scores, share, data):
+    count = data.draw(st.integers(1, len(scores)))
+    index = adaptive_frames(scores, count, share)
+    assert len(index) == count and index.dtype == np.int64
+    assert 0 <= index[0] and index[-1] < len(scores) and (np.diff(index) > 0).all()
+    middles = [math.floor((i + 0.5) * len(scores) / count) for i in range(count)]
+    assert (np.abs(adaptive_frames(scores, count, 0) - middles) <= 1).all()
+
+
+def test_a_moment_is_looked_at():
+    """One frame of 3,000 shows something else: sixteen frames in equal steps miss it, sixteen by change do not.
+
+    The frame has 80 of 460 of all change, and half of that, 0.087, is more than a sixteenth of the weight.
+    """
+    scores = np.full(3000, 0.1)
+    scores[1234:1236] = 80.0  # there and back
+    assert 1234 in adaptive_frames(scores, 16)
+    assert 1234 not in sample_frames(3000, 25.0, frames=16) and 1234 not in adaptive_frames(scores, 16, share=0)
+
+
+def test_bad_frames_and_scores_are_refused():
+    good = np.zeros((2, 3, 4, 3), np.uint8)
+    for bad in (None, [good], good.astype(np.float32), good.astype(np.int8), np.ma.array(good)):
+        with pytest.raises(TypeError, match="frames"):
+            scene_scores(bad)
+    for bad in (good[0], good[:0], good[:, :0], good[..., :2], good[None]):
+        with pytest.raises(ValueError, match="frames have shape"):
+            scene_scores(bad)
+    with pytest.raises(ValueError, match="rule is 'hash'; known are 'content', 'luma'"):
+        scene_scores(good, "hash")
+    for call in (scene_cuts, adaptive_cuts, lambda scores: adaptive_frames(scores, 1)):
+        for bad in ([], [[1.0]], [math.nan], [math.inf], [-1.0], [1e31], 3.0):
+            with pytest.raises(ValueError, match="scores"):
+                call(bad)
+        for bad in (["1"], None, [1j], [True]):
+            with pytest.raises(TypeError, match="scores"):
+                call(bad)
+    for bad in (-1, 1.5, None, "15"):
+        with pytest.raises((ValueError, TypeError), match="min_length"):
+            scene_cuts([1.0], min_length=bad)
+        with pytest.raises((ValueError, TypeError), match="min_length"):
+            adaptive_cuts([1.0], min_length=bad)
+    for bad in (0, -1, math.nan, math.inf, None, "27", True):
+        with pytest.raises((ValueError, TypeError), match="threshold"):
+            scene_cuts([1.0], bad)
+        with pytest.raises((ValueError, TypeError), match="threshold"):
+            adaptive_cuts([1.0], bad)
+        with pytest.raises((ValueError, TypeError), match="least"):
+            adaptive_cuts([1.0], least=bad)
+    for bad in NO_COUNTS:
+        with pytest.raises((ValueError, TypeError), match="frames"):
+            adaptive_frames([1.0, 2.0], bad)
+        with pytest.raises((ValueError, TypeError), match="window"):
+            adaptive_cuts([1.0], window=bad)
+    with pytest.raises(ValueError, match="3 frames are asked for and the clip has 2"):
+        adaptive_frames([1.0, 2.0], 3)
+    for bad in (-0.1, 1.1, math.nan, None):
+        with pytest.raises((ValueError, TypeError), match="share"):
+            adaptive_frames([1.0], 1, bad)
 
 
 # The catalog
