@@ -9,7 +9,7 @@ import random
 
 import numpy as np
 import pytest
-from peers import hf, needs
+from peers import hf, load, needs
 from peers_video import (
     LABELS,
     LONGEST,
@@ -181,3 +181,75 @@ def test_pixels_that_do_not_change(capsys):
         assert not apart.any()
     with capsys.disabled():
         print(f"\n  difference_mask, tokens{'':20} {agreed:7} agreed {near:5} on the threshold     0 disagreed", end="")
+
+
+# What the catalog says of clips that a peer fails on.
+
+
+def peers_own_words(call, *arguments, **options):
+    """The type and first line of the error that a call ends with."""
+    try:
+        call(*arguments, **options)
+    except Exception as error:  # a peer may fail in any way
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return "an answer"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "rule, clip, said",
+    [
+        ("qwen-vl-utils", (1, 30.0), "ValueError: nframes should in interval [2, 1], but got 0."),
+        ("transformers-qwen2", (1, 30.0), "ZeroDivisionError: division by zero"),
+        ("transformers-qwen2", (1494, 25.0), "IndexError: index 1494 is out of bounds for dimension 0 with size 1494"),
+        (
+            "internvl",
+            (7, 30.0),
+            "ValueError: Video can't be sampled. The `num_frames=8` exceeds `total_num_frames=7`. ",
+        ),
+        ("glm46v", (2, 30.0), "ValueError: an empty list of indices"),
+        ("glm5-next", (7, 30.0), "ValueError: an empty list of indices"),
+    ],
+)
+def test_how_a_peer_fails(rule, clip, said):
+    needs(peer_frames, "transformers-qwen3", 300, 30.0)
+    assert peers_own_words(peer_frames, rule, *clip) == said
+    with pytest.raises(ValueError, match=rule):
+        sample_frames(*clip, rule=rule)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_an_empty_list_ends_in():
+    """GLM-4.6V's next step refuses it, far from the cause; GLM5-next's gives no frames a size."""
+    resize = needs(module_of, "glm46v").smart_resize
+    assert peers_own_words(resize, 0, 480, 640) == "ValueError: t:0 must be larger than temporal_factor:2"
+    assert peers_own_words(module_of("glm5-next").smart_resize, 0, 480, 640) == "an answer"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_how_often_a_float_range_is_one_too_long():
+    """Clips of 10 to 20,000 frames at six usual rates, two frames a second: 62 of 17,136 end with an index that is not there."""
+    torch = needs(load, "torch")
+    clips = [(total, rate) for rate in (30.0, 29.97, 25.0, 24.0, 23.976, 60.0) for total in range(10, 20_000, 7)]
+    long = refused = 0
+    for total, rate in clips:
+        count = len(sample_frames(total, rate))  # the same count
+        long += len(torch.arange(0, total, total / count)) > count
+        try:
+            sample_frames(total, rate, rule="transformers-qwen2")
+        except ValueError:
+            refused += 1
+    assert (len(clips), long, refused) == (17136, 62, 62)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_line_in_float32_depends_on_the_processor():
+    """torch.linspace rounds its second half once where the CPU has a fused multiply-add, else twice: ours does it once."""
+    torch = needs(load, "torch")
+    line = catalog._torch_linspace(16_493, 730)
+    theirs = torch.linspace(0, 16_493, 730).numpy()
+    step, i = np.float32(16_493) / np.float32(729), np.arange(365, 730)
+    twice = np.float32(16_493) - step * (729 - i).astype(np.float32)
+    assert (twice != line[365:]).any()
+    np.testing.assert_array_equal(theirs[:365], line[:365])
+    assert any(np.array_equal(theirs[365:], second) for second in (line[365:], twice))
