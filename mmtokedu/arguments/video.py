@@ -109,6 +109,8 @@ def check_features(features, name="features"):
 
 def check_keep(keep, frames, tokens):
     """`keep` as an int of at least one frame's tokens, or an error where it is no count or more than there are."""
+    if isinstance(keep, float):
+        raise TypeError(f"keep is {keep}; expected a count of tokens (retained_tokens makes one of a pruning rate)")
     keep = positive(keep, "keep")
     if keep > frames * tokens:
         raise ValueError(f"keep is {keep}; {frames} frames of {tokens} tokens have {frames * tokens}")

@@ -178,6 +178,12 @@ def test_the_rule_that_stops_at_the_last_whole_second_sees_half_the_clip():
     assert sample_frames(47, 23.976, rule="glm46v").max() == 24  # of 0 to 46
 
 
+def test_a_long_clip_loses_a_second_at_both_ends():
+    """SmolVLM: from 66 s on, the line goes from one second to one second before the end. 65.5 s keep theirs."""
+    ends = [sample_frames(total, 10, rule="smolvlm")[[0, -1]].tolist() for total in (655, 661, 6000)]
+    assert ends == [[0, 654], [10, 651], [10, 5990]]
+
+
 def test_a_float_range_may_have_one_too_many():
     """A minute at 25 Hz: 1494 / (1494 / 118) is a little more than 118, so that the range ends with 1494 itself."""
     assert 1494 / (1494 / 118) > 118
@@ -460,6 +466,21 @@ def test_the_cap_is_over_the_whole_clip(frames, height, width):
     assert round(frames / 2) * 2 * high * wide <= 25_165_824 or min(high, wide) == 32 or frames % 2
 
 
+def test_an_odd_count_is_rounded_to_even_pairs_for_the_cap():
+    """5 / 2 rounds to 2, so that four frames of 384x384 are counted, under the bound, while three pairs are made."""
+    bounds = {"min_pixels": 131_072, "max_pixels": 786_432}
+    assert 4 * 384**2 < 786_432 < 6 * 384**2
+    assert clip_resize(5, 384, 384, **bounds) == (384, 384)
+    assert clip_resize(6, 384, 384, **bounds) == (352, 352)
+    assert clip_resize(7, 384, 384, **bounds) == (320, 320)  # 3.5 rounds to 4 pairs; sides through 1.146
+
+
+def test_of_slices_of_one_shape_the_taller():
+    """560x560 is 1.56 tiles: two slices, beside or above one another, equally far from a square."""
+    assert catalog._slice_grid(560, 560, 448, 9) == (2, 1)
+    assert catalog._slice_grid(448, 448, 448, 9) is None and catalog._slice_grid(896, 1344, 448, 9) == (2, 3)
+
+
 def test_ten_times_the_frames_are_not_ten_times_the_tokens():
     """Where the cap over the clip binds, the tokens of 64 and of 640 frames are about as many: here even fewer."""
     clips = (64, 1080, 1920), (640, 1080, 1920)
@@ -656,6 +677,8 @@ def test_bad_features_are_refused():
     for keep in (0, -1, 7, 10**12, 0.5, None, "3"):
         with pytest.raises((ValueError, TypeError), match="keep"):
             prune_static(good, keep)
+    with pytest.raises(TypeError, match="keep is 0.5; expected a count of tokens .retained_tokens"):
+        prune_static(good, 0.5)
     for threshold in (-1.1, 1.1, math.nan, "0.9", None, True):
         with pytest.raises((ValueError, TypeError), match="threshold"):
             merge_adjacent(good, threshold)
