@@ -467,12 +467,11 @@ def test_the_cap_is_over_the_whole_clip(frames, height, width):
 
 
 def test_an_odd_count_is_rounded_to_even_pairs_for_the_cap():
-    """5 / 2 rounds to 2, so that four frames of 384x384 are counted, under the bound, while three pairs are made."""
+    """5 / 2 rounds to 2, so that four frames of 96x256 are counted, too few pixels, while three pairs are made."""
     bounds = {"min_pixels": 131_072, "max_pixels": 786_432}
-    assert 4 * 384**2 < 786_432 < 6 * 384**2
-    assert clip_resize(5, 384, 384, **bounds) == (384, 384)
-    assert clip_resize(6, 384, 384, **bounds) == (352, 352)
-    assert clip_resize(7, 384, 384, **bounds) == (320, 320)  # 3.5 rounds to 4 pairs; sides through 1.146
+    assert 4 * 96 * 256 < 131_072 < 6 * 96 * 256
+    assert clip_resize(5, 100, 240, **bounds) == (128, 256)  # sides times 1.045: 104.5 and 250.8, up to whole 32s
+    assert clip_resize(6, 100, 240, **bounds) == (96, 256)
 
 
 def test_of_slices_of_one_shape_the_taller():
