@@ -1,9 +1,9 @@
-"""Two ways to choose the size an image is cut at: what the rules of systems and the chapter on patches share."""
+"""Ways to choose the size an image or a clip is cut at: what the rules of systems and the chapters share."""
 
 import math
 
 from mmtokedu.arguments.common import check_size, whole
-from mmtokedu.arguments.resize import check_bounds, check_resize
+from mmtokedu.arguments.resize import check_bounds, check_clip_size, check_resize
 
 
 def smart_resize(height, width, *, factor=28, min_pixels=3136, max_pixels=1003520, rule="transformers"):
@@ -24,6 +24,15 @@ def smart_resize(height, width, *, factor=28, min_pixels=3136, max_pixels=100352
     """
     height, width = check_resize(height, width, rule)
     factor, min_pixels, max_pixels = check_bounds(factor, min_pixels, max_pixels)
+    return within_area(height, width, factor, min_pixels, max_pixels, rule)
+
+
+def within_area(height, width, factor, min_pixels, max_pixels, rule="transformers"):
+    """`smart_resize` without its checks of the bounds: a frame's share may be fractional, or under the least.
+
+    >>> within_area(1080, 1920, 28, 100_352, 235_200.0, "qwen-vl-utils")
+    (336, 644)
+    """
     lift = factor if rule == "qwen-vl-utils" else 0  # the two rules guard thin sides in different places
     new_height = max(lift, round(height / factor) * factor)
     new_width = max(lift, round(width / factor) * factor)
@@ -42,6 +51,34 @@ def smart_resize(height, width, *, factor=28, min_pixels=3136, max_pixels=100352
         f"{height}x{width} would become {new_height}x{new_width}, a side of no pixels "
         f'({rule} with max_pixels={max_pixels}: raise the bound, or use rule="transformers")'
     )
+
+
+def clip_resize(frames, height, width, *, factor=32, temporal=2, min_pixels=4096, max_pixels=25_165_824):
+    """The size that each frame of a clip is resized to where the whole clip has one cap: more frames, smaller frames.
+
+    `frames` is their number; sizes are (height, width) in pixels, bounds are pixels of all frames together; `factor` is
+    patch * merge, `temporal` the frames of a temporal patch. A side under one factor is lifted to it first. Both sides
+    are rounded to multiples, and shrunk or grown by one number where frames * height * width leaves the bounds.
+
+    Raises ValueError for fewer frames than a temporal patch has, sides under 1, or an aspect ratio over 200.
+    Source: transformers 5.23.0 `models/qwen3_vl/video_processing_qwen3_vl.py`, and GLM-4.1V's the same.
+
+    >>> clip_resize(2, 1080, 1920), clip_resize(64, 1080, 1920), clip_resize(768, 1080, 1920)
+    ((1088, 1920), (448, 832), (128, 224))
+    """
+    factor, min_pixels, max_pixels = check_bounds(factor, min_pixels, max_pixels)
+    frames, height, width = check_clip_size(frames, height, width, factor, temporal)
+    new_height, new_width = round(height / factor) * factor, round(width / factor) * factor
+    pixels = round(frames / temporal) * temporal * new_height * new_width
+    if pixels > max_pixels:
+        shrink = math.sqrt(frames * height * width / max_pixels)
+        new_height = max(factor, math.floor(height / shrink / factor) * factor)
+        new_width = max(factor, math.floor(width / shrink / factor) * factor)
+    elif pixels < min_pixels:
+        grow = math.sqrt(min_pixels / (frames * height * width))
+        new_height = math.ceil(height * grow / factor) * factor
+        new_width = math.ceil(width * grow / factor) * factor
+    return new_height, new_width
 
 
 def tile_grid(height, width, *, tile=448, min_tiles=1, max_tiles=12):
