@@ -1,0 +1,206 @@
+"""What the book's small model learns of the book's small world: three seeds, blind baselines, and eyes never taught.
+
+    python experiments/small.py           everything (about 25 minutes of one core); rewrites data/results/small.json
+    python experiments/small.py --quick   a few steps of one seed, printed, nothing written
+
+Arms: "taught first", eyes that first learn on crowds what stands in each patch, then eyes and words together on the
+questions; "taught along", the same tags on the scenes while it answers, but no crowds before; "never taught", the
+questions alone. All have about the same CPU seconds. Blind: the most frequent answer to a question's words in the
+training scenes, and the taught model asked about another test picture.
+"""
+
+import argparse
+import datetime
+import json
+import platform
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from patches import device
+from tqdm import tqdm
+
+import mmtokedu
+from mmtokedu.nn.small import fit
+from mmtokedu.nn.vision import Reader, answer_loss
+from mmtokedu.samples import world
+from mmtokedu.small import PATCH, lay_out
+
+RESULTS = Path(mmtokedu.__file__).parent / "data" / "results" / "small.json"
+WEIGHTS = Path("build") / "small.pt"  # of seed 0, for tools/pack_small.py
+
+SEEDS = 0, 1, 2
+SIZES = [(height, width) for height in world.SIDES for width in world.SIDES]
+CROWDS, SCENES, TESTS = 4800, 9600, 1600  # pictures drawn, the same number of each size
+BATCH = 32
+LOOK, ANSWER = 1_400_000, 1_700_000  # tokens: of crowds, and of scenes with their questions
+ALONG, NEVER = 2_400_000, 2_500_000  # of the arms without crowds: about the same CPU seconds
+WATCHED = "colour", "where", "count", "digit"  # while it learns
+TAG_WEIGHT = 0.5  # of the tag loss beside the answers'
+ARMS = {"taught first": SEEDS, "taught along": SEEDS[:1], "never taught": SEEDS[:1]}
+
+
+def draw_pool(make, count, split):
+    """Pictures by size: {(height, width): {pixels, questions, answers, tags, height, photo}}, tensors and arrays."""
+    pool = {}
+    for s, size in enumerate(tqdm(SIZES, desc=f"{make.__name__}, {split}", leave=False)):
+        scenes = [make([s, i], size=size, split=split) for i in range(count // len(SIZES))]
+        questions, answers = world.asked(scenes)
+        pool[size] = {
+            "pixels": torch.from_numpy(np.concatenate([scene.pixels for scene in scenes])),
+            "questions": torch.from_numpy(questions),
+            "answers": torch.from_numpy(answers),
+            "tags": torch.from_numpy(np.concatenate([world.tags(scene, PATCH) for scene in scenes])).flatten(1, 2),
+            "height": np.array([scene.height for scene in scenes]),
+            "photo": np.array([scene.ground == "photo" for scene in scenes]),
+        }
+    return pool
+
+
+def layout(size):
+    return lay_out((1, size[0] // PATCH, size[1] // PATCH), len(world.KINDS))
+
+
+def batch(pool, rng):
+    """A size, and BATCH pictures of it."""
+    size = SIZES[rng.integers(len(SIZES))]
+    rows = torch.from_numpy(rng.integers(len(pool[size]["pixels"]), size=BATCH))
+    return size, {name: part[rows] for name, part in pool[size].items() if torch.is_tensor(part)}
+
+
+def train(arm, seed, crowds, scenes, few, part=1.0):
+    """A Reader after its training, and the rows of how it went, scored on a few test pictures; `part` of the tokens."""
+    torch.manual_seed(seed)
+    reader, rows = Reader(len(world.WORDS), len(world.TAGS)), {}
+
+    def look(rng):
+        _, drawn = batch(crowds, rng)
+        tokens = reader.vision(drawn["pixels"])
+        return reader.tag_loss(tokens, drawn["tags"]), tokens.shape[0] * tokens.shape[1]
+
+    def answer(rng):
+        size, drawn = batch(scenes, rng)
+        tokens = reader.vision(drawn["pixels"])
+        loss = answer_loss(reader.answer(tokens, drawn["questions"], layout(size)), drawn["answers"])
+        if arm != "never taught":
+            loss = loss + TAG_WEIGHT * reader.tag_loss(tokens, drawn["tags"])
+        return loss, len(tokens) * (tokens.shape[1] + drawn["questions"][0].numel())
+
+    if arm == "taught first":
+        rows["look"] = fit([reader.vision, reader.tagger], look, tokens=part * LOOK, seed=seed)
+    watch = lambda: {"right": {name: score(answers(reader, few), few)[name] for name in WATCHED}}
+    tokens = {"taught first": ANSWER, "taught along": ALONG, "never taught": NEVER}[arm]
+    rows["answer"] = fit([reader], answer, tokens=part * tokens, seed=1000 + seed, watch=watch)
+    return reader.eval(), rows
+
+
+@torch.no_grad()
+def answers(reader, pool, other=False):
+    """What the reader answers in each size: {size: (n, kinds)}; with `other` it looks at the picture before instead."""
+    return {
+        size: reader.ask(drawn["pixels"].roll(int(other), 0), drawn["questions"], layout(size)).argmax(dim=-1).numpy()
+        for size, drawn in pool.items()
+    }
+
+
+def most_frequent(train_pool, pool):
+    """The likeliest answer to each question's words in the training scenes: {size: (n, kinds)}."""
+    counts = {}
+    for drawn in train_pool.values():
+        for words, answer in zip(drawn["questions"].flatten(0, 1).tolist(), drawn["answers"].flatten().tolist()):
+            if answer != world.NO_ANSWER:
+                counts.setdefault(tuple(words), np.zeros(len(world.WORDS), int))[answer] += 1
+    guess = lambda words: counts[tuple(words)].argmax() if tuple(words) in counts else 0
+    return {
+        size: np.array([[guess(w) for w in row] for row in drawn["questions"].tolist()]) for size, drawn in pool.items()
+    }
+
+
+def score(told, pool):
+    """The share of right answers: by kind, of digits and whole numbers by their height in pixels and ground."""
+    right, there, height, photo = [], [], [], []
+    for size, drawn in pool.items():
+        wanted = drawn["answers"].numpy()
+        right.append(told[size] == wanted)
+        there.append(wanted != world.NO_ANSWER)
+        height.append(drawn["height"])
+        photo.append(drawn["photo"])
+    right, there, height, photo = map(np.concatenate, (right, there, height, photo))
+    row = {kind: share(right[there[:, k], k]) for k, kind in enumerate(world.KINDS)}
+    digits = right[:, [world.KINDS.index(place) for place in world.ORDINALS]]
+    row |= {"digit": share(digits), "number": share(digits.all(axis=1))}
+    row |= {f"digit, {pixels} px": share(digits[height == pixels]) for pixels in world.HEIGHTS}
+    row |= {"digit, flat": share(digits[~photo]), "digit, photo": share(digits[photo])}
+    return {name: row[name] for name in row if name not in world.ORDINALS}
+
+
+def share(right):
+    return round(float(np.mean(right)), 4)
+
+
+def experiment(quick=False):
+    counts = (64, 64, 64) if quick else (CROWDS, SCENES, TESTS)
+    crowds = draw_pool(world.crowd, counts[0], "train")
+    scenes = draw_pool(world.scene, counts[1], "train")
+    tests = draw_pool(world.scene, counts[2], "test")
+    few = {size: {name: part[:20] for name, part in drawn.items()} for size, drawn in tests.items()}
+    drawn_in = time.process_time()
+    print(f"drawn after {drawn_in:.0f} CPU seconds", flush=True)
+    rows, blind = [], {"most frequent": score(most_frequent(scenes, tests), tests)}
+    for arm, seeds in ARMS.items():
+        for seed in seeds[:1] if quick else seeds:
+            begin = time.process_time()
+            reader, course = train(arm, seed, crowds, scenes, few, 0.002 if quick else 1.0)
+            seconds = round(time.process_time() - begin)
+            found = score(answers(reader, tests), tests)
+            rows.append({"arm": arm, "seed": seed, "seconds": seconds, "right": found, "course": course})
+            print(arm, seed, f"{seconds} CPU s", found, flush=True)
+            if arm == "taught first" and seed == 0:
+                blind["another picture"] = score(answers(reader, tests, other=True), tests)
+                blind["untrained"] = score(answers(untrained(), tests), tests)
+                WEIGHTS.parent.mkdir(exist_ok=True)
+                torch.save(reader.state_dict(), WEIGHTS)
+    parameters = sum(p.numel() for p in reader.parameters())
+    settings = {"patch": PATCH, "batch": BATCH, "crowds": counts[0], "scenes": counts[1], "tests": counts[2]}
+    settings |= {"tokens": {"look": LOOK, "answer": ANSWER, "along": ALONG, "never": NEVER}, "parameters": parameters}
+    return {"settings": settings, "drawing_seconds": round(drawn_in), "rows": rows, "blind": blind}
+
+
+def untrained():
+    torch.manual_seed(0)
+    return Reader(len(world.WORDS), len(world.TAGS)).eval()
+
+
+def rounded(value):
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a few steps of one seed, printed; nothing is written")
+    torch.set_num_threads(1)
+    if parser.parse_args(argv).quick:
+        experiment(quick=True)
+        return
+    started = time.time()
+    result = {
+        "what": "Answers of the book's small model in the book's small world, beside blind ones and untaught eyes.",
+        "made_by": "experiments/small.py",
+        "date": str(datetime.date.today()),
+        "device": f"{device()}, one thread",
+        "versions": {"python": platform.python_version()}
+        | {name: metadata.version(name) for name in ("numpy", "pillow", "torch")},
+    } | experiment()
+    result["seconds"], result["processor_seconds"] = round(time.time() - started), round(time.process_time())
+    RESULTS.write_text(json.dumps(rounded(result), indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {RESULTS.name} after {result['seconds']} s")
+
+
+if __name__ == "__main__":
+    main()
