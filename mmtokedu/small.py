@@ -11,6 +11,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from mmtokedu.mrope import angles as pair_angles
 
+__all__ = ["Layout", "ask", "block", "decode", "lay_out", "see"]
+
 TEXT, IMAGE, SOUND, VIDEO = range(4)  # rows of the modality table
 PATCH = 12  # pixels: one token for each square of that side
 PLACES = 8  # rows of each table of places
@@ -67,7 +69,8 @@ def ask(weights, pixels, questions, told):
 def decode(weights, x, angles, mask=None, cache=None):
     """Logits (B, N, words) of vectors x (B, N, width): as `nn.small.Small`, whose names begin with "small." here.
 
-    angles (N, pairs) or (B, N, pairs); mask (N, M) or (B, N, M) bool or None for causal; cache a list, [] at first.
+    angles (N, pairs) or (B, N, pairs); mask bool, True = may attend, a row for each token of x and a column for each
+    token so far, or such a table for each of the batch, or None for causal; cache a list, [] at first.
     """
     past = cache[0][0].shape[2] if cache else 0
     if mask is None:

@@ -7,14 +7,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+__all__ = ["Block", "Muon", "Small", "fit", "orthogonal", "share_of_rate"]
+
 
 class Small(nn.Module):
     """A causal transformer over vectors: x (B, N, width) -> logits (B, N, words), those at n speak of what follows n.
 
     Positions are no business of its own: `angles` (N, pairs) or (B, N, pairs) says how far each token's rotary pairs
-    turn, `mmtokedu.mrope.angles` makes them for any layout. `mask` (N, M) or (B, N, M) bool, True = may attend, takes
-    the place of the causal one. A `cache`, [] at first, keeps keys and values: what is given later sees what was given
-    earlier. Rows that are no words (patches, sounds) come in as vectors; `embed` makes those of words.
+    turn, `mmtokedu.mrope.angles` makes them for any layout. `mask` bool, True = may attend, takes the place of the
+    causal one: a row for each token of x, a column for each token so far, or such a table for each of the batch. A
+    `cache`, [] at first, keeps keys and values: what is given later sees what was given earlier. Rows that are no words
+    (patches, sounds) come in as vectors; `embed` makes those of words.
 
     Source: GPT-2 with RMSNorm (arXiv 1910.07467) and no biases, rotary positions (arXiv 2104.09864), normalised queries
     and keys with a learned sharpness (arXiv 2010.04245), squared ReLU (arXiv 2109.08668).
@@ -50,7 +53,7 @@ class Small(nn.Module):
 class Block(nn.Module):
     """One layer: tokens look at each other, then a perceptron; each is added to its input. x (B, N, width) -> same.
 
-    `angles` (N, pairs), (B, N, pairs) or None turns queries and keys; `mask` (N, M), (B, N, M) or None hides nothing.
+    `angles` (N, pairs), (B, N, pairs) or None turns queries and keys; `mask` as in Small, None hides nothing.
 
     >>> Block(width=8, heads=2)(torch.zeros(1, 5, 8)).shape
     torch.Size([1, 5, 8])

@@ -7,6 +7,8 @@ from torch.nn import functional as F
 from mmtokedu.nn.small import Block, Small, rms
 from mmtokedu.small import PATCH, PLACES, between
 
+__all__ = ["Reader", "Vision", "answer_loss"]
+
 
 class Vision(nn.Module):
     """A small vision transformer: pixels (B, H, W, 3) uint8 -> tokens (B, H/12 * W/12, width), row by row.
