@@ -1,6 +1,7 @@
 """What the book's small model learns of the book's small world: three seeds, blind baselines, and eyes never taught.
 
     python experiments/small.py           everything (about 15 minutes of one core); rewrites data/results/small.json
+    python experiments/small.py --after   adds to it what is made of its first model: examples; and tokens a CPU second
     python experiments/small.py --quick   a few steps of one seed, printed, nothing written
 
 Arms: "taught first", eyes that first learn on crowds what stands in each patch, then eyes and words together on the
@@ -22,19 +23,20 @@ from patches import device
 from tqdm import tqdm
 
 import mmtokedu
+from mmtokedu.mrope import angles
 from mmtokedu.nn.small import fit
 from mmtokedu.nn.vision import Reader, answer_loss
 from mmtokedu.samples import world
-from mmtokedu.small import PATCH, lay_out
+from mmtokedu.small import PATCH, decode, lay_out
 
 RESULTS = Path(mmtokedu.__file__).parent / "data" / "results" / "small.json"
 WEIGHTS = Path("build") / "small.pt"  # of seed 0, for tools/pack_small.py
 
 SEEDS = 0, 1, 2
-SIZES = [(height, width) for height in world.SIDES for width in world.SIDES]
-CROWDS, SCENES, TESTS = 3200, 8000, 1600  # pictures drawn, the same number of each size
+SIZES = [(height, width) for height in (60, 72, 84) for width in (60, 72, 84)]
+CROWDS, SCENES, TESTS = 3600, 7200, 1440  # pictures drawn, the same number of each size
 BATCH = 16
-LOOK, ANSWER = 800_000, 1_000_000  # tokens: of crowds, and of scenes with their questions
+LOOK, ANSWER = 900_000, 1_000_000  # tokens: of crowds, and of scenes with their questions
 NEVER = 1_450_000  # of the arm without crowds: about the same CPU seconds
 WATCHED = "colour", "where", "count", "digit"  # while it learns
 TAG_WEIGHT = 0.5  # of the tag loss beside the answers'
@@ -103,8 +105,7 @@ def train(arm, seed, learn, few, part=1.0):
 @torch.no_grad()
 def named(reader, crowds):
     """Of the patches with one digit in their middle, the share whose digit and place are told right."""
-    first = world.TAGS.index("first 0")
-    right = []
+    first, right = world.TAGS.index("first 0"), []
     for drawn in crowds.values():
         told, there = (
             part[..., first : first + 30] for part in (reader.tagger(reader.vision(drawn["pixels"])), drawn["tags"])
@@ -181,8 +182,11 @@ def experiment(quick=False):
         "most frequent": score(most_frequent(learn[1], tests), tests),
         "untrained": score(answers(untrained(), tests), tests),
     }
-    rows = []
-    for arm, seed in ARMS[:2] if quick else ARMS:
+    rows, before = [], {} if quick or not RESULTS.exists() else json.loads(RESULTS.read_text(encoding="utf-8"))
+    if before.get("settings") == {**settings, "drawing_seconds": before.get("settings", {}).get("drawing_seconds")}:
+        rows, blind = before["rows"], before["blind"]  # it was stopped: go on with the arms that are missing
+    done = {(row["arm"], row["seed"]) for row in rows}
+    for arm, seed in ARMS[:2] if quick else [arm for arm in ARMS if arm not in done]:
         begin = time.process_time()
         reader, course = train(arm, seed, learn, few, 0.002 if quick else 1.0)
         seconds = round(time.process_time() - begin)
@@ -208,6 +212,88 @@ def parameters(module):
     }
 
 
+@torch.no_grad()
+def examples():
+    """What the model of seed 0 says to some test scenes: [{seed, size, said: {kind: word}}, ...]."""
+    reader, size, found = untrained(), (72, 84), []
+    reader.load_state_dict(torch.load(WEIGHTS))
+    for seed in range(12):
+        scene = world.scene([99, seed], size=size, split="test")
+        questions, wanted = world.asked([scene])
+        logits = reader.ask(torch.from_numpy(scene.pixels), torch.from_numpy(questions), layout(size))[0]
+        words = [world.WORDS[word] for word in logits.argmax(dim=-1)]
+        said = {kind: words[k] for k, kind in enumerate(world.KINDS) if wanted[0, k] != world.NO_ANSWER}
+        found.append({"seed": [99, seed], "size": size, "said": said})
+    return found
+
+
+# Speed
+
+ROUNDS, LENGTH = 7, 64  # times each is measured, taking turns; tokens of a sequence
+
+
+class Plain(torch.nn.Module):
+    """A decoder of the same size out of torch.nn. Its layers also look at a memory: here one vector."""
+
+    def __init__(self, words, width=64, layers=3, heads=2):
+        super().__init__()
+        layer = torch.nn.TransformerDecoderLayer(
+            width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.layers = torch.nn.TransformerDecoder(layer, layers)
+        self.head = torch.nn.Linear(width, words)
+
+    def forward(self, x):
+        mask = torch.nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+        memory = x.new_zeros(len(x), 1, x.shape[2])
+        return self.head(self.layers(x, memory, tgt_mask=mask, tgt_is_causal=True))
+
+
+def speed():
+    """Tokens a CPU second: [{name, parameters, learning, reading, writing}, ...], each the median and the range."""
+    words, x = len(world.WORDS), torch.randn(BATCH, LENGTH, 64)
+    turned = torch.from_numpy(angles(np.arange(LENGTH), sections=(16,), theta=100)).float()
+    ours, plain = untrained().small, Plain(words)
+    named = {f"small.{name}": value.numpy() for name, value in ours.state_dict().items()}
+
+    def step_by_step(read):
+        cache = []
+        for n in range(LENGTH):
+            read(x[:1, n : n + 1], turned[n : n + 1], cache)
+
+    no_grad = torch.no_grad()
+    calls = {
+        ("small", "learning"): lambda: ours(x, turned).sum().backward(),
+        ("torch.nn.TransformerDecoder", "learning"): lambda: plain(x).sum().backward(),
+        ("small", "reading"): no_grad(lambda: ours(x, turned)),
+        ("torch.nn.TransformerDecoder", "reading"): no_grad(lambda: plain(x)),
+        ("small in NumPy", "reading"): lambda: decode(named, x.numpy(), turned.numpy()),
+        ("small", "writing"): no_grad(lambda: step_by_step(lambda x, a, c: ours(x, a, cache=c))),
+        ("small in NumPy", "writing"): lambda: step_by_step(
+            lambda x, a, c: decode(named, x.numpy(), a.numpy(), cache=c)
+        ),
+        ("torch.nn.TransformerDecoder", "writing"): no_grad(lambda: [plain(x[:1, : n + 1]) for n in range(LENGTH)]),
+    }
+    seconds = {key: [] for key in calls}
+    for _ in range(ROUNDS + 1):  # the first warms up
+        for key, call in calls.items():
+            begin = time.process_time()
+            call()
+            seconds[key].append(time.process_time() - begin)
+    rows = {}
+    for (name, what), spent in seconds.items():
+        tokens = LENGTH * (1 if what == "writing" else BATCH)
+        rates = sorted(round(tokens / one) for one in spent[1:])
+        rows.setdefault(name, {"name": name})[what] = {"median": rates[ROUNDS // 2], "low": rates[0], "high": rates[-1]}
+    for name, model in (("small", ours), ("torch.nn.TransformerDecoder", plain)):
+        rows[name]["parameters"] = sum(p.numel() for block in layers_of(model) for p in block.parameters())
+    return list(rows.values())
+
+
+def layers_of(model):
+    return model.blocks if hasattr(model, "blocks") else model.layers.layers
+
+
 def untrained():
     torch.manual_seed(0)
     return Reader(len(world.WORDS), len(world.TAGS)).eval()
@@ -224,11 +310,18 @@ def rounded(value):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few steps of one seed, printed; nothing is written")
+    parser.add_argument("--after", action="store_true", help="only speed and examples, added to the file that is there")
     torch.set_num_threads(1)
-    if parser.parse_args(argv).quick:
+    asked = parser.parse_args(argv)
+    if asked.quick:
         list(experiment(quick=True))
         return
-    started = time.time()
+    if asked.after:
+        result = json.loads(RESULTS.read_text(encoding="utf-8"))
+        result["speed"] = {"date": str(datetime.date.today()), "device": f"{device()}, one thread", "rows": speed()}
+        result["examples"] = examples()
+        write(result)
+        return
     head = {
         "what": "Answers of the book's small model in the book's small world, beside blind ones and untaught eyes.",
         "made_by": "experiments/small.py",
@@ -238,8 +331,12 @@ def main(argv=None):
         | {name: metadata.version(name) for name in ("numpy", "pillow", "torch")},
     }
     for found in experiment():
-        seconds = {"seconds": round(time.time() - started), "processor_seconds": round(time.process_time())}
-        RESULTS.write_text(json.dumps(rounded(head | found | seconds), indent=1) + "\n", encoding="utf-8")
+        spent = found["settings"]["drawing_seconds"] + sum(row["seconds"] for row in found["rows"])
+        write(rounded(head | found | {"processor_seconds": spent}))
+
+
+def write(result):
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ class Reader(nn.Module):
         self.projector = nn.Sequential(nn.Linear(width, width), nn.GELU("tanh"), nn.Linear(width, width))
         self.small = Small(words, width=width, layers=layers[1], heads=heads)
         self.tagger = nn.Linear(width, tags)
+        nn.init.constant_(self.tagger.bias, -4.0)  # most patches hold nothing
 
     def ask(self, pixels, questions, layout):
         return self.answer(self.vision(pixels), questions, layout)

@@ -28,7 +28,10 @@ WORDS = (
     *PLACES, *"0123456789", *(sign.lower() for sign in SIGNS), *WAYS, *TIMES,
 )  # fmt: skip
 ID = {word: i for i, word in enumerate(WORDS)}
-TAGS = (*SHAPES, *COLOURS, *PLACES, *(f"{place} {digit}" for place in ORDINALS for digit in range(10)), *SIGNS)
+TAGS = (
+    *SHAPES, *COLOURS, *PLACES, *ORDINALS, *"0123456789",
+    *(f"{place} {digit}" for place in ORDINALS for digit in range(10)), *SIGNS,
+)  # fmt: skip
 NO_ANSWER = -100
 
 
@@ -149,7 +152,7 @@ def tags(drawn, patch):
 
     >>> marks = tags(scene(3, size=(72, 96)), 12)
     >>> marks.shape, [TAGS[i] for i in np.flatnonzero(marks[0, 2, 6])]
-    ((1, 6, 8, 65), ['ring', 'red', 'middle-right'])
+    ((1, 6, 8, 78), ['ring', 'red', 'middle-right'])
     """
     frames, height, width = drawn.pixels.shape[:3]
     marks = np.zeros((frames, height // patch, width // patch, len(TAGS)), bool)
@@ -164,7 +167,7 @@ def fingerprint(scenes):
     """A hash of all that the scenes hold, the same on every machine: 16 hexadecimal digits.
 
     >>> fingerprint([clip(seed, ground="flat") for seed in range(3)])
-    'a1461e54331e43c4'
+    '25fd3397ca0adb48'
     """
     digest = hashlib.sha256()
     for drawn in scenes:
@@ -205,7 +208,7 @@ def _digits(number, height, box, t0=0, t1=1):
     """The Things of a number's digits, each with its place."""
     y0, x0, y1, _ = box
     return [
-        Thing((f"{place} {digit}",), (t0, y0, x0 + a, t1, y1, x0 + b))
+        Thing((f"{place} {digit}", place, digit), (t0, y0, x0 + a, t1, y1, x0 + b))
         for place, digit, (a, b) in zip(ORDINALS, number, text_mask(number, height)[1])
     ]
 
