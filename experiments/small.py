@@ -166,7 +166,7 @@ def score(told, pool):
 
 
 def share(right):
-    return round(float(np.mean(right)), 4)
+    return round(float(np.mean(right)), 4) if right.size else None  # None: nobody was asked
 
 
 def experiment(quick=False):

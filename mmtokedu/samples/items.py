@@ -48,6 +48,9 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "results/rvq.json": Item(
         "speech through stacks of codebooks, and the streams of their codes", "experiments/rvq.py", "MIT, as the code"
     ),
+    "results/small.json": Item(
+        "what the book's small model learns of its small world", "experiments/small.py", "MIT, as the code"
+    ),
     "rvq/codec.npz": Item("the weights of the speech codec, 8 codebooks of 256", *_CODEC),
     "rvq/heard.flac": Item("a new sentence in a new voice, and the codec's 1 to 8 codebooks of it", *_CODEC),
     "request/invoice.png": Item("an invoice on an A4 page at 200 dpi, type from 6 to 22 points", *_INVOICE),
