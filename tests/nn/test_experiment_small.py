@@ -69,14 +69,47 @@ def test_guessing_gets_what_the_number_of_answers_says():
     assert guessed["number"] < 0.02
 
 
-def test_what_the_page_says_of_the_table():
-    """Taught eyes read what guessing cannot, with every seed; eyes that never were do not read."""
-    blind = TABLE["blind"]
+def guessing(kind):
+    return max(TABLE["blind"][way][kind] for way in ("most frequent", "another picture"))
+
+
+@pytest.mark.parametrize("row", TAUGHT, ids=lambda row: f"seed {row['seed']}")
+def test_taught_eyes_do_what_the_page_says(row):
+    right = row["right"]
+    assert right["where"] > 0.9 and right["digit"] > 0.7 and right["digit, 14 px"] > right["digit, 7 px"] + 0.05
+    assert all(right[kind] > guessing(kind) + 0.1 for kind in ("shape", "count", "colour", "number"))
+    assert right["sign"] < guessing("sign") + 0.05, "the page says that it had not begun to read words"
+
+
+def test_untaught_eyes_do_no_better_than_guessing():
+    assert all(NEVER[0]["right"][kind] < guessing(kind) + 0.05 for kind in ASKED)
+    spent = [row["seconds"] for row in TAUGHT]
+    assert 0.75 * min(spent) < NEVER[0]["seconds"]
+
+
+def test_a_number_is_read_about_as_often_as_three_digits_apart():
     for row in TAUGHT:
-        for kind in ASKED:
-            most = max(blind["most frequent"][kind], blind["another picture"][kind])
-            assert row["right"][kind] > most + 0.1, kind
-    assert NEVER[0]["right"]["digit"] < blind["most frequent"]["digit"] + 0.05 < TAUGHT[0]["right"]["digit"]
+        assert abs(row["right"]["number"] - row["right"]["digit"] ** 3) < 0.1
+
+
+def test_the_examples_are_test_scenes_and_their_answers():
+    for example in TABLE["examples"]:
+        scene = world.scene(example["seed"], size=example["size"], split="test")
+        assert set(example["said"]) == {question.kind for question in scene.questions} <= set(world.KINDS)
+        assert set(example["said"].values()) <= set(world.WORDS)
+    assert len(TABLE["examples"]) == 12
+
+
+def test_speed_is_counted_in_tokens_a_cpu_second(experiment):
+    rows = {row["name"]: row for row in TABLE["speed"]["rows"]}
+    assert set(rows) == {"small", "small in NumPy", "torch.nn.TransformerDecoder"}
+    for row in rows.values():
+        for what in {"learning", "reading", "writing"} & set(row):
+            assert 0 < row[what]["low"] <= row[what]["median"] <= row[what]["high"]
+    ours, plain = experiment.untrained().small, experiment.Plain(len(world.WORDS))
+    for name, model in (("small", ours), ("torch.nn.TransformerDecoder", plain)):
+        counted = sum(p.numel() for layer in experiment.layers_of(model) for p in layer.parameters())
+        assert rows[name]["parameters"] == counted
 
 
 # the program
