@@ -76,9 +76,15 @@ def guessing(kind):
 @pytest.mark.parametrize("row", TAUGHT, ids=lambda row: f"seed {row['seed']}")
 def test_taught_eyes_do_what_the_page_says(row):
     right = row["right"]
-    assert right["where"] > 0.9 and right["digit"] > 0.7 and right["digit, 14 px"] > right["digit, 7 px"] + 0.05
-    assert all(right[kind] > guessing(kind) + 0.1 for kind in ("shape", "count", "colour", "number"))
+    assert right["digit"] > 0.75 and right["digit, 14 px"] > right["digit, 7 px"] + 0.05 and right["shape"] > 0.6
+    assert all(right[kind] > guessing(kind) + 0.1 for kind in ("where", "count", "number"))
     assert right["sign"] < guessing("sign") + 0.05, "the page says that it had not begun to read words"
+
+
+def test_the_seeds_differ_as_the_page_says():
+    where, colour = (sorted(row["right"][kind] for row in TAUGHT) for kind in ("where", "colour"))
+    assert 1 / 3 < where[0] < 0.45 and where[1] > 0.95
+    assert colour[1] < guessing("colour") + 0.05 < colour[2] - 0.1
 
 
 def test_untaught_eyes_do_no_better_than_guessing():
