@@ -30,7 +30,7 @@ from mmtokedu.samples import world
 from mmtokedu.small import PATCH, decode, lay_out
 
 RESULTS = Path(mmtokedu.__file__).parent / "data" / "results" / "small.json"
-WEIGHTS = Path("build") / "small.pt"  # of seed 0, for tools/pack_small.py
+WEIGHTS = Path("build") / "small.pt"  # of the first model, for --after
 
 SEEDS = 0, 1, 2
 SIZES = [(height, width) for height in (60, 72, 84) for width in (60, 72, 84)]
