@@ -51,6 +51,9 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "results/rvq.json": Item(
         "speech through stacks of codebooks, and the streams of their codes", "experiments/rvq.py", "MIT, as the code"
     ),
+    "results/small.json": Item(
+        "what the book's small model learns of its small world", "experiments/small.py", "MIT, as the code"
+    ),
     "results/subword.json": Item(
         "how many tokens seven texts are, by three vocabularies", "experiments/subword.py", "MIT, as the code"
     ),
