@@ -1,6 +1,7 @@
 """What the book's small model learns of the book's small world: three seeds, blind baselines, and eyes never taught.
 
-    python experiments/small.py           everything (about 15 minutes of one core); rewrites data/results/small.json
+    python experiments/small.py           everything (about 18 minutes of one core); rewrites data/results/small.json
+    python experiments/small.py --resume  goes on with the arms that a stopped run did not get to
     python experiments/small.py --after   adds to it what is made of its first model: examples; and tokens a CPU second
     python experiments/small.py --quick   a few steps of one seed, printed, nothing written
 
@@ -169,7 +170,7 @@ def share(right):
     return round(float(np.mean(right)), 4) if right.size else None  # None: nobody was asked
 
 
-def experiment(quick=False):
+def experiment(quick=False, resume=False):
     """What goes into the table after each arm, and again after the last."""
     counts = (64, 64, 64) if quick else (CROWDS, SCENES, TESTS)
     learn = draw_pool(world.crowd, counts[0], "train"), draw_pool(world.scene, counts[1], "train")
@@ -182,7 +183,7 @@ def experiment(quick=False):
         "most frequent": score(most_frequent(learn[1], tests), tests),
         "untrained": score(answers(untrained(), tests), tests),
     }
-    rows, before = [], {} if quick or not RESULTS.exists() else json.loads(RESULTS.read_text(encoding="utf-8"))
+    rows, before = [], json.loads(RESULTS.read_text(encoding="utf-8")) if resume and RESULTS.exists() else {}
     if before.get("settings") == {**settings, "drawing_seconds": before.get("settings", {}).get("drawing_seconds")}:
         rows, blind = before["rows"], before["blind"]  # it was stopped: go on with the arms that are missing
     done = {(row["arm"], row["seed"]) for row in rows}
@@ -311,6 +312,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few steps of one seed, printed; nothing is written")
     parser.add_argument("--after", action="store_true", help="only speed and examples, added to the file that is there")
+    parser.add_argument("--resume", action="store_true", help="keep the arms of a run that was stopped")
     torch.set_num_threads(1)
     asked = parser.parse_args(argv)
     if asked.quick:
@@ -330,7 +332,7 @@ def main(argv=None):
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("numpy", "pillow", "torch")},
     }
-    for found in experiment():
+    for found in experiment(resume=asked.resume):
         spent = found["settings"]["drawing_seconds"] + sum(row["seconds"] for row in found["rows"])
         write(rounded(head | found | {"processor_seconds": spent}))
 

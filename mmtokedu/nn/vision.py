@@ -13,7 +13,7 @@ __all__ = ["Reader", "Vision", "answer_loss"]
 class Vision(nn.Module):
     """A small vision transformer: pixels (B, H, W, 3) uint8 -> tokens (B, H/12 * W/12, width), row by row.
 
-    Three convolutions look at 30 pixels around each patch. A token's place is told by two learned tables, of rows and
+    Three convolutions look at 23 x 23 pixels for each patch. A token's place is told by two learned tables, of rows and
     columns, read at the fraction of the picture's height and width: so pictures of every size have the same corners.
     Then every token looks at every other.
 
