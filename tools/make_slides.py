@@ -79,10 +79,11 @@ def slides(notebook):
                 slide("subslide" if part in opened else "slide", *made)
                 opened.add(part)
                 said = []
-    closing = plain(section(notebook, "In one paragraph"))
+    last = next((h for h in ("To keep", "In one paragraph") if section(notebook, h)), None)
+    closing = plain(section(notebook, last)) if last else ""
     if closing:
         summary, _, questions = closing.partition("**To discuss**")
-        slide("slide", text("## In one paragraph\n\n" + summary.split("**Further reading**")[0].strip()))
+        slide("slide", text(f"## {last}\n\n" + summary.split("**Further reading**")[0].strip()))
         if questions:
             slide("slide", text("## To discuss\n\n" + questions.strip()))
     return cells, title
