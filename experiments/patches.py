@@ -413,32 +413,36 @@ def measure_copies(name, size, copies=(0,), engines=BOTH):
     return row, found
 
 
-def experiment_as_shipped(name="photographed invoice"):
+def measure_photograph(cells, engine, desc):
+    """One engine on the photographed invoice: a row for each (way, budget, copies)."""
+    name, rows = "photographed invoice", []
+    for way, budget, copies in tqdm(cells, desc=desc):
+        size, tokens = fit(way, budget, *ocr.picture(name).shape[:2])
+        row, _ = measure_copies(name, size, copies, engines=[engine])
+        rows.append({"page": name, "way": way, "budget": budget, "tokens": tokens} | row)
+    return rows
+
+
+def copies_at(way, budget):
+    return COPIES if way == "aspect" and budget in COPIED else COPIES[:1]
+
+
+def experiment_as_shipped():
     """RapidOCR as shipped on the photographed invoice, beside the table: each line is asked if it stands on its head.
 
     The classifier that answers turns some of the long, thin, slanted lines of the small print, which are then given up.
     """
-    rows = []
-    for budget in tqdm(OCR_BUDGETS, desc="as shipped"):
-        for way in ("square", "aspect"):
-            size, tokens = fit(way, budget, *ocr.picture(name).shape[:2])
-            copies = COPIES if way == "aspect" and budget in COPIED else COPIES[:1]
-            row, _ = measure_copies(name, size, copies, engines=["as_shipped"])
-            rows.append({"page": name, "way": way, "budget": budget, "tokens": tokens} | row)
-    return rows
+    cells = [(way, budget, copies_at(way, budget)) for budget in OCR_BUDGETS for way in ("square", "aspect")]
+    return measure_photograph(cells, "as_shipped", "as shipped")
 
 
-def experiment_fine(name="photographed invoice"):
+def experiment_fine():
     """RapidOCR on all copies of the photograph at finer steps, its aspect kept, and on a square as high as one of them.
 
     In OCR_BUDGETS the photograph's smallest print is lost somewhere between 972 and 2,028 tokens: too wide a step.
     """
-    shape, rows = ocr.picture(name).shape[:2], []
-    sizes = [("aspect", budget, *fit("aspect", budget, *shape)) for budget in FINE_BUDGETS]
-    for way, budget, size, tokens in tqdm([*sizes, ("square", 1024, *fit("square", 1024, *shape))], desc="fine"):
-        row, _ = measure_copies(name, size, COPIES, engines=["rapidocr"])
-        rows.append({"page": name, "way": way, "budget": budget, "tokens": tokens} | row)
-    return rows
+    cells = [*(("aspect", budget, COPIES) for budget in FINE_BUDGETS), ("square", 1024, COPIES)]
+    return measure_photograph(cells, "rapidocr", "fine")
 
 
 def lost_lines(name, budget, found):
@@ -473,7 +477,7 @@ def experiment_ocr():
         if fitted is None:
             continue
         size, tokens = fitted
-        copies = COPIES if way == "aspect" and budget in COPIED else COPIES[:1]
+        copies = copies_at(way, budget)
         if (name, size, copies) not in done:
             done[name, size, copies] = measure_copies(name, size, copies)
         row, found = done[name, size, copies]
@@ -498,7 +502,6 @@ def experiment_ocr():
         "full_size": {name: measure_copies(name, ocr.picture(name).shape[:2])[0] for name in ocr.PAGES},
         "rows": rows,
         "fails": where_engines_fail(rows),
-        "tesseract_fails": where_engines_fail(rows, "tesseract"),
         "fine": experiment_fine(),
         "as_shipped": as_shipped,
         "as_shipped_fails": where_engines_fail(as_shipped, "as_shipped"),
@@ -525,8 +528,7 @@ def where_engines_fail(rows, engine="rapidocr", least=100):
                     points = sorted((part["x_height"], part[engine]["mean"]) for part in parts)
                     at[str(parts[0]["points"])] = crossing(*zip(*points))
             known = [x for x in at.values() if x]
-            median = round(float(np.median(known)), 2) if known else None
-            found.append({"page": page, "way": way, "x_height": at, "median": median})
+            found.append({"page": page, "way": way, "x_height": at, "median": round(float(np.median(known)), 2)})
     return found
 
 
@@ -674,8 +676,7 @@ def main(argv=None):
         return
     if options.fine:
         stored = json.loads(RESULTS.read_text(encoding="utf-8"))
-        fails = where_engines_fail(stored["ocr"]["rows"], "tesseract")
-        store(stored | {"ocr": stored["ocr"] | {"tesseract_fails": fails, "fine": experiment_fine()}})
+        store(stored | {"ocr": stored["ocr"] | {"fine": experiment_fine()}})
         return
     if options.padding or options.ocr:
         stored = json.loads(RESULTS.read_text(encoding="utf-8"))

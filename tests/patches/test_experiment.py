@@ -380,6 +380,20 @@ def test_rows_of_the_engine_as_shipped_are_those_of_the_photograph(experiment):
         assert beside["rapidocr"]["mean"] <= row["as_shipped"]["mean"] + 0.01
 
 
+def test_finer_steps_say_where_the_photographs_small_print_is_lost(experiment):
+    cells = [*(("aspect", budget) for budget in experiment.FINE_BUDGETS), ("square", 1024)]
+    assert [(row["way"], row["budget"]) for row in OCR["fine"]] == cells
+    for row in OCR["fine"]:
+        shape = experiment.ocr.picture(row["page"]).shape[:2]
+        size = experiment.fit(row["way"], row["budget"], *shape)
+        assert size == ((row["height"], row["width"]), row["tokens"]) and row["copies"] == 3
+    paragraph = {row["tokens"]: row["by_points"][0] for row in OCR["fine"]}
+    lost, kept, square = paragraph[850], paragraph[1131], paragraph[1024]
+    assert lost["x_height"] == 3.21 and lost["rapidocr"]["low"] > 0.7
+    assert kept["x_height"] == 3.68 and kept["rapidocr"]["high"] < 0.03
+    assert square["x_height"] == 3.02 and square["rapidocr"]["high"] < 0.005
+
+
 def test_lost_lines_are_a_part_of_the_errors(experiment):
     pairs = [(name, budget) for name in experiment.ocr.PAGES for budget in experiment.LOST_AT]
     assert [(part["page"], part["budget"]) for part in OCR["lost"]] == pairs
