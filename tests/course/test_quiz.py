@@ -4,12 +4,13 @@ import html
 import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmtokedu import measured, patches
+from mmtokedu import measured, patches, video
 from mmtokedu.course import quiz
 
 pytestmark = pytest.mark.apart
@@ -56,6 +57,9 @@ def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question
         ("subword-tokens", "bytes", 1 + 1 + 2 + 2 + 1, [5, 10]),
         ("subword-tokens", "entries", 556, [300, 812]),
         ("subword-tokens", "digits", 5, [4, 1]),
+        ("video", "frames", 14, [15, 16, 7, 225]),
+        ("video", "tokens", 10 * 20 * 36, [14_400, 720, 28_800]),
+        ("video", "header", 3, [131, 0, 1]),
         ("vision-transformer", "pairs", 4 * 4, [4, 2]),
         ("vision-transformer", "rows-out", 24 * 24 + 1, [576, 25]),
     ],
@@ -99,11 +103,18 @@ def test_a_mask_after_the_softmax_lets_later_tokens_be_felt_and_rows_sum_to_less
 
 @pytest.mark.parametrize(
     ("stem", "name", "said", "mistakes"),
-    [  # worked by hand: 900 / 406 words; 8192 / 1.21; ln of 2 to the 15; 20,971,520 of 7,062,605,824 weights
+    [  # worked by hand: 900 / 406 words; 8192 / 1.21; ln of 2 to the 15; 20,971,520 of 7,062,605,824 weights;
+        # (299 - 262) / 30; 320 * 576 of 448 * 832; (94 + 110) / 60; 6 of 15 frames; 3600 * 70 of 9000 * 1.21; 3600 / 1000
         ("subword-tokens", "invoice", "222 tokens", ["125 tokens"]),
         ("subword-tokens", "window", "6,770 words", ["9,912 words", "8,192 words"]),
         ("vision-transformer", "start", "10.4", ["0", "15.0", "1.1"]),
         ("vision-transformer", "share", "0.30 %", ["4.29 %", "0.06 %"]),
+        ("video", "unseen", "1.23 s", ["0 s", "8.73 s", "0.62 s"]),
+        ("video", "cap", "49 %", ["100 %", "71 %", "25 %"]),
+        ("video", "label", "3.4 seconds", ["3.1 seconds", "3.7 seconds", "4.2 seconds"]),
+        ("video", "caught", "40 %", ["100 %", "20 %", "60 %"]),
+        ("video", "transcript", "23.1 times", ["28.0 times", "0.4 times"]),
+        ("video", "clock", "3.6 s", ["36.0 s", "107.9 s", "0 s"]),
     ],
 )
 def test_the_pages_own_measures_are_those_worked_by_hand(stem, name, said, mistakes):
@@ -114,6 +125,32 @@ def test_the_pages_own_measures_are_those_worked_by_hand(stem, name, said, mista
 def test_the_rate_of_plain_prose_in_a_question_is_the_measured_one():
     (page,) = [row for row in measured.results("subword")["texts"] if row["name"] == "page"]
     assert one("subword-tokens", "window").given["rate"] == (round(100 * page["tokens"]["tekken"] / page["words"]),)
+
+
+def test_what_the_questions_on_video_say_holds():
+    assert one("video", "transcript").given["rate"] == one("subword-tokens", "window").given["rate"]
+    sampled = video.sample_frames(300, 30).reshape(-1, 2).tolist()
+    assert all(pair in sampled for pair in one("video", "label").given["pair"])
+    for asked in map(partial(quiz.filled, one("video", "cap")), quiz.drawings(one("video", "cap"))):
+        assert asked.reply(100 / int(re.search(r"(\d) times as long", asked.text)[1]))[0]  # without whole cells
+    for asked in map(partial(quiz.filled, one("video", "caught")), quiz.drawings(one("video", "caught"))):
+        duration, rate = re.search(r"for ([\d.]+) s .* (\d) frames", asked.text).groups()
+        assert asked.reply(100 * float(duration) * int(rate))[0]  # the formula of the page
+
+
+def test_the_one_rule_that_sees_the_last_frame_is_the_right_option():
+    rules = {"transformers-qwen2": "285", "internvl": "292", "qwen-vl-utils": "299"}
+    asked = quiz.draw(one("video", "last-frame"))
+    for (rule, last), (_, says) in zip(rules.items(), asked.options, strict=True):
+        assert str(video.sample_frames(300, 30, frames=20, rule=rule)[-1]) == last and last in says
+    assert "qwen-vl-utils" in asked.said
+
+
+def test_labels_of_a_rate_that_was_not_passed_on_are_a_quarter_of_the_time():
+    every_two_seconds = range(0, 120 * 30, 60)
+    true, told = video.timestamps(every_two_seconds, 30), video.timestamps(range(60), 2)
+    assert set(np.diff(true)) == {4} and set(np.diff(told)) == {1}
+    assert told[np.searchsorted(true, 90) - 1] == pytest.approx(22, abs=0.5)
 
 
 def test_a_page_with_a_hyphen_has_its_functions_in_a_module_without(file, tmp_path):
