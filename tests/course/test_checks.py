@@ -11,7 +11,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from mmtokedu import course
+from mmtokedu import course, video
 from mmtokedu.course import Exercise, Mistake, outcome, same, slip
 
 TOPICS = [m.name for m in pkgutil.iter_modules(course.__path__) if not (m.ispkg or m.name.startswith("_"))]
@@ -367,6 +367,8 @@ BY_HAND = {  # exercise -> what its cases must give, worked out on paper
     "round a side to whole patches": [4 * 28, 4 * 28, 39 * 28, 69 * 28, 2 * 28, 4 * 28, 28],
     "count Pixtral's tokens": [3 * 7, 63 * 5, 36 * 65, 64 * 8, 8 * 65],
     "measure what padding wastes": [0, 1 - 3011 / 8073, 9 / 20],
+    "count what EVS keeps": [128, 64, 226, 296, 460],
+    "split a budget between rate and size": [2, 4, 0.5, 0.25, 8],
 }
 
 
@@ -375,6 +377,43 @@ def test_the_answer_itself_is_right(name):
     """`answer` is what a student is held to, so it is held to numbers that no code of ours made."""
     exercise = next(p.values[0] for p in EXERCISES if p.values[0].name == name)
     assert [exercise.answer(*case) for case in exercise.cases] == pytest.approx(BY_HAND[name])
+
+
+LISTS_BY_HAND = {
+    "take the middle of each piece": [1, 3, 6, 8],
+    "say when each pair was": [6 / 24, 30 / 24],
+    "cut a film into chunks": [(0, 40), (30, 70), (60, 100)],
+    "fit a clip under its cap": [84, 56],
+    "find the frames that catch a moment": [12],
+    "find the cuts": [4, 7],
+    "keep what changed": [[True] * 3, [False, True, True], [False, True, True], [False] * 3],
+}
+
+
+@pytest.mark.parametrize("name", LISTS_BY_HAND)
+def test_the_answer_to_the_first_case_is_right(name):
+    exercise = next(p.values[0] for p in EXERCISES if p.values[0].name == name)
+    assert np.asarray(exercise.answer(*exercise.cases[0])).tolist() == np.asarray(LISTS_BY_HAND[name]).tolist()
+
+
+def test_where_the_library_has_what_an_exercise_asks_the_two_agree():
+    middles, times, size, changed, kept = map(
+        named, ("the middle of each piece", "each pair", "under its cap", "what changed", "EVS")
+    )
+    for total, count in middles.cases:
+        theirs = video.sample_frames(total, 30, frames=count, rule="internvl")
+        assert middles.answer(total, count) == theirs.tolist()
+    for indices, fps in times.cases:
+        np.testing.assert_allclose(times.answer(indices, fps), video.timestamps(indices, fps))
+    for frames, height, width, cap, cell in size.cases[1:]:  # under its cap, the library rounds to the nearest cell
+        theirs = video.clip_resize(frames, height, width, factor=cell, max_pixels=cap)
+        assert size.answer(frames, height, width, cap, cell) == list(theirs)
+    for pixels, threshold in changed.cases:
+        assert (
+            changed.answer(pixels, threshold) == video.difference_mask(pixels.astype(float), 255 * threshold, least=0)
+        ).all()
+    for case in kept.cases:
+        assert kept.answer(*case) == video.retained_tokens(*case)
 
 
 def test_the_arrays_of_the_answers_are_right():
