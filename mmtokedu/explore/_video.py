@@ -14,7 +14,11 @@ from mmtokedu.arguments.video import MAX_KEPT
 from mmtokedu.catalog import video as catalog
 from mmtokedu.video import sample_frames
 
-MAX_TOTAL, MAX_RATE, MAX_COUNT = 1_000_000, 240, 4096  # frames, Hz, frames asked for: what the page lets a reader ask for
+MAX_TOTAL, MAX_RATE, MAX_COUNT = (
+    1_000_000,
+    240,
+    4096,
+)  # frames, Hz, frames asked for: what the page lets a reader ask for
 SIZES = ((360, 640), (720, 1280), (1080, 1920), (2160, 3840))  # (height, width) in pixels
 THUMB = 54, 96  # (height, width) of a thumbnail
 COLS = 10  # thumbnails a row of the sheet
@@ -143,7 +147,12 @@ def _sheet():
 def _data():
     """The catalog's rows, the clip and its thumbnails, as the front-end file reads them."""
     known = _clip()
-    told = lambda row: {"about": row.about, "source": row.source, "as_of": row.as_of.isoformat(), "verified": row.verified}
+    told = lambda row: {
+        "about": row.about,
+        "source": row.source,
+        "as_of": row.as_of.isoformat(),
+        "verified": row.verified,
+    }
     sampling = [
         {"id": row.name, "title": row.title, "rule": row.rule, "options": row.options, "defaults": dict(row.defaults),
          "parameters": dict(row.parameters), "either": row.either, "fails": row.fails, **told(row)}
@@ -159,8 +168,22 @@ def _data():
          "sampling": row.sampling, "time": row.time, **told(row)}
         for row in catalog.rows("tokens").values()
     ]  # fmt: skip
-    limits = {"most_kept": MAX_KEPT, "most_total": MAX_TOTAL, "most_rate": MAX_RATE, "most_count": MAX_COUNT, "most_shown": 24}
-    return {"sampling": sampling, "time": time, "tokens": tokens, "sizes": SIZES, "clip": known, "sheet": _sheet(), **limits}
+    limits = {
+        "most_kept": MAX_KEPT,
+        "most_total": MAX_TOTAL,
+        "most_rate": MAX_RATE,
+        "most_count": MAX_COUNT,
+        "most_shown": 24,
+    }
+    return {
+        "sampling": sampling,
+        "time": time,
+        "tokens": tokens,
+        "sizes": SIZES,
+        "clip": known,
+        "sheet": _sheet(),
+        **limits,
+    }
 
 
 # ------------------------------------------------------------------------------------------------- on paper

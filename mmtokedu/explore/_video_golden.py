@@ -82,7 +82,11 @@ def nearly_equal_grids(height, width, *, cell, temporal, max_tokens):
 
 def _labels():
     clips = [([0, 15, 30, 45], 30.0), ([0], 30.0), (list(range(0, 300, 15)), 30.0), ([0, 6, 12, 18, 24, 30], 24.0)]
-    clips += [(list(range(0, 108_000, 4500)), 30.0), ([43_200 * 24, 86_400 * 24, 90_061 * 24 + 7], 24.0), ([1, 3, 3], 8.0)]
+    clips += [
+        (list(range(0, 108_000, 4500)), 30.0),
+        ([43_200 * 24, 86_400 * 24, 90_061 * 24 + 7], 24.0),
+        ([1, 3, 3], 8.0),
+    ]
     rng = np.random.default_rng(20)
     for _ in range(20):
         rate = float(rng.choice(RATES))

@@ -451,11 +451,11 @@ function thumb(frame) { // [across, down] of the last picture that was taken at 
 }
 
 const seconds = (s) => (s < 9.995 ? s.toFixed(2) : s < 99.95 ? s.toFixed(1) : number(Math.round(s)));
-function clock(s) { // 6.83 s, 12:05, 1:02:05
-  if (s < 60) return `${s.toFixed(2)} s`;
+function stamp(s) { // 12:05, 1:02:05
   const t = Math.floor(s), m = Math.floor(t / 60);
   return m < 60 ? `${m}:${two(t % 60)}` : `${Math.floor(m / 60)}:${two(m % 60)}:${two(t % 60)}`;
 }
+const clock = (s) => (s < 60 ? `${s.toFixed(2)} s` : stamp(s));
 
 const PRESETS = [
   ["the last moment", { total: CLIP.total, rate: CLIP.rate, first: CLIP.total - 10, last: CLIP.total - 1 }],
@@ -464,7 +464,6 @@ const PRESETS = [
   ["one frame", { total: 1, rate: 30, first: 0, last: 0 }],
 ];
 const CHOICES = { fps: [0.25, 0.5, 1, 2, 4, 8, 24], frames: [1, 4, 8, 16, 20, 32, 64, 128, 256], max: [4, 8, 16, 32, 64, 128, 256, 768, 2048] };
-const UNITS = { fps: "a second", frames: "frames", max: "at most" };
 const PLACES = { before: "before the tokens it belongs to", after: "after the tokens it belongs to", "in the pixels": "drawn into the picture: it costs no token" };
 
 return class extends Explorable {
@@ -474,28 +473,28 @@ return class extends Explorable {
   static modality = "video";
   static style = `
 .app { gap: 1rem 1.8rem; grid-template: "top" "film" "answer" "near" "who" "kept" "told" "more" / minmax(0, 1fr) }
-.top { grid-area: top; display: grid; gap: .6rem 1rem; grid-template-columns: repeat(6, minmax(0, 1fr)) }
-.top > * { grid-column: span 6 } .top > .option { grid-column: span 2 }
+.top { grid-area: top; display: grid; gap: .6rem .8rem; grid-template-columns: repeat(6, minmax(0, 1fr)) }
+.top > * { grid-column: span 6 } .top > .option { grid-column: span 2; align-content: end } .option select { padding-inline: .35rem }
 .film { grid-area: film } .answer { grid-area: answer } .near { grid-area: near } .who { grid-area: who } .kept { grid-area: kept }
 .told { grid-area: told } .more { grid-area: more }
 .film .stage { height: 132px; cursor: ew-resize } .near canvas { width: 100%; height: 92px; display: block }
 .moment, .long { position: absolute; touch-action: pan-y; border-radius: 4px }
 .moment { top: 0; height: 88px; cursor: grab; box-shadow: 0 0 0 2px var(--accent), 0 0 0 3px var(--paper) }
 .moment::before { content: ""; position: absolute; inset: -6px max(-14px, -1.4em) -14px }
-.long { top: 90px; width: 30px; height: 26px; margin-left: -15px; cursor: ew-resize; display: grid; place-items: center; color: var(--paper);
+.long { top: 12px; width: 26px; height: 28px; margin-left: -13px; cursor: ew-resize; display: grid; place-items: center; color: var(--paper);
   background: var(--accent); font-size: .8rem; line-height: 1 }
-.long::before { content: "◂▸" } .long::after { content: ""; position: absolute; inset: -4px -7px -14px }
-.hint { top: 110px } .answer { display: grid; gap: .35rem; align-content: start }
-.bigs { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .2rem 1.2rem; line-height: 1.15 }
-.big b { display: block; font-size: 2.6rem } .missed b { color: var(--special) } .refused b { color: var(--special); font-size: 1.6rem }
+.long::before { content: "◂▸" } .long::after { content: ""; position: absolute; inset: -10px -8px -6px }
+.hint { top: 110px; white-space: nowrap } .answer { display: grid; gap: .35rem; align-content: start }
+.bigs { display: grid; grid-template-columns: repeat(2, minmax(0, auto)); justify-content: start; gap: 1.6rem; line-height: 1.15 }
+.big b { display: block; font-size: min(2.4rem, 9.5cqi); white-space: nowrap } .missed b, .refused b { color: var(--special) }
 .sized { display: grid; grid-template-columns: 132px minmax(0, 1fr); gap: .9rem; align-items: start; margin-top: .3rem } .sized canvas { width: 132px; height: 84px }
-.who ul { list-style: none; margin: 0; padding: 0; display: grid; gap: 3px 8px; grid-template-columns: repeat(auto-fill, minmax(9.6rem, 1fr)) }
+.who ul { list-style: none; margin: 0; padding: 0; display: grid; gap: 3px 8px; grid-template-columns: repeat(auto-fill, minmax(min(11rem, 46%), 1fr)) }
 .who button { width: 100%; display: grid; grid-template-columns: 1.1em minmax(0, 1fr) auto; gap: .3em; text-align: start; align-items: center; border-radius: 4px;
   padding: .1rem .4rem; min-height: 28px; font-size: .85rem; line-height: 1.2 }
 .who .mark { width: .8em; height: .8em; border-radius: 50%; border: 1.5px solid var(--dropped) } .who .caught .mark { background: var(--video); border-color: var(--video) }
 .who .refused .mark { border-style: dashed } .who .n { color: var(--muted) } .who .caught { font-weight: 600 }
 .kept ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 6px; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)) }
-.kept li { font-size: .75rem; line-height: 1.25; color: var(--muted); text-align: center } .kept li b { color: var(--ink) }
+.kept li { font-size: .75rem; line-height: 1.25; color: var(--muted); text-align: center } .kept li b, .kept li span { display: block } .kept li b { color: var(--ink) }
 .kept i { display: block; aspect-ratio: 16 / 9; border-radius: 2px; background: color-mix(in srgb, var(--video) 22%, var(--paper)) }
 .kept .pictured i { background: url(${DATA.sheet.src}) 0 0 / ${COLS * 100}% ${ROWS * 100}% }
 .kept .caught i { box-shadow: 0 0 0 3px var(--accent) } .kept .gap { font-size: 1.4rem; align-self: center }
@@ -505,9 +504,9 @@ return class extends Explorable {
 .more label { max-width: 12rem } .more .row { align-items: end; gap: .6rem 1rem; margin: .4rem 0 } input[aria-invalid=true] { border: 2px solid var(--special) }
 @container (min-width: 620px) {
   .app { grid-template: "top top" "film film" "answer near" "who who" "kept kept" "told told" "more more" / minmax(0, 1fr) minmax(0, 1fr) }
-  .top > label { grid-column: span 3 } .top > .option { grid-column: span 2 }
+  .top > label { grid-column: span 3 } .top > .option { grid-column: span 2 } .big b { font-size: min(2.4rem, 5.2cqi) }
 }
-@media (pointer: coarse) { .who button { min-height: 44px } .long { height: 34px; width: 40px; margin-left: -20px } }
+@media (pointer: coarse) { .who button { min-height: 44px } .long { width: 32px; margin-left: -16px } }
 `;
 
   settings() { // from the attributes, each checked; whatever is not valid is as if it were not there
@@ -539,15 +538,15 @@ return class extends Explorable {
 
   // ------------------------------------------------------------ building, once
   build($) {
-    const rule = this.select("rule", "which frames: the rule of", options(DATA.sampling.map((row) => [row.id, row.title])), (id) => this.choose(id));
-    const model = this.select("model", "how large, how many tokens", [], (id) => this.set({ model: id }));
+    const rule = this.select("rule", "the rule: which frames", options(DATA.sampling.map((row) => [row.id, row.title])), (id) => this.choose(id));
+    const model = this.select("model", "the system: how large, how many tokens", [], (id) => this.set({ model: id }));
     const option = (name, label) => {
       const node = this.select(name, label, [], (text) => this.set({ [name]: text === "" ? null : Number(text),
         ...(text !== "" && name !== "max" ? { [name === "fps" ? "frames" : "fps"]: null } : {}) }));
       node.className = "option";
       return node;
     };
-    const top = element("div", { class: "top" }, rule, model, option("fps", "rate"), option("frames", "how many"), option("max", "cap"),
+    const top = element("div", { class: "top" }, rule, model, option("fps", "frames a second"), option("frames", "frames in all"), option("max", "at most"),
       this.presets("Clips worth trying", PRESETS));
 
     $.filmCanvas = element("canvas", { role: "img" });
@@ -571,7 +570,7 @@ return class extends Explorable {
 
     $.nearCanvas = element("canvas", { role: "img" });
     $.nearSay = element("p", { class: "quiet" });
-    const near = element("div", { class: "near" }, element("p", { class: "head" }, "Around the moment, frame by frame"), $.nearCanvas, $.nearSay);
+    const near = element("div", { class: "near" }, element("p", { class: "head" }, "The moment, frame by frame"), $.nearCanvas, $.nearSay);
 
     $.whoHead = element("p", { class: "head" });
     $.chips = new Map(DATA.sampling.map((row) => {
@@ -624,7 +623,7 @@ return class extends Explorable {
     const held = () => { this.$.hint.hidden = true; };
     const move = (first) => this.set({ first, last: first + this.long - 1 });
     const lasts = (count) => this.set({ last: Math.min(this.state.total - 1, this.state.first + Math.max(1, count) - 1) });
-    drag(long, ({ clientX: x, isTrusted }) => {
+    drag(long, ({ clientX: x }) => {
       const { long: before } = this, each = perPixel();
       return (event) => lasts(before + Math.round((event.clientX - x) * each));
     }, { release: held });
@@ -657,23 +656,24 @@ return class extends Explorable {
     this.plan = made;
     const caught = isCaught(indices, state);
     this.tellChoices();
-    $.filmName.nodeValue = isClip(state) ? (total === CLIP.total ? CLIP.name : `The first ${seconds(total / rate)} s of the clip`) : "A clip";
+    $.filmName.nodeValue = !isClip(state) ? "A clip" : total === CLIP.total ? CLIP.name : `${CLIP.name}, its beginning`;
     $.filmSize.textContent = ` ${plural(total, "frame")} at ${brief(rate)} a second, ${clock(total / rate)}`;
     $.big.textContent = made ? number(made.tokens) : "refused";
     $.unit.nodeValue = made ? `${made.tokens === 1 ? "token" : "tokens"} from ${plural(indices.length, "frame")}` : "";
     $.bigLine.classList.toggle("refused", !made);
     const by = refusal ? 0 : missedBy(indices, state);
-    $.verdict.textContent = refusal ? "not seen" : caught ? "caught" : "missed";
-    $.by.nodeValue = refusal ? "" : caught ? `in ${plural(indices.filter((i) => i >= first && i <= last).length, "frame")}` : `by ${plural(by, "frame")}`;
+    $.verdict.textContent = caught ? "caught" : "missed";
+    $.by.nodeValue = refusal ? "nothing is taken" : caught ? `in ${plural(indices.filter((i) => i >= first && i <= last).length, "frame")}` : `by ${plural(by, "frame")}`;
     $.verdictLine.classList.toggle("missed", !caught);
     const { before, after, gap } = (this.unseen = refusal ? { before: 0, after: 0, gap: 0 } : unseen(indices, total));
-    $.say.textContent = refused ? `Refused. ${refused}.` : this.sayGrid(made, system, indices);
+    $.say.textContent = refused ? `${refused}.` : this.sayGrid(made, system, indices);
     const end = (n, where) => `${n === 1 ? `The ${where} frame is` : `The ${where} ${number(n)} frames, ${seconds(n / rate)} s, are`} never seen. `;
     $.never.textContent = refusal ? row.fails && `What the system itself does: ${row.fails}` : (before ? end(before, "first") : "") +
       (after ? end(after, "last") : "The last frame is seen. ") + (gap > 1 ? `The longest step from frame to frame is ${seconds(gap / rate)} s.` : "");
     $.sized.textContent = made ? `A frame of ${number(height)} × ${number(width)} px becomes ${number(made.resized[0])} × ${number(made.resized[1])}` +
       `${this.bent(made.resized)}.` : "";
     $.sizeCanvas.setAttribute("aria-label", $.sized.textContent || "no frame");
+    $.sizeCanvas.parentNode.hidden = !made;
     this.tellMoment(caught, refusal);
     this.tellWho();
     this.tellKept(indices);
@@ -688,16 +688,16 @@ return class extends Explorable {
     const { $, state } = this, { rule, model } = state, row = RULES.get(rule), focus = this.shadowRoot.activeElement;
     $.rule.value = rule;
     const group = (label, some) => element("optgroup", { label }, ...options(some.map((one) => [one.id, one.title])));
-    const own = DATA.tokens.filter((one) => one.sampling === rule), others = DATA.tokens.filter((one) => one.sampling !== rule);
-    $.model.replaceChildren(...(own.length ? [group("sampled by this rule", own)] : []), group(own.length ? "other systems" : "no system of its own: any", others));
+    const its = DATA.tokens.filter((one) => one.sampling === rule), others = DATA.tokens.filter((one) => one.sampling !== rule);
+    $.model.replaceChildren(...(its.length ? [group("this rule is theirs", its)] : []), group(its.length ? "other systems" : "this rule is of no system here", others));
     $.model.value = model;
     const heeded = given(rule, state);
     for (const [name, python] of Object.entries(OPTIONS)) {
       const usual = row.defaults[python], ousted = row.either.includes(python) && row.either.some((other) => other in heeded && other !== python);
       const lacks = !takes(rule, name), off = lacks || (name === "max" && ousted);
-      const none = lacks ? (usual ? `${number(usual)}, fixed` : "this rule has none") : ousted ? "not with the other" : usual ? `its own: ${number(usual)}` : "its own: none";
+      const none = lacks ? (usual ? `${number(usual)}, fixed` : "has none") : ousted ? "not both" : usual ? `own: ${number(usual)}` : "none";
       const values = [...new Set([...CHOICES[name], ...(state[name] === null ? [] : [state[name]])])].sort((a, b) => a - b);
-      $[name].replaceChildren(...options([["", none], ...(off ? [] : values.map((n) => [n, name === "max" ? `at most ${number(n)}` : `${number(n)} ${UNITS[name]}`]))]));
+      $[name].replaceChildren(...options([["", none], ...(off ? [] : values.map((n) => [n, number(n)]))]));
       $[name].value = off || state[name] === null ? "" : state[name];
       $[name].disabled = off;
     }
@@ -709,10 +709,12 @@ return class extends Explorable {
   }
 
   sayGrid({ grid: [t, rows, cols], parts }, system, indices) {
-    const what = parts.length > 1 ? parts.map(([name, n]) => `${number(n)} ${name}`).join(" + ")
-      : t < indices.length ? `${number(t)} × ${rows} × ${cols}: ${Math.round(indices.length / t)} frames share their tokens`
-      : system.kind === "billing" ? `${number(parts[0][1] / t)} a frame` : `${number(t)} × ${rows} × ${cols}: each frame has its own`;
-    return `${system.title}: ${what}.`;
+    const frames = plural(indices.length, "frame"), each = Math.ceil(indices.length / t);
+    const otherwise = system.sampling && system.sampling !== this.state.rule ? " By itself it takes frames by another rule." : "";
+    const what = system.kind === "billing" ? `${number(parts[0][1] / t)} tokens a frame, whatever its size`
+      : parts.length > 1 ? `${frames}, ${parts.map(([name, n]) => `${number(n)} for ${name}`).join(", ")}`
+      : each > 1 ? `${frames} in ${number(t)} groups of ${each}, ${rows} × ${cols} tokens a group` : `${frames}, ${rows} × ${cols} tokens each`;
+    return `${system.title}: ${what}.${otherwise}`;
   }
 
   bent([h, w]) {
@@ -760,7 +762,7 @@ return class extends Explorable {
       const node = element("i", { "aria-hidden": "true" });
       if (isClip(state)) node.style.backgroundPosition = `${(100 * across) / Math.max(1, COLS - 1)}% ${(100 * below) / Math.max(1, ROWS - 1)}%`;
       return element("li", { class: `${isClip(state) ? "pictured" : ""} ${caught ? "caught" : ""}` }, node, element("b", {}, number(i)),
-        ` ${caught ? "caught" : clock(i / rate)}`);
+        element("span", {}, caught ? "caught" : clock(i / rate)));
     }));
   }
 
@@ -834,9 +836,9 @@ return class extends Explorable {
     this.axis(ctx, width, total / rate, tick[0] + tick[1]);
     const left = first * each, wide = Math.max(2, this.long * each);
     Object.assign($.moment.style, { left: `${left}px`, width: `${wide}px` });
-    $.long.style.left = `${clamp(left + wide, 15, width - 15)}px`;
-    $.hint.style.left = left > width / 2 ? "auto" : `${clamp(left + wide + 24, 0, width)}px`;
-    $.hint.style.right = left > width / 2 ? `${width - left + 24}px` : "auto";
+    $.long.style.left = `${clamp(left + wide, 13, width - 13)}px`;
+    const beside = clamp(left + wide / 2 > width / 2 ? left - 190 : left + wide + 24, 0, Math.max(0, width - 220));
+    $.hint.style.left = `${beside}px`;
     $.filmCanvas.setAttribute("aria-label", `The clip as a line of time, ${clock(total / rate)} long, a tick for each of ${plural(indices.length, "frame")} that is taken`);
   }
 
@@ -847,7 +849,7 @@ return class extends Explorable {
     for (let k = 0; k * step <= length * 1.0001; k++) {
       const x = (k * step * width) / length, t = k * step;
       ctx.textAlign = k === 0 ? "start" : x > width - 16 ? "end" : "center";
-      ctx.fillText(length < 90 ? `${Number(t.toFixed(2))} s` : clock(t + 1e-9).replace(" s", " s"), x, y + 12);
+      ctx.fillText(length < 90 ? `${Number(t.toFixed(2))} s` : stamp(t), x, y + 12);
     }
   }
 
