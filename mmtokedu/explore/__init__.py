@@ -10,11 +10,17 @@ import hashlib
 import html
 import json
 
-from mmtokedu.explore import _patches, _rvq, _rvq_golden, _vq, _vq_golden
+from mmtokedu.explore import _patches, _rvq, _rvq_golden, _video, _video_budget, _video_golden, _vq, _vq_golden
 from mmtokedu.explore._front import alone, front
 from mmtokedu.show.markup import Html
 
-GOLDEN = {"patches": _patches.golden, "vq": _vq_golden.golden, "rvq": _rvq_golden.golden}
+GOLDEN = {
+    "patches": _patches.golden,
+    "vq": _vq_golden.golden,
+    "rvq": _rvq_golden.golden,
+    "video": _video_golden.golden,
+    "video_budget": _video_budget.golden,
+}
 
 
 def patches(*, height=1080, width=1920, model="qwen2.5-vl", picture="landscape"):
@@ -65,6 +71,51 @@ def rvq(*, stages=2, codec="ours", codebooks=None, context=32768):
     'Mimi with 8 codebooks takes 1.1 kbit/s, 100 tokens a second; 32,768 tokens hold 5 min 27 s.'
     """
     return _explorable("rvq", *_rvq.parts(stages, codec, codebooks, context))
+
+
+def video(
+    *,
+    rule="qwen-vl-utils",
+    model=None,
+    total=None,
+    video_fps=None,
+    fps=None,
+    frames=None,
+    max_frames=None,
+    event=None,
+    height=720,
+):
+    """Explore which frames of a clip a system looks at, what they cost, and whether a moment is among them.
+
+    `rule` and `model` are names of the catalog (None: the system that goes with the rule). The clip is the request's,
+    300 frames at 30 Hz, or one of `total` frames at `video_fps`, `height` pixels high; `fps`, `frames` and `max_frames`
+    are asked of each rule that takes them. `event` is the (first, last) frame of the moment; it can be dragged. In the
+    book the page's fragment goes first (`#video:rule=internvl,frames=16,first=207,last=218`). Returns an output for a
+    notebook.
+
+    Raises TypeError for numbers that are not whole, ValueError for numbers out of range and for unknown names.
+    Source: `sample_frames`, `video_plan` and `timestamp_labels`, by the catalog's rows.
+
+    >>> video().alt.split(": ")[1]
+    '20 frames, 7,200 tokens; the moment in frames 207 to 218 is missed, the last frame is seen.'
+    """
+    return _explorable("video", *_video.parts(rule, model, total, video_fps, fps, frames, max_frames, event, height))
+
+
+def video_budget(*, fps=1, budget=1024, digits=18, moment=0.5, limit=3.5):
+    """Explore one budget of tokens spent on frames or on pixels: is a number shown for a moment caught, and readable?
+
+    A clip of 20 s is looked at with `fps` frames a second within `budget` tokens; a number with `digits` pixels of
+    height is shown for `moment` seconds, and read where `limit` pixels of it are left. In the book the page's fragment
+    goes first (`#video_budget:fps=2,budget=1024`). Returns an output for a notebook.
+
+    Raises ValueError for a value that is not among those of the page, or a limit that is none.
+    Source: `smart_resize`'s rule for the size, min(1, moment * fps) for the chance.
+
+    >>> video_budget(fps=2).alt.split(": ")[-1]
+    '100 % caught and readable.'
+    """
+    return _explorable("video_budget", *_video_budget.parts(fps, budget, digits, moment, limit))
 
 
 def golden_vectors(topic):

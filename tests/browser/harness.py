@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mmtokedu import vq
-from mmtokedu.explore import _rvq
+from mmtokedu.catalog import video as clips
+from mmtokedu.explore import _rvq, _video, _video_budget
 from mmtokedu.patches import image_tokens
+from mmtokedu.video import sample_frames
 
 STILL = {"reduced_motion": "reduce"}  # vq: ten steps at once
 
@@ -87,6 +89,52 @@ def holds_rvq(page):
     return now
 
 
+def taken_video(now, rule=None):
+    """What the library takes of the clip in the page, by its rule or another: indices, None where it refuses."""
+    asked = {"fps": now["fps"], "frames": now["frames"], "max_frames": now["max"]}
+    row = clips.row("sampling", rule or now["rule"])
+    options = _video.heeded(row, {name: value for name, value in asked.items() if value is not None})
+    try:
+        return sample_frames(now["total"], now["rate"], rule=row.name, **options).tolist()
+    except ValueError:
+        return None
+
+
+def holds_video(page):
+    """The large numbers, and who catches the moment, are the library's for the state in the page: the state."""
+    now = state(page, "video")
+    inside = lambda indices: sum(now["first"] <= i <= now["last"] for i in indices or [])
+    indices = taken_video(now)
+    try:
+        tokens = clips.video_plan(now["model"], len(indices or []), now["height"], now["height"] * 16 // 9).tokens
+        number = f"{tokens:,}"
+    except ValueError:
+        number = "refused"
+    assert page.locator(".big b").all_inner_texts() == [number, "caught" if inside(indices) else "missed"]
+    for button in page.locator(".who button").all():
+        name, *rest = button.locator("span:not(.mark)").all_text_contents()
+        kept = taken_video(now, name)
+        said = [f"{len(kept):,}", f" frames, {'caught' if inside(kept) else 'missed'}"] if kept else ["refused", ""]
+        assert rest == said, name
+    assert page.locator("#rule").input_value() == now["rule"] and page.locator("#model").input_value() == now["model"]
+    return now
+
+
+def holds_video_budget(page):
+    """The large number and the heights are the library's for the state in the page: the state."""
+    now = state(page, "video_budget")
+    tall, caught, both = _video_budget.outcome(**now, limit=3.5)
+    assert page.locator(".big b").inner_text() == f"{both:.0%}".replace("%", " %")
+    (height, width), tokens = _video_budget.spent(now["budget"], now["fps"])
+    text = page.locator(".answer").inner_text()
+    assert f"become {tall:.1f} px" in text and ("they can be read" in text) == (tall >= 3.5)
+    assert f"{height} × {width} px" in text and f"{tokens:,} of {now['budget']:,} tokens" in text
+    assert [page.locator(f"#{name}").input_value() for name in ("budget", "digits", "moment")] == (
+        [f"{now[name]:g}" for name in ("budget", "digits", "moment")]
+    )
+    return now
+
+
 # --- what differs between topics where the property is the same -------------------------------------------------------
 
 
@@ -130,6 +178,11 @@ def all_of(*acts):
     return act
 
 
+FIRST_VIDEO = {
+    "rule": "qwen-vl-utils", "model": "qwen3-vl-qwen-vl-utils", "total": 300, "rate": 30, "height": 720, "fps": None,
+    "frames": None, "max": None, "first": 207, "last": 218,
+}  # fmt: skip
+FIRST_VIDEO_BUDGET = {"fps": 1, "budget": 1024, "digits": 18, "moment": 0.5}
 TOPICS = {
     "patches": Topic(
         first={"height": 1080, "width": 1920, "model": "qwen2.5-vl", "picture": "landscape"},
@@ -203,6 +256,55 @@ TOPICS = {
         inside="button, input, select, p, b, canvas, .hand",
         slack=12,
         busy=pressed("Mimi, all 32", "Original"),
+    ),
+    "video": Topic(
+        first=FIRST_VIDEO,
+        holds=holds_video,
+        held=FIRST_VIDEO,
+        still="the moment in frames 207 to 218 is missed",
+        spoken=r"^7,200 tokens; the moment is missed by 2 frames\.$",
+        fragment=(
+            "rule=internvl,model=internvl,total=250,rate=29.97,frames=16,first=100,last=109",
+            {"rule": "internvl", "model": "internvl", "total": 250, "rate": 29.97, "frames": 16, "first": 100, "last": 109},
+        ),
+        change=(
+            "an hour of film",
+            "rule=qwen-vl-utils,model=qwen3-vl-qwen-vl-utils,total=86400,rate=24,height=720,first=43206,last=43217",
+        ),
+        hostile=[
+            "rule=<img onerror=alert(1) src=x>", "rule=__proto__", "rule=constructor", "model=toString", "model=<b>", "total=0",
+            "total=1e6", "total=1000001", "total=-5", "total=3.5", "rate=0", "rate=241", "rate=1e1", "rate=NaN", "rate=.5",
+            "height=721", "height=1e3", "fps=0", "fps=0.001", "fps=Infinity", "frames=0", "frames=1.5", "frames=5000", "max=0",
+            "fps=2,frames=8", "first=-1", "first=99999999", "last=x", "total=300,", ",", "", "total=300,x=1", "min=4",
+            "%3Cimg%20src=x%20onerror=alert(1)%3E", "total=%33", "total=30\ntotal=30", "total=" + "9" * 9999, "constructor=1",
+        ],
+        bad=["rule='<b>' model='constructor' total='0' rate='x' height='721' fps='-1' frames='1e9' first='-3' last='x'", ""],
+        wide=[
+            pressed("an hour of film"), chosen(rule="minicpm-v-4.6-stack-2"), chosen(rule="default", model="minicpm-v-4.6"),
+            all_of(pressed("reset"), chosen(model="ernie-4.5-vl")), pressed("one frame"),
+        ],
+        inside="button, input, select, p, canvas, li, [role=slider]",
+        slack=10,
+        busy=all_of(pressed("the last moment"), chosen(rule="internvl")),
+    ),
+    "video_budget": Topic(
+        first=FIRST_VIDEO_BUDGET,
+        holds=holds_video_budget,
+        held=FIRST_VIDEO_BUDGET,
+        still="digits of 18 px are 4.9 px high: 50 % caught and readable",
+        spoken=r"^50 % caught and readable at 1 frame a second\.$",
+        fragment=("fps=2.5,budget=4096,digits=28,moment=0.25", {"fps": 2.5, "budget": 4096, "digits": 28, "moment": 0.25}),
+        change=("small print", "fps=1,budget=1024,digits=12,moment=1"),
+        hostile=[
+            "fps=<img onerror=alert(1) src=x>", "fps=__proto__", "fps=0", "fps=7", "fps=1e0", "fps=1.0", "fps=-1", "fps=NaN",
+            "budget=1000", "budget=1e3", "digits=19", "digits=18.0", "moment=0.3", "moment=.5", "fps=1,", ",", "", "fps=1,x=1",
+            "limit=0", "%3Cimg%20src=x%3E", "fps=%31", "fps=1\nfps=1", "fps=" + "1" * 999, "constructor=1",
+        ],
+        bad=["fps='7' budget='<b>' digits='x' moment='-1'", "fps='constructor'", ""],
+        wide=[pressed("a blink"), pressed("small print"), pressed("four times the tokens")],
+        inside="button, input, select, p, b, canvas, figure",
+        slack=0,
+        busy=pressed("small print"),
     ),
 }  # fmt: skip
 

@@ -1,0 +1,225 @@
+"""The explorable of clips on the Python side: the clip's thumbnails, the catalog, its still figure."""
+
+import base64
+import functools
+import html
+import io
+import operator
+
+import numpy as np
+from PIL import Image
+
+from mmtokedu.arguments.common import check_number
+from mmtokedu.arguments.video import MAX_KEPT
+from mmtokedu.catalog import video as catalog
+from mmtokedu.video import sample_frames
+
+MAX_TOTAL, MAX_RATE, MAX_COUNT = (
+    1_000_000,
+    240,
+    4096,
+)  # frames, Hz, frames asked for: what the page lets a reader ask for
+SIZES = ((360, 640), (720, 1280), (1080, 1920), (2160, 3840))  # (height, width) in pixels
+THUMB = 54, 96  # (height, width) of a thumbnail
+COLS = 10  # thumbnails a row of the sheet
+ANY = "qwen2.5-vl"  # the system whose tokens are shown where a rule belongs to none
+
+
+def parts(rule, model, total, video_fps, fps, frames, max_frames, event, height):
+    """(attributes, data, still figure, its words) for these arguments, or the error that `explore.video` names."""
+    known = _clip()
+    row, model = catalog.row("sampling", rule), own(rule) if model is None else catalog.row("tokens", model).name
+    total = known["total"] if total is None else _whole("total", total, 1, MAX_TOTAL)
+    video_fps = float(known["rate"] if video_fps is None else _number("video_fps", video_fps, 1, MAX_RATE))
+    height = _whole("height", height, 1, max(high for high, _ in SIZES))
+    if height not in dict(SIZES):
+        raise ValueError(f"height is {height}; choose {', '.join(str(high) for high, _ in SIZES)}")
+    asked = {
+        "fps": None if fps is None else float(_number("fps", fps, 0.01, MAX_RATE)),
+        "frames": None if frames is None else _whole("frames", frames, 1, MAX_COUNT),
+        "max_frames": None if max_frames is None else _whole("max_frames", max_frames, 1, MAX_COUNT),
+    }
+    if fps is not None and frames is not None:
+        raise ValueError(f"fps={fps} and frames={frames} both say how many frames to take; give one of them")
+    first, last = (known["first"], known["last"]) if event is None else _event(event, total)
+    asked = {name: value for name, value in asked.items() if value is not None}
+    try:
+        indices = sample_frames(total, video_fps, rule=rule, **heeded(row, asked)).tolist()
+        tokens = catalog.video_plan(model, len(indices), height, dict(SIZES)[height]).tokens
+    except ValueError:  # the system refuses this clip: worth showing
+        indices, tokens = [], None
+    alt = _in_words(row.title, total, video_fps, indices, tokens, first, last)
+    attributes = {"rule": rule, "model": model, "total": total, "rate": _short(video_fps), "height": height}
+    attributes |= {{"max_frames": "max"}.get(name, name): _short(value) for name, value in asked.items()}
+    attributes |= {"first": first, "last": last}
+    return attributes, _data(), _still(total, video_fps, indices, first, last, alt), alt
+
+
+def own(rule):
+    """The system that goes with a rule: of those that name it the first that tells the time, else the first, else ANY.
+
+    >>> own("qwen-vl-utils"), own("pe-video")
+    ('qwen3-vl-qwen-vl-utils', 'qwen2.5-vl')
+    """
+    some = [row for row in catalog.rows("tokens").values() if row.sampling == rule]
+    timed = [row for row in some if row.time]
+    return (timed or some or [catalog.row("tokens", ANY)])[0].name
+
+
+def heeded(row, asked):
+    """What a rule takes of what is asked; of two options that exclude each other the first in this order."""
+    found = {}
+    for name, value in asked.items():
+        if name in row.options and not (name in row.either and found.keys() & set(row.either)):
+            found[name] = value
+    return found
+
+
+def _whole(name, value, least, most):
+    value = operator.index(value)
+    if not least <= value <= most:
+        raise ValueError(f"{name} is {value}; choose {least} to {most}")
+    return value
+
+
+def _number(name, value, least, most):
+    number = check_number(value, name, "frames a second")
+    if not least <= number <= most:
+        raise ValueError(f"{name} is {number:g}; choose {least} to {most} frames a second")
+    return number
+
+
+def _event(event, total):
+    first, last = map(operator.index, event)
+    if not 0 <= first <= last < total:
+        raise ValueError(f"event is ({first}, {last}); expected its first and last frame, 0 to {total - 1}")
+    return first, last
+
+
+def _short(x):
+    return int(x) if x == int(x) else x
+
+
+# ------------------------------------------------------------------------------------------------- the clip
+
+
+def _frames():
+    """(300, 90, 160, 3) uint8: a stand-in until the clip is there."""
+    frames = np.zeros((300, 90, 160, 3), np.uint8)
+    y, x = np.mgrid[:90, :160]
+    for t in range(300):
+        shot = (t >= 96) + (t >= 180)
+        frames[t] = np.stack([(x + t * (1 + shot)) % 256, (y * 2 + 60 * shot) % 256, (x + y) % 200 + 0 * x], axis=-1)
+        if 207 <= t <= 218:
+            frames[t, 30:44, 60 + t - 207 : 74 + t - 207] = (220, 20, 20)
+    return frames
+
+
+def _clip():
+    """What the page must know of the clip that there are pictures of."""
+    return {
+        "total": 300, "rate": 30, "height": 720, "first": 207, "last": 218, "cuts": (96, 180),
+        "name": "The clip of the request", "event": "It is when the red ball crosses the picture.",
+    }  # fmt: skip
+
+
+def pictured():
+    """The frames that have a thumbnail: one in six, the first of each shot, the event's first, the first after it."""
+    known = _clip()
+    return sorted({*range(0, known["total"], 6), *known["cuts"], known["first"], known["last"] + 1})
+
+
+@functools.cache
+def _sheet():
+    """Thumbnails of `pictured` in one JPEG, row by row."""
+    frames, chosen = _frames(), pictured()
+    rows = -(-len(chosen) // COLS)
+    sheet = Image.new("RGB", (COLS * THUMB[1], rows * THUMB[0]))
+    for k, i in enumerate(chosen):
+        small = Image.fromarray(frames[i]).resize(THUMB[::-1], Image.Resampling.LANCZOS)
+        sheet.paste(small, (k % COLS * THUMB[1], k // COLS * THUMB[0]))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=70, optimize=True)
+    source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return {"src": source, "cols": COLS, "rows": rows, "height": THUMB[0], "width": THUMB[1], "frames": chosen}
+
+
+def _data():
+    """The catalog's rows, the clip and its thumbnails, as the front-end file reads them."""
+    known = _clip()
+    told = lambda row: {
+        "about": row.about,
+        "source": row.source,
+        "as_of": row.as_of.isoformat(),
+        "verified": row.verified,
+    }
+    sampling = [
+        {"id": row.name, "title": row.title, "rule": row.rule, "options": row.options, "defaults": dict(row.defaults),
+         "parameters": dict(row.parameters), "either": row.either, "fails": row.fails, **told(row)}
+        for row in catalog.rows("sampling").values()
+    ]  # fmt: skip
+    time = [
+        {"id": row.name, "title": row.title, "text": row.text, "merge": row.merge, "at": row.at, "place": row.place,
+         "clock": row.clock, **told(row)}
+        for row in catalog.rows("time").values()
+    ]  # fmt: skip
+    tokens = [
+        {"id": row.name, "title": row.title, "kind": row.kind, "rule": row.rule, "parameters": dict(row.parameters),
+         "sampling": row.sampling, "time": row.time, **told(row)}
+        for row in catalog.rows("tokens").values()
+    ]  # fmt: skip
+    limits = {
+        "most_kept": MAX_KEPT,
+        "most_total": MAX_TOTAL,
+        "most_rate": MAX_RATE,
+        "most_count": MAX_COUNT,
+        "most_shown": 24,
+    }
+    return {
+        "sampling": sampling,
+        "time": time,
+        "tokens": tokens,
+        "sizes": SIZES,
+        "clip": known,
+        "sheet": _sheet(),
+        **limits,
+    }
+
+
+# ------------------------------------------------------------------------------------------------- on paper
+
+
+def _in_words(title, total, rate, indices, tokens, first, last):
+    clip = f"A clip of {total:,} frame{'s' * (total > 1)} at {rate:g} a second under {title}: "
+    if tokens is None:
+        return clip + "refused."
+    caught = sum(first <= i <= last for i in indices)
+    where = f"frame {first:,}" if first == last else f"frames {first:,} to {last:,}"
+    after = total - 1 - max(indices)
+    end = f"the last {after / rate:.2f} s are never seen" if after else "the last frame is seen"
+    return (
+        f"{clip}{len(indices):,} frame{'s' * (len(indices) > 1)}, {tokens:,} tokens; the moment in {where} is "
+        f"{'caught' if caught else 'missed'}, {end}."
+    )
+
+
+def _still(total, rate, indices, first, last, alt):
+    """The clip as a line of time: ticks where frames are taken, a box over the moment, what is never seen hatched."""
+    x = lambda frame: 10 + 620 * frame / total
+    ticks = "".join(f"M{x(i + 0.5):.1f} 40v34" for i in dict.fromkeys(indices[:: -(-len(indices) // 620) or 1]))
+    after = max(indices) + 1 if indices else 0
+    lost = "".join(f"M{at:.1f} 74l8-34" for at in np.arange(x(after), 622, 6)) if after < total else ""
+    box = f"M{x(first):.1f} 32h{max(620 * (last + 1 - first) / total, 2):.1f}v50h-{max(620 * (last + 1 - first) / total, 2):.1f}z"
+    said = html.escape(alt)
+    marks = "".join(
+        f'<text x="{x(share * total):.0f}" y="104" text-anchor="{anchor}">{share * total / rate:.1f} s</text>'
+        for share, anchor in ((0, "start"), (0.5, "middle"), (1, "end"))
+    )
+    return (
+        '<figure style="margin:1em 0"><svg viewBox="0 0 640 116" role="img" style="max-width:100%;height:auto" '
+        f'width="640" height="116" fill="currentColor" font-size="15"><title>{said}</title><text x="10" y="18">'
+        f'{len(indices):,} of {total:,} frames; the box is the moment</text><path d="{lost}" stroke="#8f897a"/>'
+        f'<path d="{ticks}" stroke="#08553a" stroke-width="2.5"/><path d="M10 40h620v34H10z" fill="none" '
+        f'stroke="currentColor" stroke-opacity=".4"/><path d="{box}" fill="none" stroke="#75561a" stroke-width="3"/>'
+        f"{marks}</svg><figcaption>{said}</figcaption></figure>"
+    )
