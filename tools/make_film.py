@@ -40,6 +40,7 @@ BALL, DIAMETER = (207, 218), 26  # first and last frame with the ball; pixels
 SMALL, ACROSS, DOWN = 8, 20, 96  # the small picture: the side divided by 8, 20 frames a row, 96 rows each
 
 VOICE, SPEAKS = "david", 1.0  # from which second on
+STILLS = 205, 210  # kept at full size: the frame before the ball comes in that one rule takes, and the ball
 SENTENCE = "Three photographs lie on a wooden table. A small red ball is about to roll across it."
 TRACK = 48_000, 48_000  # the film's sound: Hz, bit/s
 X264 = {"preset": "veryslow", "crf": "28", "g": "60", "threads": "1", "profile": "high"}
@@ -245,6 +246,13 @@ def contact_sheet(frames):
     return file.getvalue()
 
 
+def large_stills(frames):
+    """The frames STILLS as they are, one below the other in one JPEG."""
+    file = io.BytesIO()
+    Image.fromarray(np.concatenate([frames[i] for i in STILLS])).save(file, "JPEG", quality=80, subsampling=0)
+    return file.getvalue()
+
+
 def facts(spoken, key_frames, film):
     """What film.json says."""
     import av
@@ -255,7 +263,7 @@ def facts(spoken, key_frames, film):
     where = [np.round(ball_at(frame), 2).tolist() for frame in range(BALL[0], BALL[1] + 1)]
     return {
         "made_by": "tools/make_film.py", "frames": FRAMES, "fps": FPS, "height": HEIGHT, "width": WIDTH, "cuts": CUTS,
-        "fade": FADE, "ball": BALL, "ball_at": where, "ball_diameter": DIAMETER, "key_frames": key_frames,
+        "fade": FADE, "stills": STILLS, "ball": BALL, "ball_at": where, "ball_diameter": DIAMETER, "key_frames": key_frames,
         "sentence": SENTENCE, "spoken": spoken, "voice": VOICE, "language": language,
         "voices": {VOICE: {"espeak_ng": name, "language": language, "pitch": pitch, "words_per_minute": speed}},
         "photos": list(PRINTS), "x264": X264, "track": {"codec": "aac", "rate": TRACK[0], "bit_rate": TRACK[1]},
@@ -281,6 +289,7 @@ def build():
         "film.flac": flac.getvalue(),
         "film.json": f"{{\n{lines}\n}}\n".encode(),
         "film_small.jpg": contact_sheet(frames),
+        "film_stills.jpg": large_stills(frames),
     }
 
 

@@ -8,7 +8,7 @@ drawn by `samples.world`.
 """
 
 from mmtokedu.measured import results, timings
-from mmtokedu.samples.film import Film, film_facts, film_frames, film_path, film_sound
+from mmtokedu.samples.film import Film, film_facts, film_frames, film_path, film_sound, film_still
 from mmtokedu.samples.items import ITEMS as ITEMS
 from mmtokedu.samples.items import Item
 from mmtokedu.samples.pages import Characters, Line, document, document_boxes, document_lines, document_text
@@ -29,6 +29,7 @@ from mmtokedu.samples.voices import Recording, heard, speech
 
 __all__ = [
     "Article", "Characters", "Facts", "Film", "Item", "Line", "Piece", "Recording", "document", "document_boxes",
-    "document_lines", "document_text", "film_facts", "film_frames", "film_path", "film_sound", "heard", "invoice",
+    "document_lines", "document_text", "film_facts", "film_frames", "film_path", "film_sound",
+    "film_still", "heard", "invoice",
     "invoice_facts", "invoice_pieces", "photo", "question", "request_text", "results", "speech", "timings",
 ]  # fmt: skip

@@ -27,6 +27,7 @@ class Film(NamedTuple):
     sentence: str  # what the voice says
     spoken: tuple  # from which second to which it speaks
     photos: tuple  # names in PHOTOS: what lies on the table
+    stills: tuple  # the frames that `film_still` has
 
     @property
     def seconds(self):
@@ -66,6 +67,20 @@ def film_frames():
     return _read_frames().copy()
 
 
+def film_still(frame=210):
+    """One of two frames at full size, (720, 1280, 3) uint8, fresh each call: 205 is before the ball, 210 shows it.
+
+    Stored as a JPEG, so no decoder of films is needed. ValueError for another frame.
+
+    >>> film_still(205).shape
+    (720, 1280, 3)
+    """
+    kept = film_facts().stills
+    if frame not in kept:
+        raise ValueError(f"frame is {frame!r}; at full size there are {kept} (read_frames decodes any)")
+    return _read_stills()[kept.index(frame)].copy()
+
+
 def film_sound():
     """The clip's sound track: a Recording(text, voice, language, sound, rate) at 16 kHz, as long as the clip.
 
@@ -96,3 +111,10 @@ def _read_frames():
     rows, columns, tile = 15, 20, 96  # a tile's rows 90 to 95 repeat row 89, so that no block of the JPEG holds two
     tiles = sheet.reshape(rows, tile, columns, facts.width // 8, 3).swapaxes(1, 2)  # row, column, y, x, channel
     return tiles[:, :, : facts.height // 8].reshape(facts.frames, facts.height // 8, facts.width // 8, 3)
+
+
+@cache
+def _read_stills():
+    facts = film_facts()
+    with Image.open(DATA / "request" / "film_stills.jpg") as image:
+        return np.asarray(image.convert("RGB")).reshape(len(facts.stills), facts.height, facts.width, 3)

@@ -72,6 +72,7 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "request/film.mp4": Item("ten seconds of film: three photos on a table, a small red ball, a voice", *_FILM),
     "request/film.flac": Item("synthetic speech: the film's sound track at 16 kHz", *_FILM),
     "request/film.json": Item("the film's cuts and fade, where the ball is when, what the voice says", *_FILM),
+    "request/film_stills.jpg": Item("two frames of the film at full size: before the ball, and the ball", *_FILM),
     "request/film_small.jpg": Item("all 300 frames of the film at an eighth of their side", *_FILM),
     "fonts/InstrumentSans-LICENSE.txt": Item("the licence of the two fonts", _SANS, "verbatim copies allowed"),
 }
