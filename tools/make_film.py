@@ -4,10 +4,11 @@
     python tools/make_film.py --check    make them again and compare with what is stored
 
 Ten seconds, 300 frames of 1280 x 720. Three photos out of scikit-image's wheel lie as prints on a table of computed
-wood. Shot 1 pans along the table; shot 2 is a slow zoom into one of the photos; shot 3 stands still while a small red
+wood. Shot 1 pans along the table; shot 2 is a slow zoom to one of the prints; shot 3 stands still while a small red
 ball rolls through the picture in 12 frames; a cross-fade leads to shot 4, a slow zoom to another print. A synthetic
-voice (espeak-ng) announces the ball. PyAV's libx264 and AAC write the film; one thread, so that two runs on one machine
-give the same bytes. `film_small.jpg` holds all frames at an eighth of their side, taken from the decoded film.
+voice (espeak-ng) announces the ball. PyAV's libx264 and AAC write the film; one thread, so that two runs of the same
+versions give the same bytes; --check asks for that, and of other versions for nearly the same pictures. It takes some
+minutes. `film_small.jpg` holds all frames at an eighth of their side, taken from the decoded film.
 """
 
 import functools
@@ -27,6 +28,7 @@ from PIL import Image, ImageFilter
 sys.path.insert(0, str(Path(__file__).parent))
 
 from _made import run
+from make_invoice import smooth
 from make_speech import EDGE, RATE, VOICES, say
 
 from mmtokedu import samples
@@ -43,6 +45,7 @@ VOICE, SPEAKS = "david", 1.0  # from which second on
 STILLS = 205, 210  # kept at full size: the frame before the ball comes in that one rule takes, and the ball
 SENTENCE = "Three photographs lie on a wooden table. A small red ball is about to roll across it."
 TRACK = 48_000, 48_000  # the film's sound: Hz, bit/s
+BT709, LIMITED = 1, 1  # FFmpeg's numbers for HD's colours, and for luma from 16 to 235
 X264 = {"preset": "veryslow", "crf": "28", "g": "60", "threads": "1", "profile": "high"}
 
 # The pictures
@@ -62,13 +65,6 @@ SHOTS = [  # first and last frame, and where the view's centre (y, x) and width 
 ROLL = (612, DIAMETER), (578, WIDTH - DIAMETER)  # the ball's centre (y, x) in its first and last frame
 SHUTTER = 0.1  # of the time between two frames
 SEED = 5
-
-
-def smooth(draw, shape, blur):
-    """Noise of one size of grain, (H, W) float with standard deviation 1."""
-    small = draw.normal(size=[max(2, round(side / step)) for side, step in zip(shape, blur, strict=True)])
-    large = np.asarray(Image.fromarray(small.astype(np.float32)).resize(shape[::-1], Image.Resampling.BICUBIC))
-    return large / large.std()
 
 
 def wood(draw):
@@ -166,7 +162,7 @@ def still():
 
 
 def picture(frame):
-    """One frame of the film, (720, 1280, 3) uint8."""
+    """One frame of the film before it is encoded, (720, 1280, 3) uint8."""
     if frame < CUTS[0]:
         seen = shot(0, frame)
     elif frame < CUTS[1]:
@@ -196,24 +192,23 @@ def narrate():
 def encode(track):
     """The film as the bytes of an MP4: H.264 and AAC, index first."""
     import av
-    from av.video.reformatter import Colorspace
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"  # a file, for the index is moved to the front at the end
         with av.open(path, "w", options={"movflags": "+faststart"}) as film:
             video = film.add_stream("libx264", rate=FPS, options=X264)
             video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-            video.codec_context.colorspace = video.codec_context.color_primaries = video.codec_context.color_trc = 1
-            video.codec_context.color_range, video.codec_context.thread_count = 1, 1  # BT.709, 16 to 235
+            context = video.codec_context
+            context.colorspace = context.color_primaries = context.color_trc = BT709
+            context.color_range, context.thread_count = LIMITED, 1
             sound = film.add_stream("aac", rate=TRACK[0], layout="mono", bit_rate=TRACK[1])
             for frame in range(FRAMES):
                 image = av.VideoFrame.from_ndarray(picture(frame), format="rgb24")
-                image = image.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=1)
+                image = image.reformat(format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED)
                 image.pts, image.time_base = frame, Fraction(1, FPS)
                 film.mux(video.encode(image))
             film.mux(video.encode(None))
-            for packet in _encode_sound(av, sound, track):
-                film.mux(packet)
+            film.mux(list(_encode_sound(av, sound, track)))
         return path.read_bytes()
 
 
@@ -235,11 +230,10 @@ def decode(film):
 
 
 def contact_sheet(frames):
-    """All frames at an eighth of their side in one JPEG, 20 a row; each tile's last row is repeated, 90 to 96."""
-    tiles = [
-        np.pad(np.asarray(Image.fromarray(f).reduce(SMALL)), ((0, DOWN - HEIGHT // SMALL), (0, 0), (0, 0)), "edge")
-        for f in frames
-    ]
+    """All frames at an eighth of their side in one JPEG, 20 a row; a tile's last row is repeated, 90 rows to 96."""
+    below = DOWN - HEIGHT // SMALL
+    tiles = [np.asarray(Image.fromarray(frame).reduce(SMALL)) for frame in frames]
+    tiles = [np.pad(tile, ((0, below), (0, 0), (0, 0)), "edge") for tile in tiles]
     rows = [np.concatenate(tiles[i : i + ACROSS], axis=1) for i in range(0, len(tiles), ACROSS)]
     file = io.BytesIO()
     Image.fromarray(np.concatenate(rows)).save(file, "JPEG", quality=66, subsampling=0, progressive=True)
@@ -260,6 +254,7 @@ def facts(spoken, key_frames, film):
     espeak = re.search(r"\d+\.\d+[\w.]*", subprocess.check_output(["espeak-ng", "--version"], text=True))[0]
     name, language, pitch, speed = VOICES[VOICE]
     x264 = re.search(rb"x264 - core (\d+)", film)[1].decode()
+    codec = ".".join(map(str, av.library_versions["libavcodec"]))
     where = [np.round(ball_at(frame), 2).tolist() for frame in range(BALL[0], BALL[1] + 1)]
     return {
         "made_by": "tools/make_film.py", "frames": FRAMES, "fps": FPS, "height": HEIGHT, "width": WIDTH, "cuts": CUTS,
@@ -267,7 +262,7 @@ def facts(spoken, key_frames, film):
         "sentence": SENTENCE, "spoken": spoken, "voice": VOICE, "language": language,
         "voices": {VOICE: {"espeak_ng": name, "language": language, "pitch": pitch, "words_per_minute": speed}},
         "photos": list(PRINTS), "x264": X264, "track": {"codec": "aac", "rate": TRACK[0], "bit_rate": TRACK[1]},
-        "versions": {"espeak_ng": espeak, "x264_core": x264, "libavcodec": "{}.{}.{}".format(*av._core.library_meta["libavcodec"]["version"])},
+        "versions": {"espeak_ng": espeak, "x264_core": x264, "libavcodec": codec},
     }  # fmt: skip
 
 
@@ -293,5 +288,36 @@ def build():
     }
 
 
+def differences(new, old):
+    """Say how two builds differ, one sentence each; encoders of other versions may round another way."""
+    ours, theirs = (json.loads(files["film.json"]) for files in (new, old))
+    same = ours["versions"] == theirs["versions"]
+    if not same:
+        print(f"made with {ours['versions']}, stored with {theirs['versions']}: pictures are compared, not bytes")
+        ours, theirs = (facts | {"versions": None, "key_frames": None} for facts in (ours, theirs))
+    found = ["film.json differs"] if ours != theirs else []
+    if new["film.mp4"] != old["film.mp4"]:
+        apart = max(map(_apart, decode(new["film.mp4"]), decode(old["film.mp4"])))
+        if same or apart > 3:
+            found.append(f"film.mp4 differs, in a frame by {apart:.2f} of 255 on average")
+    found += _sound_differs(new["film.flac"], old["film.flac"])
+    sheets = [np.asarray(Image.open(io.BytesIO(files["film_small.jpg"]))) for files in (new, old)]
+    apart = np.abs(np.subtract(*sheets, dtype=float)).mean()
+    return [*found, f"film_small.jpg differs by {apart:.2f} of 255 on average (3 allowed)"] if apart > 3 else found
+
+
+def _apart(one, other):
+    """How far two decoded frames are apart, of 255 on average."""
+    return np.abs(np.subtract(one[0], other[0], dtype=np.int16)).mean()
+
+
+def _sound_differs(new, old):
+    import soundfile
+
+    a, b = (soundfile.read(io.BytesIO(data), dtype="int16")[0].astype(int) for data in (new, old))
+    apart = np.abs(a - b).max() if len(a) == len(b) else 32768
+    return [f"film.flac differs by up to {apart} of 32768 (2 allowed)"] if apart > 2 else []
+
+
 if __name__ == "__main__":
-    run(__doc__, build, None, FOLDER, "")
+    run(__doc__, build, differences, FOLDER, "run tools/make_film.py, look at the film and listen to it")
