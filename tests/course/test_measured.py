@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from classroom import QUICK, key_of
 
@@ -541,11 +542,26 @@ def test_a_key_without_a_measured_question_makes_no_sheet(results, tmp_path):
 # ---------------------------------------------------------------- the measured questions of the book
 
 
-def test_what_the_answer_sheet_of_patches_says_of_the_arms_holds():
-    """ "The ranges do not meet", whichever arm a class has."""
-    master = _build.read_master(ROOT / "assignments/patches.ipynb")
+@pytest.mark.parametrize(("stem", "grows"), [("patches", False), ("video", True)])
+def test_what_an_answer_sheet_says_of_the_arms_holds(stem, grows):
+    """ "The ranges do not meet", whichever arm a class has, and the value goes the way that the sheet tells."""
+    master = _build.read_master(ROOT / f"assignments/{stem}.ipynb")
     (name,) = master.measured
     function = _build.solutions(master, None, [name])[name]
     for before, after in master.measured[name].arms.values():
-        without, blurred = ([function(n, *arm) for n in range(_measured.SPREAD)] for arm in (before, after))
-        assert max(blurred) < min(without)
+        arms = [[function(n, *arm) for n in range(_measured.SPREAD)] for arm in (before, after)]
+        low, high = arms if grows else reversed(arms)
+        assert max(low) < min(high)
+
+
+def test_the_share_that_noise_keeps_jumps_under_each_rule_of_the_assignment_on_video():
+    """The sheet's words: few without noise, nearly all with it, a threshold at 1.1 standard deviations."""
+    master = _build.read_master(ROOT / "assignments/video.ipynb")
+    question, asked = master.questions["moved"], master.measured["kept_share"]
+    for rule in question.rules:
+        share = _build.solutions(master, {"moved": rule}, ["kept_share"])["kept_share"]
+        without, *arms = (share(5, noise) for noise in (0.0, *(after[0] for _, after in asked.arms.values())))
+        assert without < 0.3 and min(arms) > 0.95
+        assert share(5, 0.6) < 0.4 < 0.95 < share(5, 1.0)
+    noise = np.random.default_rng(0).normal(size=(2, 100_000))
+    assert np.abs(noise[1] - noise[0]).mean() == pytest.approx(1.1, abs=0.05)
