@@ -83,10 +83,8 @@ def picture_track(opened, name):
     """The first track of moving pictures, or a ValueError: a cover beside a sound is none."""
     tracks = [track for track in opened.streams.video if not _is_cover(track, opened)]
     if not tracks:
-        sound = (
-            "only sound (its soundtrack: soundtrack(source))" if opened.streams.audio else "neither picture nor sound"
-        )
-        raise ValueError(f"{name} holds no moving pictures, {sound}")
+        instead = "only sound (soundtrack(source) reads it)" if opened.streams.audio else "and no sound"
+        raise ValueError(f"{name} holds no moving pictures, {instead}")
     if tracks[0].codec_context is None:
         raise ValueError(f"{name} holds pictures of a kind that this FFmpeg cannot decode {HOW}")
     return tracks[0]

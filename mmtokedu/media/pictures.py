@@ -52,7 +52,7 @@ def decoded(open_again, index, numbers):
         lost = min(missing)
         raise ValueError(
             f"frame {lost}, shown at {float(index.ticks[lost] * index.tick):.6g} s, gives no picture, like "
-            f"{len(missing) - 1} more of {len(set(numbers))} that are asked for: their packets are damaged {HOW}"
+            f"{len(missing) - 1} more of {len(set(numbers))} that are asked for: damaged, or of more than max_pixels {HOW}"
         )
 
 
@@ -72,7 +72,9 @@ def _near(opened, track, index, wanted):
     needed = set(index.packet[list(wanted)].tolist()) if context.name in SKIPPING else None
     for first, last in stretches(index, wanted):
         pictures = _stretch(context, source, first, last, needed)
-        for number, picture in _numbered(_believed(pictures, index.pts[first]), index):
+        if first in index.packet:  # where an edit list hides a key frame, what it is does not come out
+            pictures = _believed(pictures, index.pts[first])
+        for number, picture in _numbered(pictures, index):
             if number in wanted:
                 yield number, picture
 

@@ -19,7 +19,7 @@ def soundtrack(source, rate=16_000, *, max_seconds=600):
     source: a path, the file's bytes or a binary file; the first sound track of MP4, MOV, MKV, WebM and the other kinds
     of `read_frames`, and of M4A, which has no pictures. Stereo becomes the mean of both channels, another rate is
     resampled by soxr, as by `load_sound`. Where the sound begins after the pictures, or stops in between, there is
-    silence; what comes before the first frame is left out. So the sample at t seconds belongs to `frames_at(source, t)`.
+    silence; what comes before the first frame is left out. So the sample at t seconds belongs to `frames_at(clip, t)`.
 
     Raises FileNotFoundError; TypeError for another kind of source; ModuleNotFoundError without PyAV or soxr; ValueError
     for what is no clip, has no sound track, more than two channels, no sound that decodes, or more than max_seconds.

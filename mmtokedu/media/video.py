@@ -33,7 +33,7 @@ class ClipInfo(NamedTuple):
     """What a clip really holds."""
 
     frames: int  # counted by their packets
-    fps: float  # frames / seconds: the mean where the rate varies
+    fps: float  # (frames - 1) / time of the last one: the mean where the rate varies
     seconds: float  # from the first frame until the last one goes
     height: int  # of a frame, upright
     width: int
@@ -215,7 +215,7 @@ def clip_info(source):
         height, width = (picture.width, picture.height) if swapped else (picture.height, picture.width)
         frames, seconds = len(index.packet), _seconds(index)
         sound, notes = bool(clip.container.streams.audio), [*index.notes, *_odd(clip, picture)]
-        fps = frames / seconds
+        fps = (frames - 1) / float(_times(index)[-1]) if frames > 1 else 1 / seconds
         return ClipInfo(frames, fps, seconds, height, width, sound, _promised(clip), tuple(notes))
 
 
