@@ -103,7 +103,7 @@ def packets(opened, track):
     while True:
         try:
             packet = next(demuxer, None)
-        except av().FFmpegError:
+        except (av().FFmpegError, IndexError):  # PyAV raises the second at the end of a file in which a track appeared
             return
         if packet is None or empty > MAX_EMPTY:
             return

@@ -52,7 +52,8 @@ def decoded(open_again, index, numbers):
         lost = min(missing)
         raise ValueError(
             f"frame {lost}, shown at {float(index.ticks[lost] * index.tick):.6g} s, gives no picture, like "
-            f"{len(missing) - 1} more of {len(set(numbers))} that are asked for: damaged, or of more than max_pixels {HOW}"
+            f"{len(missing) - 1} more of {len(set(numbers))} that are asked for: it is damaged, or of more than "
+            f"max_pixels {HOW}"
         )
 
 
