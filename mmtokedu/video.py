@@ -20,6 +20,13 @@ from mmtokedu.arguments.video import (
 )
 from mmtokedu.catalog import video as catalog
 from mmtokedu.catalog.resize import clip_resize as clip_resize
+from mmtokedu.media.soundtrack import soundtrack as soundtrack
+from mmtokedu.media.video import clip_info as clip_info
+from mmtokedu.media.video import frame_times as frame_times
+from mmtokedu.media.video import frames_at as frames_at
+from mmtokedu.media.video import iter_frames as iter_frames
+from mmtokedu.media.video import keyframes as keyframes
+from mmtokedu.media.video import read_frames as read_frames
 
 # Which frames
 

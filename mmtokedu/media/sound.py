@@ -77,8 +77,7 @@ def load_sound(source, rate=16_000, *, max_seconds=600, keep_truncated=False):
     >>> load_sound(file).tolist()
     [0.0, 0.375, 0.0]
     """
-    if not isinstance(rate, (int, np.integer)) or not SLOWEST <= rate <= FASTEST:
-        raise ValueError(f"rate is {rate!r}; expected a whole number of Hz, {SLOWEST} to {FASTEST}, as 16_000")
+    check_rate(rate)
     max_seconds = check_seconds(max_seconds, "max_seconds")
     expected = "a path, bytes or a file opened 'rb' (samples in an array need only their rate: soxr.resample)"
     with opened(source, "recording", loader="load_sound", expected=expected) as (file, name, start):
@@ -88,6 +87,12 @@ def load_sound(source, rate=16_000, *, max_seconds=600, keep_truncated=False):
         if start[:3] == b"ID3":  # libsndfile steps over the tag, and then drops as many bytes at the end of a WAV
             file = io.BytesIO(without_tag(file.read()))
         return _decode(file, name, int(rate), max_seconds, keep_truncated)
+
+
+def check_rate(rate):
+    """Raise ValueError unless the rate is a whole number of Hz that sounds have."""
+    if not isinstance(rate, (int, np.integer)) or not SLOWEST <= rate <= FASTEST:
+        raise ValueError(f"rate is {rate!r}; expected a whole number of Hz, {SLOWEST} to {FASTEST}, as 16_000")
 
 
 def _decode(file, name, rate, max_seconds, keep_truncated):
@@ -137,7 +142,7 @@ def _mono(recording, name, rate, max_seconds, keep_truncated):
         raise ValueError(f"{name} holds no sound: 0 frames at {file_rate} Hz (record it again)")
     if count < frames and exact and not keep_truncated:
         raise ValueError(f"{name} is cut short: {count} of {frames} frames are there {AGAIN}")
-    return _checked(_resampled(np.concatenate(blocks), file_rate, rate, name), name)
+    return _checked(resampled(np.concatenate(blocks), file_rate, rate, name), name)
 
 
 def _blocks(recording, keep_truncated):
@@ -151,7 +156,8 @@ def _blocks(recording, keep_truncated):
             raise
 
 
-def _resampled(sound, file_rate, rate, name):
+def resampled(sound, file_rate, rate, name):
+    """A sound (T,) at another rate; ValueError where it is not finite, far beyond full scale, or nothing is left."""
     _checked(sound, name)
     if file_rate == rate:
         return sound
