@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmtokedu._dispatch import has_cuda_twin
 from mmtokedu.arguments.common import check_number, positive, whole
 from mmtokedu.arguments.video import (
     LARGEST,
@@ -14,6 +15,7 @@ from mmtokedu.arguments.video import (
     check_keep,
     check_length,
     check_merge,
+    check_one_of,
     check_rate,
     check_scores,
     check_times,
@@ -85,8 +87,7 @@ def timestamps(indices, video_fps, merge=2, *, at="middle"):
     ([0.25, 1.25], [0.0, 1.0])
     """
     indices, video_fps, merge = check_indices(indices), check_rate(video_fps, "video_fps"), check_merge(merge)
-    if at not in ("middle", "first"):
-        raise ValueError(f'at is {at!r}; known are "middle" and "first"')
+    check_one_of(at, "at", ("middle", "first"))
     last = np.minimum(np.arange(0, len(indices), merge) + merge - 1, len(indices) - 1)  # of each patch
     first = indices[::merge] / video_fps
     return first if at == "first" else (first + indices[last] / video_fps) / 2
@@ -276,6 +277,8 @@ def difference_mask(pixels, threshold=0.1, least=1):
 
 # Scenes
 
+BAND = 2**18  # pixels of a frame whose colours are worked out at a time: a few megabytes, however large the frame
+
 # OpenCV's own tables: 180/6 and 255 divided by 1 to 255, in 4096ths.
 _HUE = np.array([0, *(round((180 << 12) / (6 * i)) for i in range(1, 256))], np.int32)
 _SATURATION = np.array([0, *(round((255 << 12) / i) for i in range(1, 256))], np.int32)
@@ -291,6 +294,7 @@ def _hsv(frame):
     return hue + 180 * (hue < 0), (spread * _SATURATION[value] + 2048) >> 12, value
 
 
+@has_cuda_twin
 def scene_scores(frames, rule="content"):
     """How much each frame differs from the one before: scores (T,), float64, the first 0.
 
@@ -307,15 +311,27 @@ def scene_scores(frames, rule="content"):
     ([0.0, 0.0, 85.0], [0.0, 0.0, 255.0])
     """
     check_frames(frames)
-    if rule not in SCENE_RULES:
-        raise ValueError(f"rule is {rule!r}; known are {', '.join(map(repr, SCENE_RULES))}")
+    check_one_of(rule, "rule", SCENE_RULES)
     channels = SCENE_RULES[rule]
-    scores, before = [0.0], channels(frames[0])
-    for frame in frames[1:]:
-        now = channels(frame)
-        scores.append(sum(float(np.abs(a - b).sum()) / a.size for a, b in zip(now, before)) / len(now))
-        before = now
-    return np.array(scores)
+    length, height, width, _ = frames.shape
+    rows, sums, pixels = max(4, BAND // width // 4 * 4), 0, 0
+    for band in (slice(top, top + rows) for top in range(0, height, rows)):
+        differences, before = [], channels(frames[0, band])
+        for frame in frames[:, band]:
+            now = channels(frame)
+            differences.append([np.abs(a - b).sum(dtype=np.int64) for a, b in zip(now, before)])
+            before = now
+        sums, pixels = sums + np.array(differences), pixels + before[0].size
+    return _mean_of_means(sums.astype(np.float64), pixels)
+
+
+def _mean_of_means(sums, pixels):
+    """Scores (T,) of sums (T, channels) over so many pixels, float64; an array or a tensor.
+
+    The means are added from left to right, as PySceneDetect's are: `sum` of Python's own floats would do so before
+    Python 3.12, and since then makes up for the rounding.
+    """
+    return sum((sums / pixels).T) / sums.shape[1]
 
 
 def _luma(frame):

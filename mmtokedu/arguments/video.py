@@ -56,6 +56,12 @@ def check_kept(count):
     return count
 
 
+def check_one_of(value, name, known):
+    """Raise ValueError unless `value` is one of the known texts."""
+    if not (isinstance(value, str) and value in known):
+        raise ValueError(f"{name} is {value!r}; known are {', '.join(map(repr, known))}")
+
+
 # Times
 
 
@@ -132,14 +138,13 @@ def check_between(value, name, low, high):
 
 
 def check_frames(frames):
-    """The array, or an error unless it is (T, H, W, 3) uint8 with at least one pixel."""
+    """The array or tensor, or an error unless it is (T, H, W, 3) uint8 with at least one pixel."""
     check_array(frames, "frames")
-    if not isinstance(frames, np.ndarray):
-        raise TypeError(f"frames is {type(frames).__name__}; expected a NumPy array (tensor.numpy(force=True))")
-    if frames.dtype != np.uint8:
+    if str(frames.dtype) not in ("uint8", "torch.uint8"):
         raise TypeError(f"frames are {frames.dtype}; expected uint8, 0 to 255")
-    if len(frames.shape) != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
-        raise ValueError(f"frames have shape {frames.shape}; expected (T, H, W, 3), RGB, at least one pixel")
+    shape = tuple(frames.shape)
+    if len(shape) != 4 or shape[-1] != 3 or 0 in shape:
+        raise ValueError(f"frames have shape {shape}; expected (T, H, W, 3), RGB, at least one pixel")
     return frames
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import inspect
 import math
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmtokedu import video
 from mmtokedu.arguments.video import MAX_FRAMES, MAX_KEPT, MAX_SECONDS
 from mmtokedu.catalog import video as catalog
 from mmtokedu.video import (
@@ -698,23 +700,61 @@ def test_a_tensor_is_refused():
 # Scenes
 
 
-def test_scores_worked_by_hand():
+def test_scores_worked_by_hand(backend):
     """Black, then red: hue 0, saturation and value from 0 to 255, in three thirds 170. Red, then green: hue from 0 to 60.
 
     Blue is hue 120; from red at hue 0 to a purple red at hue 179 is 179, though their colours are neighbours.
     """
     colours = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 0, 0], [255, 0, 8]], np.uint8)
-    frames = np.broadcast_to(colours[:, None, None], (6, 5, 7, 3))
+    frames = backend.give(np.broadcast_to(colours[:, None, None], (6, 5, 7, 3)))
     assert scene_scores(frames).tolist() == [0.0, 170.0, 20.0, 20.0, 40.0, 179 / 3]
     assert scene_scores(frames, "luma").tolist() == [0.0, 76.0, 73.0, 121.0, 48.0, 1.0]  # 77 * 255 / 256, down to 76
 
 
-def test_a_score_is_the_mean_over_the_pixels():
+def test_a_score_is_the_mean_over_the_pixels(backend):
     frames = np.zeros((2, 4, 4, 3), np.uint8)
     frames[1, 0, 0] = 255  # one pixel of sixteen becomes white: value alone
+    frames = backend.give(frames)
     assert scene_scores(frames).tolist() == [0.0, 255 / 16 / 3]
     assert scene_scores(frames, "luma")[1] == 255.0  # the only pixel that it looks at
-    assert scene_scores(frames[:1]).tolist() == [0.0] and scene_scores(frames).dtype == np.float64
+    assert scene_scores(frames[:1]).tolist() == [0.0]
+    assert backend.take(scene_scores(frames)).dtype == np.float64
+
+
+def scores_of_whole_frames(frames, rule):
+    """The definition: all colours of all frames at once, whole numbers until the mean."""
+    colours = np.array([video.SCENE_RULES[rule](frame) for frame in frames], np.int64)
+    means = np.abs(np.diff(colours, axis=0)).mean(axis=(2, 3))
+    return np.array([0.0, *((sum(row.tolist()[1:], row[0]) / len(row)) for row in means)])
+
+
+@pytest.mark.parametrize("rule", ["content", "luma"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 63), (40, 5, 7), (3, 100, 61), (3, 9, 700)])
+def test_scores_are_those_of_whole_frames(backend, rng, monkeypatch, shape, rule):
+    """However a frame is cut into bands or tiles: the sums are whole numbers, and the scores equal."""
+    monkeypatch.setattr(video, "BAND", 1000)
+    frames = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    expected = scores_of_whole_frames(frames, rule)
+    np.testing.assert_array_equal(backend.take(scene_scores(backend.give(frames), rule)), expected)
+    wide = backend.give(np.repeat(np.repeat(frames, 2, axis=2), 3, axis=3))
+    views = wide[:, :, ::2, ::3], backend.give(np.ascontiguousarray(frames.transpose(0, 2, 1, 3))).swapaxes(1, 2)
+    for view in views:
+        np.testing.assert_array_equal(backend.take(scene_scores(view, rule)), expected)
+
+
+def test_means_are_added_from_left_to_right():
+    """0.1 + 0.2 + 0.3 as floats are 0.6000000000000001; `sum` of Python 3.12 makes 0.6 of them."""
+    assert video._mean_of_means(np.array([[1.0, 2.0, 3.0]]), 10).tolist() == [(0.1 + 0.2 + 0.3) / 3] != [0.6 / 3]
+
+
+def test_a_large_frame_is_worked_through_in_bands():
+    """A frame of 11 MB; its colours as whole numbers, and what they are worked out of, would be over 100 MB."""
+    frames = np.broadcast_to(np.array([0, 255], np.uint8)[:, None, None, None], (2, 1440, 2560, 3))
+    tracemalloc.start()
+    assert scene_scores(frames).tolist() == [0.0, 85.0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6
 
 
 @pytest.mark.parametrize(
@@ -787,16 +827,23 @@ def test_a_moment_is_looked_at():
     assert 1234 not in sample_frames(3000, 25.0, frames=16) and 1234 not in adaptive_frames(scores, 16, share=0)
 
 
-def test_bad_frames_and_scores_are_refused():
+def test_bad_frames_are_refused(backend):
     good = np.zeros((2, 3, 4, 3), np.uint8)
-    for bad in (None, [good], good.astype(np.float32), good.astype(np.int8), np.ma.array(good)):
+    for bad in (None, [good], np.ma.array(good)):
         with pytest.raises(TypeError, match="frames"):
             scene_scores(bad)
+    for dtype in (np.float32, np.int8, np.int64, bool):
+        with pytest.raises(TypeError, match=r"frames are .*; expected uint8, 0 to 255"):
+            scene_scores(backend.give(good.astype(dtype)))
     for bad in (good[0], good[:0], good[:, :0], good[..., :2], good[None]):
-        with pytest.raises(ValueError, match="frames have shape"):
-            scene_scores(bad)
-    with pytest.raises(ValueError, match="rule is 'hash'; known are 'content', 'luma'"):
-        scene_scores(good, "hash")
+        with pytest.raises(ValueError, match=r"frames have shape \(.*\); expected \(T, H, W, 3\)"):
+            scene_scores(backend.give(bad))
+    for rule in ("hash", None, ["luma"]):
+        with pytest.raises(ValueError, match="known are 'content', 'luma'"):
+            scene_scores(backend.give(good), rule)
+
+
+def test_bad_scores_are_refused():
     for call in (scene_cuts, adaptive_cuts, lambda scores: adaptive_frames(scores, 1)):
         for bad in ([], [[1.0]], [math.nan], [math.inf], [-1.0], [1e31], 3.0):
             with pytest.raises(ValueError, match="scores"):
