@@ -2,11 +2,13 @@
 
 The photos lie inside scikit-image's wheel (0.24 to current); they are read from there, byte for byte. The page is
 ours: `tools/typeset_page.py` sets it, and knows the box of every character. The speech is synthetic: espeak-ng reads
-our own sentences in `tools/make_speech.py`. The request, an invoice and a spoken question, is made by
-`tools/make_invoice.py` and `tools/make_question.py`. Scenes and clips with known answers are drawn by `samples.world`.
+our own sentences in `tools/make_speech.py`. The request, an invoice, a spoken question and a clip, is made by
+`tools/make_invoice.py`, `tools/make_question.py` and `tools/make_film.py`. Scenes and clips with known answers are
+drawn by `samples.world`.
 """
 
 from mmtokedu.measured import results, timings
+from mmtokedu.samples.film import Film, film_facts, film_frames, film_path, film_sound
 from mmtokedu.samples.items import ITEMS as ITEMS
 from mmtokedu.samples.items import Item
 from mmtokedu.samples.pages import Characters, Line, document, document_boxes, document_lines, document_text
@@ -26,7 +28,7 @@ from mmtokedu.samples.voices import SPLITS as SPLITS
 from mmtokedu.samples.voices import Recording, heard, speech
 
 __all__ = [
-    "Article", "Characters", "Facts", "Item", "Line", "Piece", "Recording", "document", "document_boxes",
-    "document_lines", "document_text", "heard", "invoice", "invoice_facts", "invoice_pieces", "photo", "question",
-    "request_text", "results", "speech", "timings",
+    "Article", "Characters", "Facts", "Film", "Item", "Line", "Piece", "Recording", "document", "document_boxes",
+    "document_lines", "document_text", "film_facts", "film_frames", "film_path", "film_sound", "heard", "invoice",
+    "invoice_facts", "invoice_pieces", "photo", "question", "request_text", "results", "speech", "timings",
 ]  # fmt: skip

@@ -21,6 +21,11 @@ _OFL = "SIL Open Font License 1.1, text beside it"
 _SPEECH = "our sentences read by espeak-ng 1.51, in tools/make_speech.py", "CC BY 4.0"
 _INVOICE = "typeset and photographed for this book by tools/make_invoice.py; all on it is invented", "CC BY 4.0"
 _QUESTION = "our sentence read by espeak-ng 1.51, in tools/make_question.py", "CC BY 4.0"
+_FILM = (
+    "made for this book by tools/make_film.py: scikit-image's photos rocket (SpaceX, public domain), hubble_deep_field "
+    "(NASA, public domain) and chelsea (Stefan van der Walt, CC0) on computed wood, our sentence by espeak-ng 1.51",
+    "CC BY 4.0",
+)
 _CODEC = "trained on speech/train.flac by experiments/rvq.py", "CC BY 4.0"
 ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "page.png": Item("an A4 page at 200 dpi, type from 7 to 12 points", *_PAGE),
@@ -64,6 +69,10 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "request/invoice.json": Item("what the invoice says, and where each piece of it stands in both", *_INVOICE),
     "request/question.flac": Item("synthetic speech: the question of the book's request", *_QUESTION),
     "request/question.json": Item("the question's words and voice, and the request's line of text", *_QUESTION),
+    "request/film.mp4": Item("ten seconds of film: three photos on a table, a small red ball, a voice", *_FILM),
+    "request/film.flac": Item("synthetic speech: the film's sound track at 16 kHz", *_FILM),
+    "request/film.json": Item("the film's cuts and fade, where the ball is when, what the voice says", *_FILM),
+    "request/film_small.jpg": Item("all 300 frames of the film at an eighth of their side", *_FILM),
     "fonts/InstrumentSans-LICENSE.txt": Item("the licence of the two fonts", _SANS, "verbatim copies allowed"),
 }
 for _path in sorted((DATA / "benchmarks").glob("*.json")):  # one a topic and device
