@@ -12,6 +12,7 @@ from PIL import Image
 from mmtokedu.arguments.common import check_number
 from mmtokedu.arguments.video import MAX_KEPT
 from mmtokedu.catalog import video as catalog
+from mmtokedu.samples.film import film_facts, film_frames
 from mmtokedu.video import sample_frames
 
 MAX_TOTAL, MAX_RATE, MAX_COUNT = (
@@ -103,36 +104,26 @@ def _short(x):
 # ------------------------------------------------------------------------------------------------- the clip
 
 
-def _frames():
-    """(300, 90, 160, 3) uint8: a stand-in until the clip is there."""
-    frames = np.zeros((300, 90, 160, 3), np.uint8)
-    y, x = np.mgrid[:90, :160]
-    for t in range(300):
-        shot = (t >= 96) + (t >= 180)
-        frames[t] = np.stack([(x + t * (1 + shot)) % 256, (y * 2 + 60 * shot) % 256, (x + y) % 200 + 0 * x], axis=-1)
-        if 207 <= t <= 218:
-            frames[t, 30:44, 60 + t - 207 : 74 + t - 207] = (220, 20, 20)
-    return frames
-
-
 def _clip():
     """What the page must know of the clip that there are pictures of."""
+    film = film_facts()
     return {
-        "total": 300, "rate": 30, "height": 720, "first": 207, "last": 218, "cuts": (96, 180),
-        "name": "The clip of the request", "event": "It is when the red ball crosses the picture.",
+        "total": film.frames, "rate": film.fps, "height": film.height, "first": film.ball[0], "last": film.ball[1],
+        "ball": [(round(y / film.height, 4), round(x / film.width, 4)) for y, x in film.ball_at],
+        "name": "The clip of the request", "event": "The small red ball is seen in these frames and in no others.",
     }  # fmt: skip
 
 
 def pictured():
-    """The frames that have a thumbnail: one in six, the first of each shot, the event's first, the first after it."""
-    known = _clip()
-    return sorted({*range(0, known["total"], 6), *known["cuts"], known["first"], known["last"] + 1})
+    """The frames that have a thumbnail: one in six, the first of each shot, those with the ball, the first without."""
+    film = film_facts()
+    return sorted({*range(0, film.frames, 6), *film.cuts, *range(film.ball[0], film.ball[1] + 2)})
 
 
 @functools.cache
 def _sheet():
     """Thumbnails of `pictured` in one JPEG, row by row."""
-    frames, chosen = _frames(), pictured()
+    frames, chosen = film_frames(), pictured()
     rows = -(-len(chosen) // COLS)
     sheet = Image.new("RGB", (COLS * THUMB[1], rows * THUMB[0]))
     for k, i in enumerate(chosen):
@@ -146,44 +137,23 @@ def _sheet():
 
 def _data():
     """The catalog's rows, the clip and its thumbnails, as the front-end file reads them."""
-    known = _clip()
-    told = lambda row: {
-        "about": row.about,
-        "source": row.source,
-        "as_of": row.as_of.isoformat(),
-        "verified": row.verified,
-    }
-    sampling = [
-        {"id": row.name, "title": row.title, "rule": row.rule, "options": row.options, "defaults": dict(row.defaults),
-         "parameters": dict(row.parameters), "either": row.either, "fails": row.fails, **told(row)}
-        for row in catalog.rows("sampling").values()
-    ]  # fmt: skip
-    time = [
-        {"id": row.name, "title": row.title, "text": row.text, "merge": row.merge, "at": row.at, "place": row.place,
-         "clock": row.clock, **told(row)}
-        for row in catalog.rows("time").values()
-    ]  # fmt: skip
-    tokens = [
-        {"id": row.name, "title": row.title, "kind": row.kind, "rule": row.rule, "parameters": dict(row.parameters),
-         "sampling": row.sampling, "time": row.time, **told(row)}
-        for row in catalog.rows("tokens").values()
-    ]  # fmt: skip
-    limits = {
-        "most_kept": MAX_KEPT,
-        "most_total": MAX_TOTAL,
-        "most_rate": MAX_RATE,
-        "most_count": MAX_COUNT,
-        "most_shown": 24,
-    }
-    return {
-        "sampling": sampling,
-        "time": time,
-        "tokens": tokens,
-        "sizes": SIZES,
-        "clip": known,
-        "sheet": _sheet(),
-        **limits,
-    }
+    sampling = _rows("sampling", "rule", "options", "defaults", "parameters", "either", "fails")
+    time = _rows("time", "text", "merge", "at", "place", "clock")
+    tokens = _rows("tokens", "kind", "rule", "parameters", "sampling", "time")
+    limits = {"kept": MAX_KEPT, "total": MAX_TOTAL, "rate": MAX_RATE, "count": MAX_COUNT, "shown": 24}
+    rows = {"sampling": sampling, "time": time, "tokens": tokens, "sizes": SIZES}
+    return rows | {"clip": _clip(), "sheet": _sheet(), "most": limits}
+
+
+def _rows(kind, *fields):
+    """The catalog's rows of one kind: these fields, and who says so."""
+    rows = catalog.rows(kind).values()
+    names = ("title", *fields, "about", "source", "verified")
+    plain = lambda value: value if isinstance(value, (str, int, tuple)) else dict(value)
+    return [
+        {"id": row.name, **{name: plain(getattr(row, name)) for name in names}, "as_of": row.as_of.isoformat()}
+        for row in rows
+    ]
 
 
 # ------------------------------------------------------------------------------------------------- on paper
@@ -209,7 +179,8 @@ def _still(total, rate, indices, first, last, alt):
     ticks = "".join(f"M{x(i + 0.5):.1f} 40v34" for i in dict.fromkeys(indices[:: -(-len(indices) // 620) or 1]))
     after = max(indices) + 1 if indices else 0
     lost = "".join(f"M{at:.1f} 74l8-34" for at in np.arange(x(after), 622, 6)) if after < total else ""
-    box = f"M{x(first):.1f} 32h{max(620 * (last + 1 - first) / total, 2):.1f}v50h-{max(620 * (last + 1 - first) / total, 2):.1f}z"
+    wide = max(620 * (last + 1 - first) / total, 2)
+    box = f"M{x(first):.1f} 32h{wide:.1f}v50h-{wide:.1f}z"
     said = html.escape(alt)
     marks = "".join(
         f'<text x="{x(share * total):.0f}" y="104" text-anchor="{anchor}">{share * total / rate:.1f} s</text>'
