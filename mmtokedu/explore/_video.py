@@ -4,6 +4,7 @@ import base64
 import functools
 import html
 import io
+import math
 import operator
 
 import numpy as np
@@ -22,6 +23,7 @@ MAX_TOTAL, MAX_RATE, MAX_COUNT = (
 )  # frames, Hz, frames asked for: what the page lets a reader ask for
 SIZES = ((360, 640), (720, 1280), (1080, 1920), (2160, 3840))  # (height, width) in pixels
 THUMB = 54, 96  # (height, width) of a thumbnail
+LENGTHS = 0.1, 2  # seconds that a moment may last
 COLS = 10  # thumbnails a row of the sheet
 ANY = "qwen2.5-vl"  # the system whose tokens are shown where a rule belongs to none
 
@@ -42,7 +44,7 @@ def parts(rule, model, total, video_fps, fps, frames, max_frames, event, height)
     }
     if fps is not None and frames is not None:
         raise ValueError(f"fps={fps} and frames={frames} both say how many frames to take; give one of them")
-    first, last = (known["first"], known["last"]) if event is None else _event(event, total)
+    first, last = _event(event, total, video_fps)
     asked = {name: value for name, value in asked.items() if value is not None}
     try:
         indices = sample_frames(total, video_fps, rule=rule, **heeded(row, asked)).tolist()
@@ -90,10 +92,21 @@ def _number(name, value, least, most):
     return number
 
 
-def _event(event, total):
+def _event(event, total, rate):
+    """The first and last frame of the moment, by default the ball's; where the clip is shorter, as long at its end."""
+    least = min(total, max(1, math.floor(LENGTHS[0] * rate + 0.5)))
+    most = max(least, min(total, math.floor(LENGTHS[1] * rate)))
+    if event is None:
+        first, last = film_facts().ball
+        count = min(max(last - first + 1, least), most)
+        first = min(first, total - count)
+        return first, first + count - 1
     first, last = map(operator.index, event)
     if not 0 <= first <= last < total:
         raise ValueError(f"event is ({first}, {last}); expected its first and last frame, 0 to {total - 1}")
+    if not least <= last - first + 1 <= most:
+        between = f"{LENGTHS[0]} to {LENGTHS[1]} s at {rate:g} Hz"
+        raise ValueError(f"event is ({first}, {last}); choose {least} to {most} frames, {between}")
     return first, last
 
 
@@ -141,7 +154,7 @@ def _data():
     time = _rows("time", "text", "merge", "at", "place", "clock")
     tokens = _rows("tokens", "kind", "rule", "parameters", "sampling", "time")
     limits = {"kept": MAX_KEPT, "total": MAX_TOTAL, "rate": MAX_RATE, "count": MAX_COUNT, "shown": 24}
-    rows = {"sampling": sampling, "time": time, "tokens": tokens, "sizes": SIZES}
+    rows = {"sampling": sampling, "time": time, "tokens": tokens, "sizes": SIZES, "lengths": LENGTHS}
     return rows | {"clip": _clip(), "sheet": _sheet(), "most": limits}
 
 

@@ -414,7 +414,7 @@ function shown(indices, { first }, most = DATA.most.shown) { // places in the li
   return [...chosen].sort((a, b) => a - b).flatMap((i, k, all) => (k && i > all[k - 1] + 1 ? [null, i] : [i]));
 }
 
-const LENGTHS = [0.1, 2]; // seconds that a moment may last
+const LENGTHS = DATA.lengths; // seconds that a moment may last
 function settle(state) {
   const { total, rate } = state, least = Math.max(1, Math.round(LENGTHS[0] * rate)), most = Math.max(least, Math.floor(LENGTHS[1] * rate));
   const long = Math.min(total, clamp(state.last - state.first + 1, least, most)), first = clamp(state.first, 0, total - long);
