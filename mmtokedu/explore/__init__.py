@@ -9,6 +9,7 @@ still figure for paper and for readers without JavaScript. What the file compute
 import hashlib
 import html
 import json
+import re
 
 from mmtokedu.explore import _patches, _rvq, _rvq_golden, _video, _video_budget, _video_golden, _vq, _vq_golden
 from mmtokedu.explore._front import alone, front
@@ -143,7 +144,8 @@ def page(topic, **arguments):
 def _explorable(topic, attributes, data, still, alt):
     """An output: the element with its attributes and still figure, its data, then the front end.
 
-    The key is of everything but the front end: an edit of a script leaves the key of every output as it is.
+    The key is of everything but the front end and the bytes of pictures: an edit of a script leaves the key of every
+    output as it is, and so does another version of what encodes a picture.
     """
     written = "".join(f' {name}="{html.escape(str(value))}"' for name, value in attributes.items())
     given = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -151,4 +153,5 @@ def _explorable(topic, attributes, data, still, alt):
         f"<mm-explore-{topic}{written}>{still}</mm-explore-{topic}>\n"
         f"<script>(globalThis.mmData ??= {{}}).{topic} ??= {given};</script>\n"
     )
-    return Html("explore", body + front(topic), alt, hashlib.sha256(body.encode()).hexdigest()[:12])
+    said = re.sub(r"data:image/\w+;base64,[\w+/=]+", "data:", body)
+    return Html("explore", body + front(topic), alt, hashlib.sha256(said.encode()).hexdigest()[:12])

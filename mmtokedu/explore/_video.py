@@ -4,6 +4,7 @@ import base64
 import functools
 import html
 import io
+import math
 import operator
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from mmtokedu.arguments.common import check_number
 from mmtokedu.arguments.video import MAX_KEPT
 from mmtokedu.catalog import video as catalog
+from mmtokedu.samples.film import film_facts, film_frames
 from mmtokedu.video import sample_frames
 
 MAX_TOTAL, MAX_RATE, MAX_COUNT = (
@@ -21,6 +23,7 @@ MAX_TOTAL, MAX_RATE, MAX_COUNT = (
 )  # frames, Hz, frames asked for: what the page lets a reader ask for
 SIZES = ((360, 640), (720, 1280), (1080, 1920), (2160, 3840))  # (height, width) in pixels
 THUMB = 54, 96  # (height, width) of a thumbnail
+LENGTHS = 0.1, 2  # seconds that a moment may last
 COLS = 10  # thumbnails a row of the sheet
 ANY = "qwen2.5-vl"  # the system whose tokens are shown where a rule belongs to none
 
@@ -41,7 +44,7 @@ def parts(rule, model, total, video_fps, fps, frames, max_frames, event, height)
     }
     if fps is not None and frames is not None:
         raise ValueError(f"fps={fps} and frames={frames} both say how many frames to take; give one of them")
-    first, last = (known["first"], known["last"]) if event is None else _event(event, total)
+    first, last = _event(event, total, video_fps)
     asked = {name: value for name, value in asked.items() if value is not None}
     try:
         indices = sample_frames(total, video_fps, rule=rule, **heeded(row, asked)).tolist()
@@ -89,10 +92,21 @@ def _number(name, value, least, most):
     return number
 
 
-def _event(event, total):
+def _event(event, total, rate):
+    """The first and last frame of the moment, by default the ball's; where the clip is shorter, as long at its end."""
+    least = min(total, max(1, math.floor(LENGTHS[0] * rate + 0.5)))
+    most = max(least, min(total, math.floor(LENGTHS[1] * rate)))
+    if event is None:
+        first, last = film_facts().ball
+        count = min(max(last - first + 1, least), most)
+        first = min(first, total - count)
+        return first, first + count - 1
     first, last = map(operator.index, event)
     if not 0 <= first <= last < total:
         raise ValueError(f"event is ({first}, {last}); expected its first and last frame, 0 to {total - 1}")
+    if not least <= last - first + 1 <= most:
+        between = f"{LENGTHS[0]} to {LENGTHS[1]} s at {rate:g} Hz"
+        raise ValueError(f"event is ({first}, {last}); choose {least} to {most} frames, {between}")
     return first, last
 
 
@@ -103,36 +117,26 @@ def _short(x):
 # ------------------------------------------------------------------------------------------------- the clip
 
 
-def _frames():
-    """(300, 90, 160, 3) uint8: a stand-in until the clip is there."""
-    frames = np.zeros((300, 90, 160, 3), np.uint8)
-    y, x = np.mgrid[:90, :160]
-    for t in range(300):
-        shot = (t >= 96) + (t >= 180)
-        frames[t] = np.stack([(x + t * (1 + shot)) % 256, (y * 2 + 60 * shot) % 256, (x + y) % 200 + 0 * x], axis=-1)
-        if 207 <= t <= 218:
-            frames[t, 30:44, 60 + t - 207 : 74 + t - 207] = (220, 20, 20)
-    return frames
-
-
 def _clip():
     """What the page must know of the clip that there are pictures of."""
+    film = film_facts()
     return {
-        "total": 300, "rate": 30, "height": 720, "first": 207, "last": 218, "cuts": (96, 180),
-        "name": "The clip of the request", "event": "It is when the red ball crosses the picture.",
+        "total": film.frames, "rate": film.fps, "height": film.height, "first": film.ball[0], "last": film.ball[1],
+        "ball": [(round(y / film.height, 4), round(x / film.width, 4)) for y, x in film.ball_at],
+        "name": "The clip of the request", "event": "The small red ball is seen in these frames and in no others.",
     }  # fmt: skip
 
 
 def pictured():
-    """The frames that have a thumbnail: one in six, the first of each shot, the event's first, the first after it."""
-    known = _clip()
-    return sorted({*range(0, known["total"], 6), *known["cuts"], known["first"], known["last"] + 1})
+    """The frames that have a thumbnail: one in six, the first of each shot, those with the ball, the first without."""
+    film = film_facts()
+    return sorted({*range(0, film.frames, 6), *film.cuts, *range(film.ball[0], film.ball[1] + 2)})
 
 
 @functools.cache
 def _sheet():
     """Thumbnails of `pictured` in one JPEG, row by row."""
-    frames, chosen = _frames(), pictured()
+    frames, chosen = film_frames(), pictured()
     rows = -(-len(chosen) // COLS)
     sheet = Image.new("RGB", (COLS * THUMB[1], rows * THUMB[0]))
     for k, i in enumerate(chosen):
@@ -146,44 +150,23 @@ def _sheet():
 
 def _data():
     """The catalog's rows, the clip and its thumbnails, as the front-end file reads them."""
-    known = _clip()
-    told = lambda row: {
-        "about": row.about,
-        "source": row.source,
-        "as_of": row.as_of.isoformat(),
-        "verified": row.verified,
-    }
-    sampling = [
-        {"id": row.name, "title": row.title, "rule": row.rule, "options": row.options, "defaults": dict(row.defaults),
-         "parameters": dict(row.parameters), "either": row.either, "fails": row.fails, **told(row)}
-        for row in catalog.rows("sampling").values()
-    ]  # fmt: skip
-    time = [
-        {"id": row.name, "title": row.title, "text": row.text, "merge": row.merge, "at": row.at, "place": row.place,
-         "clock": row.clock, **told(row)}
-        for row in catalog.rows("time").values()
-    ]  # fmt: skip
-    tokens = [
-        {"id": row.name, "title": row.title, "kind": row.kind, "rule": row.rule, "parameters": dict(row.parameters),
-         "sampling": row.sampling, "time": row.time, **told(row)}
-        for row in catalog.rows("tokens").values()
-    ]  # fmt: skip
-    limits = {
-        "most_kept": MAX_KEPT,
-        "most_total": MAX_TOTAL,
-        "most_rate": MAX_RATE,
-        "most_count": MAX_COUNT,
-        "most_shown": 24,
-    }
-    return {
-        "sampling": sampling,
-        "time": time,
-        "tokens": tokens,
-        "sizes": SIZES,
-        "clip": known,
-        "sheet": _sheet(),
-        **limits,
-    }
+    sampling = _rows("sampling", "rule", "options", "defaults", "parameters", "either", "fails")
+    time = _rows("time", "text", "merge", "at", "place", "clock")
+    tokens = _rows("tokens", "kind", "rule", "parameters", "sampling", "time")
+    limits = {"kept": MAX_KEPT, "total": MAX_TOTAL, "rate": MAX_RATE, "count": MAX_COUNT, "shown": 24}
+    rows = {"sampling": sampling, "time": time, "tokens": tokens, "sizes": SIZES, "lengths": LENGTHS}
+    return rows | {"clip": _clip(), "sheet": _sheet(), "most": limits}
+
+
+def _rows(kind, *fields):
+    """The catalog's rows of one kind: these fields, and who says so."""
+    rows = catalog.rows(kind).values()
+    names = ("title", *fields, "about", "source", "verified")
+    plain = lambda value: value if isinstance(value, (str, int, tuple)) else dict(value)
+    return [
+        {"id": row.name, **{name: plain(getattr(row, name)) for name in names}, "as_of": row.as_of.isoformat()}
+        for row in rows
+    ]
 
 
 # ------------------------------------------------------------------------------------------------- on paper
@@ -209,7 +192,8 @@ def _still(total, rate, indices, first, last, alt):
     ticks = "".join(f"M{x(i + 0.5):.1f} 40v34" for i in dict.fromkeys(indices[:: -(-len(indices) // 620) or 1]))
     after = max(indices) + 1 if indices else 0
     lost = "".join(f"M{at:.1f} 74l8-34" for at in np.arange(x(after), 622, 6)) if after < total else ""
-    box = f"M{x(first):.1f} 32h{max(620 * (last + 1 - first) / total, 2):.1f}v50h-{max(620 * (last + 1 - first) / total, 2):.1f}z"
+    wide = max(620 * (last + 1 - first) / total, 2)
+    box = f"M{x(first):.1f} 32h{wide:.1f}v50h-{wide:.1f}z"
     said = html.escape(alt)
     marks = "".join(
         f'<text x="{x(share * total):.0f}" y="104" text-anchor="{anchor}">{share * total / rate:.1f} s</text>'

@@ -1,4 +1,4 @@
-"""The second figure of clips, on the Python side: a budget spent on frames or on pixels, its still figure, its vectors."""
+"""The second figure of clips on the Python side: a budget spent on frames or on pixels."""
 
 import html
 import math
@@ -56,9 +56,9 @@ def _in_words(fps, budget, digits, moment, limit):
     (height, width), tokens = spent(budget, fps)
     tall, caught, both = outcome(fps, budget, digits, moment, limit)
     return (
-        f"A clip of {SECONDS} s within {budget:,} tokens at {fps:g} frame{'s' * (fps != 1)} a second: frames of {height} × "
-        f"{width} px, {tokens:,} tokens. A moment of {moment:g} s is caught in {caught:.0%} of all cases, digits of "
-        f"{digits} px are {tall:.1f} px high: {both:.0%} caught and readable."
+        f"A clip of {SECONDS} s within {budget:,} tokens at {fps:g} frame{'s' * (fps != 1)} a second: frames of "
+        f"{height} × {width} px, {tokens:,} tokens. A moment of {moment:g} s is caught in {caught:.0%} of all cases, "
+        f"digits of {digits} px are {tall:.1f} px high: {both:.0%} caught and readable."
     ).replace("%", " %")
 
 
@@ -77,11 +77,13 @@ def _still(fps, budget, digits, moment, limit, alt):
     return (
         '<figure style="margin:1em 0"><svg viewBox="0 0 640 228" role="img" style="max-width:100%;height:auto" '
         f'width="640" height="228" fill="currentColor" font-size="15"><title>{said}</title>'
-        f'<path d="M50 {y(limit):.1f}h570" stroke="#8f897a" stroke-dasharray="5 4"/><path d="M50 12v168h570" fill="none" '
-        f'stroke="currentColor" stroke-opacity=".5"/><path d="{line}" fill="none" stroke="#08553a" stroke-width="2.5"/>'
+        f'<path d="M50 {y(limit):.1f}h570" stroke="#8f897a" stroke-dasharray="5 4"/>'
+        '<path d="M50 12v168h570" fill="none" stroke="currentColor" stroke-opacity=".5"/>'
+        f'<path d="{line}" fill="none" stroke="#08553a" stroke-width="2.5"/>'
         f'<circle cx="{x(fps):.1f}" cy="{y(chosen):.1f}" r="7" fill="#08553a"/>{marks}'
         f'<text x="60" y="{y(limit) + 16:.0f}">too small to read: under {limit:g} px</text>'
-        '<text x="60" y="18">height of the digits, px</text><text x="620" y="220" text-anchor="end">frames a second</text>'
+        '<text x="60" y="18">height of the digits, px</text>'
+        '<text x="620" y="220" text-anchor="end">frames a second</text>'
         f"</svg><figcaption>{said}</figcaption></figure>"
     )
 

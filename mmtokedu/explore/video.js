@@ -43,8 +43,8 @@ function torchLinspace(stop, count) { // torch.linspace(0, stop, count): from bo
 
 // ---------------------------------------------------------------- which frames: mmtokedu/catalog/video.py, one for one
 function kept(count) {
-  if (count > DATA.most_kept)
-    throw new Refused(`${count} frames would be kept; at most ${DATA.most_kept} are listed (a lower fps, or fewer frames)`);
+  if (count > DATA.most.kept)
+    throw new Refused(`${count} frames would be kept; at most ${DATA.most.kept} are listed (a lower fps, or fewer frames)`);
   return count;
 }
 function notMore(count, total) {
@@ -220,12 +220,12 @@ function labels(style, indices, rate) { // timestamp_labels(indices, video_fps, 
 }
 
 // ---------------------------------------------------------------- how large a frame is cut, and its tokens
-const nearest = (n, factor) => roundHalfEven(n / factor) * factor;
+const multiple = (n, factor) => roundHalfEven(n / factor) * factor;
 const up = (n, factor) => Math.ceil(n / factor) * factor, down = (n, factor) => Math.floor(n / factor) * factor;
 
 function within(h, w, factor, least, most, lifted = false) { // within_area
   const lift = lifted ? factor : 0, after = lifted ? 0 : factor;
-  let [H, W] = [h, w].map((n) => Math.max(lift, nearest(n, factor)));
+  let [H, W] = [h, w].map((n) => Math.max(lift, multiple(n, factor)));
   if (H * W > most) {
     const shrink = Math.sqrt((h * w) / most);
     [H, W] = [h, w].map((n) => Math.max(after, down(n / shrink, factor)));
@@ -261,14 +261,14 @@ function inCells(h, w, side, cell, grow) {
     h = Math.trunc(side / Math.sqrt(aspect));
     w = Math.trunc(h * aspect);
   }
-  return [h, w].map((n) => Math.max(nearest(n, cell), cell));
+  return [h, w].map((n) => Math.max(multiple(n, cell), cell));
 }
 
 const TOKENS = { // (frames, height, width, parameters) -> resized, grid, parts
   whole_clip(frames, h, w, { factor, temporal, min_pixels, max_pixels }) {
     if (frames < temporal) throw new Refused(`${frames} frames are no temporal patch of ${temporal} (repeat the last one, or use an image rule)`);
     const scale = Math.max(factor / h, factor / w), [high, wide] = scale > 1 ? [h, w].map((n) => Math.trunc(n * scale)) : [h, w];
-    let sides = [high, wide].map((n) => nearest(n, factor));
+    let sides = [high, wide].map((n) => multiple(n, factor));
     const pixels = roundHalfEven(frames / temporal) * temporal * sides[0] * sides[1];
     if (pixels > max_pixels) {
       const shrink = Math.sqrt((frames * high * wide) / max_pixels);
@@ -390,6 +390,14 @@ const isCaught = (indices, { first, last }) => indices.some((i) => i >= first &&
 function missedBy(indices, { first, last }) { // frames between the moment and the nearest that was taken
   return indices.reduce((least, i) => Math.min(least, i < first ? first - i : i - last), Infinity);
 }
+function nearest(indices, { first, last }) { // the frames taken next to the moment, on both sides
+  let [before, after] = [-Infinity, Infinity];
+  for (const i of indices) {
+    if (i < first && i > before) before = i;
+    if (i > last && i < after) after = i;
+  }
+  return { before, after };
+}
 function unseen(indices, total) { // frames before the first and after the last, and the longest way between two
   let [least, most, gap] = [Infinity, -1, 0];
   for (const i of indices) [least, most] = [Math.min(least, i), Math.max(most, i)];
@@ -398,7 +406,7 @@ function unseen(indices, total) { // frames before the first and after the last,
   return { before: least, after: total - 1 - most, gap };
 }
 
-function shown(indices, { first }, most = DATA.most_shown) { // places in the list, null where some are left out
+function shown(indices, { first }, most = DATA.most.shown) { // places in the list, null where some are left out
   if (indices.length <= most) return indices.map((_, i) => i);
   const third = Math.floor(most / 3), near = indices.findIndex((i) => i >= first), chosen = new Set();
   const around = clamp((near < 0 ? indices.length : near) - third / 2, 0, indices.length - third);
@@ -406,22 +414,22 @@ function shown(indices, { first }, most = DATA.most_shown) { // places in the li
   return [...chosen].sort((a, b) => a - b).flatMap((i, k, all) => (k && i > all[k - 1] + 1 ? [null, i] : [i]));
 }
 
-const LENGTHS = [0.1, 2]; // seconds that a moment may last
+const LENGTHS = DATA.lengths; // seconds that a moment may last
 function settle(state) {
   const { total, rate } = state, least = Math.max(1, Math.round(LENGTHS[0] * rate)), most = Math.max(least, Math.floor(LENGTHS[1] * rate));
   const long = Math.min(total, clamp(state.last - state.first + 1, least, most)), first = clamp(state.first, 0, total - long);
   return { ...state, first, last: first + long - 1 };
 }
 
-const isTotal = (n) => Number.isInteger(n) && n >= 1 && n <= DATA.most_total;
-const isRate = (x) => x >= 1 && x <= DATA.most_rate;
-const isAsked = (x) => x >= 0.01 && x <= DATA.most_rate;
-const isCount = (n) => Number.isInteger(n) && n >= 1 && n <= DATA.most_count;
+const isTotal = (n) => Number.isInteger(n) && n >= 1 && n <= DATA.most.total;
+const isRate = (x) => x >= 1 && x <= DATA.most.rate;
+const isAsked = (x) => x >= 0.01 && x <= DATA.most.rate;
+const isCount = (n) => Number.isInteger(n) && n >= 1 && n <= DATA.most.count;
 const isHeight = (n) => DATA.sizes.some(([h]) => h === n);
 
 const wholeOf = (name, valid) => (text) => /^\d{1,7}$/.test(text) && valid(+text) && { [name]: +text };
 const decimalOf = (name, valid) => (text) => /^\d{1,3}(\.\d{1,6})?$/.test(text) && valid(+text) && { [name]: +text };
-const isFrame = (n) => n < DATA.most_total;
+const isFrame = (n) => n < DATA.most.total;
 function readFragment(hash) { // "#video:rule=internvl,model=internvl,total=300,rate=30,first=207,last=218"
   const state = fragment("video", hash, {
     rule: (rule) => RULES.has(rule) && { rule }, model: (model) => MODELS.has(model) && { model },
@@ -439,7 +447,7 @@ function writeFragment({ rule, model, total, rate, height, fps, frames, max, fir
 const core = { Refused, sample, plan, labels, given, answer, own, isCaught, missedBy, unseen, shown, settle, readFragment, writeFragment };
 
 // ---------------------------------------------------------------- the page around it
-const CLIP = DATA.clip; // {total, rate, first, last, name, event}: the clip that there are pictures of
+const CLIP = DATA.clip; // {total, rate, height, first, last, ball, name, event}: the clip that there are pictures of
 const isClip = ({ total, rate }) => rate === CLIP.rate && total <= CLIP.total; // or the beginning of it
 const SHEET = new Image(); // its thumbnails, in rows
 SHEET.src = DATA.sheet.src;
@@ -448,6 +456,16 @@ function thumb(frame) { // [across, down] of the last picture that was taken at 
   let k = 0;
   while (k + 1 < PICTURED.length && PICTURED[k + 1] <= frame) k++;
   return [k % COLS, Math.floor(k / COLS)];
+}
+
+function picture(frame, pictured) { // a thumbnail, the ball of the clip ringed; a plain card where there is no picture
+  const node = element("i", { "aria-hidden": "true" });
+  if (!pictured) return node;
+  const [across, below] = thumb(frame), ball = CLIP.ball[frame - CLIP.first];
+  node.className = "pictured";
+  node.style.backgroundPosition = `${(100 * across) / Math.max(1, COLS - 1)}% ${(100 * below) / Math.max(1, ROWS - 1)}%`;
+  if (ball) node.append(element("u", { style: `top: ${100 * ball[0]}%; left: ${100 * ball[1]}%` }));
+  return node;
 }
 
 const seconds = (s) => (s < 9.995 ? s.toFixed(2) : s < 99.95 ? s.toFixed(1) : number(Math.round(s)));
@@ -493,11 +511,13 @@ return class extends Explorable {
   padding: .1rem .4rem; min-height: 28px; font-size: .85rem; line-height: 1.2 }
 .who .mark { width: .8em; height: .8em; border-radius: 50%; border: 1.5px solid var(--dropped) } .who .caught .mark { background: var(--video); border-color: var(--video) }
 .who .refused .mark { border-style: dashed } .who .n { color: var(--muted) } .who .caught { font-weight: 600 }
-.kept ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 6px; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)) }
-.kept li { font-size: .75rem; line-height: 1.25; color: var(--muted); text-align: center } .kept li b, .kept li span { display: block } .kept li b { color: var(--ink) }
-.kept i { display: block; aspect-ratio: 16 / 9; border-radius: 2px; background: color-mix(in srgb, var(--video) 22%, var(--paper)) }
-.kept .pictured i { background: url(${DATA.sheet.src}) 0 0 / ${COLS * 100}% ${ROWS * 100}% }
-.kept .caught i { box-shadow: 0 0 0 3px var(--accent) } .kept .gap { font-size: 1.4rem; align-self: center }
+ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 6px; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)) }
+ol li { font-size: .75rem; line-height: 1.25; color: var(--muted); text-align: center } ol b, ol span { display: block } ol b { color: var(--ink) }
+i { display: block; aspect-ratio: 16 / 9; border-radius: 2px; position: relative; overflow: hidden; background: color-mix(in srgb, var(--video) 22%, var(--paper)) }
+i.pictured { background: url(${DATA.sheet.src}) 0 0 / ${COLS * 100}% ${ROWS * 100}% }
+u { position: absolute; width: 12px; height: 12px; margin: -7px 0 0 -7px; border: 2px solid #fff; border-radius: 50%; box-shadow: 0 0 0 1px #000 }
+.caught i { box-shadow: 0 0 0 3px var(--accent) } .gap { font-size: 1.4rem; align-self: center }
+.near ol { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 10px; margin-top: .4rem } .near .left i { opacity: .75; outline: 2px dashed var(--dropped); outline-offset: -2px }
 .sequence { display: flex; flex-wrap: wrap; gap: 4px 3px; align-items: stretch; margin: 0 0 .4rem; padding: 0; list-style: none; font-size: .85rem }
 .sequence li { padding: .15rem .45rem; border-radius: 2px; display: flex; align-items: center } .sequence .text { border: 1px solid var(--text); color: var(--ink); white-space: pre; font-family: ui-monospace, monospace; font-size: .8rem }
 .sequence .video { background: var(--video); color: var(--paper); font-weight: 600 } .sequence .text, .sequence .video { overflow-wrap: anywhere }
@@ -570,7 +590,7 @@ return class extends Explorable {
 
     $.nearCanvas = element("canvas", { role: "img" });
     $.nearSay = element("p", { class: "quiet" });
-    const near = element("div", { class: "near" }, element("p", { class: "head" }, "The moment, frame by frame"), $.nearCanvas, $.nearSay);
+    const near = element("div", { class: "near" }, element("p", { class: "head" }, "The moment, frame by frame"), $.nearCanvas, $.nearSay, ($.around = element("ol")));
 
     $.whoHead = element("p", { class: "head" });
     $.chips = new Map(DATA.sampling.map((row) => {
@@ -610,8 +630,8 @@ return class extends Explorable {
     };
     $.message = element("p", { class: "quiet", role: "status", hidden: "" });
     const more = this.more("Another clip", element("div", { class: "row" },
-      field("total", "frames in the clip", isTotal, { min: 1, max: DATA.most_total, step: 1 }, `A clip here has 1 to ${number(DATA.most_total)} whole frames`),
-      field("rate", "frames a second", isRate, { min: 1, max: DATA.most_rate, step: "any" }, `A clip here has 1 to ${DATA.most_rate} frames a second`),
+      field("total", "frames in the clip", isTotal, { min: 1, max: DATA.most.total, step: 1 }, `A clip here has 1 to ${number(DATA.most.total)} whole frames`),
+      field("rate", "frames a second", isRate, { min: 1, max: DATA.most.rate, step: "any" }, `A clip here has 1 to ${DATA.most.rate} frames a second`),
       this.select("height", "size of a frame", options(DATA.sizes.map(([h, w]) => [h, `${number(h)} × ${number(w)} px`])), (h) => this.set({ height: Number(h) }))), $.message);
     this.listenToHands();
     SHEET.decode().then(() => this.isConnected && this.draw(), () => {});
@@ -753,17 +773,21 @@ return class extends Explorable {
   tellKept(indices) {
     const { $, state } = this, { first, last, rate } = state, places = shown(indices, state);
     const key = [isClip(state), first, last, rate, ...places.map((k) => indices[k])].join();
-    $.keptHead.textContent = indices.length > DATA.most_shown ? ` ${places.filter((k) => k !== null).length} of ${number(indices.length)} frames` : ` ${plural(indices.length, "frame")}`;
+    $.keptHead.textContent = indices.length > DATA.most.shown ? ` ${places.filter((k) => k !== null).length} of ${number(indices.length)} frames` : ` ${plural(indices.length, "frame")}`;
     if (this.keptKey === key) return;
     this.keptKey = key;
     $.list.replaceChildren(...places.map((k) => {
       if (k === null) return element("li", { class: "gap", "aria-label": "some left out" }, "…");
-      const i = indices[k], [across, below] = thumb(i), caught = i >= first && i <= last;
-      const node = element("i", { "aria-hidden": "true" });
-      if (isClip(state)) node.style.backgroundPosition = `${(100 * across) / Math.max(1, COLS - 1)}% ${(100 * below) / Math.max(1, ROWS - 1)}%`;
-      return element("li", { class: `${isClip(state) ? "pictured" : ""} ${caught ? "caught" : ""}` }, node, element("b", {}, number(i)),
+      const i = indices[k], caught = i >= first && i <= last;
+      return element("li", caught ? { class: "caught" } : {}, picture(i, isClip(state)), element("b", {}, number(i)),
         element("span", {}, caught ? "caught" : clock(i / rate)));
     }));
+    const { before, after } = nearest(indices, state), inside = indices.find((i) => i >= first && i <= last);
+    const three = [[before, "taken"], [inside ?? Math.floor((first + last) / 2), inside === undefined ? "not taken" : "caught"], [after, "taken"]];
+    $.around.hidden = !isClip(state);
+    $.around.replaceChildren(...three.map(([i, word]) => Number.isFinite(i)
+      ? element("li", { class: word === "caught" ? "caught" : word === "taken" ? "" : "left" }, picture(i, true), element("b", {}, number(i)), element("span", {}, word))
+      : element("li", {}, i < 0 ? "nothing is taken before" : "nothing is taken after")));
   }
 
   tellTime(made, system, indices) {
@@ -856,13 +880,8 @@ return class extends Explorable {
   drawNear() { // the frames around the moment, one by one
     const { $, state, answer: { indices } } = this, { total, first, last } = state, [ctx, width, height] = this.canvas($.nearCanvas);
     if (!width) return;
-    let before = -1, after = total; // the nearest that are taken, outside
-    for (const i of indices) {
-      if (i < first && i > before) before = i;
-      if (i > last && i < after) after = i;
-    }
-    const room = Math.max(2, Math.round(this.long / 3));
-    const a = Math.max(0, Math.min(before < 0 ? first - room : before - room, first - room)), b = Math.min(total, Math.max(after === total ? last + room : after + room, last + room) + 1);
+    const { before, after } = nearest(indices, state), room = Math.max(2, Math.round(this.long / 3));
+    const a = Math.max(0, (before < 0 ? first : before) - room), b = Math.min(total, (after > last && after < total ? after : last) + room + 1);
     const each = width / (b - a), top = 24, tall = 34, x = (i) => (i - a) * each, gap = each > 5 ? 1.5 : 0;
     if (each >= 2) for (let i = a; i < b; i++) {
       ctx.fillStyle = this.color("dropped");
