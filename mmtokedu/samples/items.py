@@ -43,6 +43,11 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "results/patches_parity.json": Item(
         "how often the library's counts are the systems' own", "tests/parity/peers.py", "MIT, as the code"
     ),
+    "results/video_parity.json": Item(
+        "how often the library's frames and counts are the systems' own",
+        "tests/parity/peers_video.py",
+        "MIT, as the code",
+    ),
     "results/vq.json": Item(
         "how codebooks collapse, what helps, and what codes cost", "experiments/vq.py", "MIT, as the code"
     ),

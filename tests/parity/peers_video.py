@@ -3,7 +3,8 @@
 As in `peers.py`, nothing here computes: the peers' video processors are made without torchvision, which only their
 pixels need, and their own methods are asked. Frames are taken from a clip that needs no memory, in the way that they
 take them, so that an index beyond its end is the error that a user sees.
-`python tests/parity/peers_video.py` writes golden/video.json anew.
+`python tests/parity/peers_video.py` writes golden/video.json anew, and from it
+mmtokedu/data/results/video_parity.json, as --counts does alone.
 """
 
 import contextlib
@@ -16,9 +17,14 @@ import types
 import zlib
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from peers import GOLDEN, ask, hf, inert_torchvision, load
+
+from mmtokedu.video import sample_frames, video_tokens
+
+COUNTS = Path(__file__).parents[2] / "mmtokedu" / "data" / "results" / "video_parity.json"
 
 RATES = [30.0, 29.97, 25.0, 24.0, 23.976, 60.0, 59.94, 10.0, 15.0, 1.0, 0.5, 12.5, 120.0]
 
@@ -392,5 +398,40 @@ def as_lines(golden):
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
+def parity_counts():
+    """How often the library gives the peers' stored answers: rows of kind, name, agreed, both refused, disagreed."""
+    golden, rows = json.loads((GOLDEN / "video.json").read_text()), []
+
+    def count(kind, name, ours, answers):
+        same, refused = 0, 0
+        for arguments, answer in answers:
+            mine = ask(ours, *arguments)[0]
+            same, refused = same + (mine == answer is not None), refused + (mine is answer is None)
+        row = {"kind": kind, "name": name, "agreed": same, "both_refused": refused}
+        rows.append(row | {"disagreed": len(answers) - same - refused})
+
+    for rule, clips in golden["drawn_frames"].items():
+        taken = functools.partial(sample_frames, rule=rule)
+        count("frames", rule, lambda *clip: fingerprint(taken(*clip).tolist()), [(c[:2], c[2]) for c in clips])  # noqa: B023
+    for model, counts in golden["tokens"].items():
+        tokens = functools.partial(video_tokens, model)
+        count("tokens", model, tokens, list(zip(golden["drawn_sizes"], counts, strict=True)))
+    return {
+        "what": "How often the library takes the frames of a clip, and counts its tokens, as the system's own code does.",
+        "made_by": "tests/parity/peers_video.py",
+        "packages": golden["packages"],
+        "rows": rows,
+    }
+
+
+def write_counts():
+    counts = parity_counts()
+    rows = ",\n".join("  " + json.dumps(row) for row in counts.pop("rows"))
+    lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in counts.items()]
+    COUNTS.write_text("{\n" + ",\n".join([*lines, ' "rows": [\n' + rows + "\n ]"]) + "\n}\n")
+
+
 if __name__ == "__main__":
-    write_golden()
+    if "--counts" not in sys.argv[1:]:
+        write_golden()
+    write_counts()

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from peers_video import parity_counts
 
 from mmtokedu import video
 from mmtokedu.catalog import video as catalog
+from mmtokedu.measured import results
 from mmtokedu.video import (
     adaptive_cuts,
     clip_resize,
@@ -201,3 +203,10 @@ def test_scores_and_colours_of_the_first_survey():
     assert scene_scores(clip).tolist() == row["content_val"]
     for frame, colours in zip(clip, row["opencv_hsv_first_three"]):
         np.testing.assert_array_equal(np.stack(video._hsv(frame), axis=-1), colours)
+
+
+def test_the_counts_that_the_lab_shows_are_those_of_today():
+    stored = results("video_parity")
+    assert stored == parity_counts()
+    assert len(stored["rows"]) == len(GOLDEN["drawn_frames"]) + len(GOLDEN["tokens"])
+    assert all(row["agreed"] + row["both_refused"] > 50 and row["disagreed"] == 0 for row in stored["rows"])
