@@ -3,6 +3,8 @@
 A score sees grey thumbnails and costs time, not tokens; where it sees frames that no token pays for, the row says so.
 """
 
+import functools
+
 import numpy as np
 from PIL import Image
 
@@ -12,40 +14,46 @@ GRID = 18, 32  # cells of 40 x 40 pixels of the frame
 TOLERANCE = 3, 1  # pixels of a thumbnail, right and down, by which a picture may have moved without counting as changed
 
 
-def thumbnails(frames, size):
-    """Grey pictures of `size`, each pixel a mean, float32 (n, h, w), of frames (n, H, W) uint8."""
-    small = [np.asarray(Image.fromarray(frame).resize(size[::-1], Image.BOX)) for frame in frames]
-    return np.float32(small)
+def thumbnail(frame, size):
+    """A grey picture of `size`, each pixel a mean, of a frame (H, W) uint8."""
+    return np.asarray(Image.fromarray(frame).resize(size[::-1], Image.BOX))
 
 
 def differences(grey, tolerant):
-    """How much each pixel differs from the frame before, the first frame's 0: (n, h, w) float32.
+    """How much each pixel differs from the frame before, the first frame's 0: (n, h, w) uint8 of such.
 
     tolerant: what lies between the darkest and the brightest of the earlier frame's neighbourhood does not count, so
     that a slow pan changes nothing.
+
+    >>> grey = np.array([[[10, 90, 10, 10]], [[90, 10, 10, 10]], [[90, 10, 10, 99]]], np.uint8)
+    >>> differences(grey, False)[:, 0].tolist(), differences(grey, True)[:, 0].tolist()
+    ([[0, 0, 0, 0], [80, 80, 0, 0], [0, 0, 0, 89]], [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 9]])
     """
     now, before = grey[1:], grey[:-1]
-    if tolerant:
-        over, under = now - _extreme(before, np.maximum), _extreme(before, np.minimum) - now
-        changed = np.maximum(np.maximum(over, under), 0)
-    else:
-        changed = np.abs(now - before)
+    low, high = (_extreme(before, np.minimum), _extreme(before, np.maximum)) if tolerant else (before, before)
+    changed = np.maximum(np.maximum(now, high) - high, low - np.minimum(now, low))  # never below 0, so uint8 will do
     return np.concatenate([np.zeros_like(grey[:1]), changed])
 
 
 def _extreme(grey, choose):
-    """The largest or smallest of each pixel's neighbourhood, 2 TOLERANCE + 1 pixels a side."""
+    """The smallest or largest of each pixel's neighbourhood, 2 TOLERANCE + 1 pixels a side."""
     for axis, reach in zip((2, 1), TOLERANCE):
+        side = grey.shape[axis]
         padded = np.pad(grey, [(reach, reach) if axis == k else (0, 0) for k in range(3)], mode="edge")
-        shifted = [np.take(padded, range(at, at + grey.shape[axis]), axis) for at in range(2 * reach + 1)]
-        grey = choose.reduce(shifted)
+        views = [padded[(slice(None),) * axis + (slice(at, at + side),)] for at in range(2 * reach + 1)]
+        grey = functools.reduce(choose, views)
     return grey
 
 
 def cells(changed):
     """The mean change of each cell of at most GRID, 4 pixels a side or more: (n, rows, cols)."""
-    rows, cols = (min(most, side // 4) for most, side in zip(GRID, changed.shape[1:]))
-    return np.stack([np.asarray(Image.fromarray(one).resize((cols, rows), Image.BOX)) for one in changed])
+    sums, area = changed, 1
+    for axis, most in zip((1, 2), GRID):
+        side = changed.shape[axis]
+        starts = np.arange(min(most, side // 4)) * side // min(most, side // 4)
+        sums = np.add.reduceat(sums, starts, axis=axis, dtype=np.int32)
+        area = area * np.expand_dims(np.diff(starts, append=side), 2 - axis)
+    return sums / area
 
 
 def peaks(change):

@@ -1,12 +1,12 @@
 """A number shown for a moment: frame rate against pixels a frame at a fixed budget of tokens, and looking twice.
 
-    python experiments/video.py                every part (about 12 minutes of one core); rewrites results/video.json
+    python experiments/video.py                every part (about 20 minutes of one core); rewrites results/video.json
     python experiments/video.py arms found     these parts alone; keeps what else is stored
     python experiments/video.py --resume       goes on after a stop: what was read is kept in build/video-reads.jsonl
     python experiments/video.py --quick        four clips of each part, printed, nothing written
 
-Needs mmtokedu[measure] and Tesseract (apt-get install tesseract-ocr); the part `cuts` needs PyAV, and scenedetect 0.7.2
-for the peer's rows.
+Needs mmtokedu[measure] and Tesseract (apt-get install tesseract-ocr); the part `cuts` needs PyAV and scenedetect 0.7.2
+alone, so that it can run where they are.
 
 Clips are `samples.moments`: 20 s at 30 frames a second, 720 x 1280 pixels; a number of three or four digits is on a
 plate for 0.1 to 2 s, in digits 12 to 48 pixels high. Frames are taken, resized, and RapidOCR reads the number's box out
@@ -32,8 +32,10 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import _video_cuts as cuts
 import _video_look as look
 import _video_ocr as ocr
+import _video_still as still
 import numpy as np
 from patches import as_text, device
 from PIL import Image
@@ -57,7 +59,7 @@ CLIPS = 40
 GROUPS = 4  # of ten clips, for the spread
 LEGIBLE = 2.5  # pixels
 READ_AT = 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 10, 12, 16, 24  # heights of the stills
-STILLS = 40
+STILLS = 80
 OTHER = 100_000  # seeds from here on are the stills'
 COLUMN = SIZE[0]
 
@@ -205,7 +207,7 @@ def predicted(stills, rate, digit, style="plate"):
 
 
 def measure_stills(clips=STILLS):
-    """What share of single frames is read at each height of the digits, in `style`; and what share as another number."""
+    """What share of single frames is read at each height of the digits, and what share as another number."""
     rows = []
     for style, squeeze in (("plate", 1.0), ("outlined", 1.0), ("squeezed", SIZE[0] / SIZE[1])):
         for px in tqdm(READ_AT, desc=style):
@@ -219,10 +221,13 @@ def measure_stills(clips=STILLS):
                 numbers.append(drawn.number)
             row = {"style": style, "px": px} | scored(texts, numbers)
             if style != "outlined":
-                beside = READ.get(("tesseract", style, px, clips), lambda: ocr.tesseract(boxes, [px] * clips))
-                row["tesseract"] = scored(beside, numbers)
+                row["tesseract"] = scored(said_by_tesseract(style, px, boxes), numbers)
             rows.append(row)
     return {"clips": clips, "rows": rows}
+
+
+def said_by_tesseract(style, px, boxes):
+    return READ.get(("tesseract", style, px, len(boxes)), lambda: ocr.tesseract(boxes, [px] * len(boxes)))
 
 
 def scored(texts, numbers):
@@ -271,8 +276,8 @@ def taken_by(model, options):
 def measure_systems(clips=CLIPS, systems=SYSTEMS, heights=HEIGHTS):
     """Each system's own choice: [{model, options, frames, size, tokens, last, last_second, ...}, ...].
 
-    last is the last frame that it takes; last_second, for each of SECONDS that fits, the share of the moments inside the
-    clip's last second of which it takes a frame, wherever they begin.
+    last is the last frame that it takes; last_second, for each of SECONDS that fits, is the share of the moments inside
+    the clip's last second of which it takes a frame; anywhere, of all moments in the clip. Both are counted, not read.
     """
     rows = []
     for model, options in tqdm(systems, desc="systems"):
@@ -315,20 +320,21 @@ OUTSIDE = f"{len(WATCHED)} frames of 72x128, grey"
 
 
 class Grey:
-    """A clip's frames as grey pictures of 144 x 256; those without the number are drawn once for all heights."""
+    """A clip's frames as grey pictures; those without the number are drawn once for all heights."""
 
     def __init__(self):
         self.kept = {}
 
-    def __call__(self, drawn, indices):
-        pictures = []
-        for i in map(int, indices):
-            there = drawn.first <= i < drawn.end
-            key = i, drawn.height if there else None
-            if key not in self.kept:
-                self.kept[key] = np.asarray(Image.fromarray(drawn.frame(i)).convert("L").reduce(5))
-            pictures.append(self.kept[key])
-        return pictures
+    def __call__(self, drawn, indices, size):
+        return np.stack([self.one(drawn, int(i), size) for i in indices])
+
+    def one(self, drawn, i, size):
+        key = i, drawn.height if drawn.first <= i < drawn.end else None
+        if key not in self.kept:
+            self.kept[key] = np.asarray(Image.fromarray(drawn.frame(i)).convert("L").reduce(5))
+        if (*key, size) not in self.kept:
+            self.kept[*key, size] = look.thumbnail(self.kept[key], size)
+        return self.kept[*key, size]
 
 
 def arms_of(drawn, grey, budget):
@@ -355,8 +361,10 @@ def arms_of(drawn, grey, budget):
 
 
 def twice(drawn, grey, budget, rate):
-    """Look twice: half the tokens for a coarse pass, half for what changed most in it, at full size or as large as may
-    be. A change lies between two frames of the coarse pass, so each place or frame is a pair: before it and after it."""
+    """Look twice: half the tokens for a coarse pass, half for what changed most in it, as large as may be.
+
+    A change lies between two frames of the coarse pass, so each place or frame is a pair: before it and after it.
+    """
     first = evenly(rate)
     if (fitted := fit(budget / 2, len(first))) is None:
         return
@@ -387,7 +395,7 @@ def scores(drawn, grey, tolerant):
     """Of the watched frames: the mean change of each, and how far its strongest cell stands out."""
     key = "scores", drawn.first, drawn.end, drawn.height, tolerant
     if key not in grey.kept:
-        changed = look.differences(look.thumbnails(grey(drawn, WATCHED), WATCHED_SIZE), tolerant)
+        changed = look.differences(grey(drawn, WATCHED, WATCHED_SIZE), tolerant)
         grey.kept[key] = changed.mean(axis=(1, 2)), look.peaks(look.cells(changed))[0]
     return grey.kept[key]
 
@@ -397,7 +405,7 @@ def coarse(drawn, grey, rate, size, tolerant):
     size = size if size[0] <= COARSE_MOST else (COARSE_MOST, COARSE_MOST * SIZE[1] // SIZE[0])
     key = "coarse", drawn.first, drawn.end, drawn.height, rate, size, tolerant
     if key not in grey.kept:
-        changed = look.differences(look.thumbnails(grey(drawn, evenly(rate)), size), tolerant)
+        changed = look.differences(grey(drawn, evenly(rate), size), tolerant)
         grey.kept[key] = look.peaks(look.cells(changed))
     return grey.kept[key]
 
@@ -421,7 +429,10 @@ def measure_arms(clips=CLIPS, budgets=BUDGETS, heights=ARM_HEIGHTS, seconds=ARM_
         rows.append(
             {"arm": arm, "budget": budget, "fps": rate, "tokens": row["tokens"], "outside": row["outside"]}
             | {"decoys": decoys, "heights": list(heights), "seconds": list(seconds), "mean": share(bits)}
-            | {"right": [[share(b) for b in line] for line in bits], "clips": [[packed(b) for b in line] for line in bits]}
+            | {
+                "right": [[share(b) for b in line] for line in bits],
+                "clips": [[packed(b) for b in line] for line in bits],
+            }
         )
     order = {arm: n for n, arm in enumerate(dict.fromkeys(row["arm"] for row in rows))}
     return sorted(rows, key=lambda row: (order[row["arm"]], row["budget"], row["fps"]))
@@ -561,7 +572,23 @@ def settings():
     }  # fmt: skip
 
 
-PARTS = "stills", "uniform", "systems", "arms", "decoys", "found"
+PARTS = "stills", "uniform", "systems", "arms", "decoys", "found", "still", "cuts"
+STILL_CLIPS, CUT_CLIPS = 20, 10
+
+
+def measure_still(clips=STILL_CLIPS, noises=(0, 2)):
+    """What the number's box still holds after tokens that stand still were dropped (`_video_still`)."""
+    engine = lambda seen, key: READ.get(key, lambda: ocr.told(seen))
+    bar = lambda seeds: tqdm(seeds, desc="still")
+    rows = [row for noise in noises for row in still.measure(clips, noise, evenly(2), engine, bar)]
+    return {"size": still.SIZE, "height": still.HEIGHT, "seconds": still.SECONDS, "fps": 2, "rows": rows}
+
+
+def measure_cuts(clips=CUT_CLIPS, kinds=((0, 0), (0, 16), (4, 0))):
+    """Cut rules on known cuts (`_video_cuts`): hard, faded over 16 frames, hard in noise."""
+    bar = lambda seeds: tqdm(seeds, desc="cuts")
+    rows = [row for noise, fade in kinds for row in cuts.measure(clips, noise, fade, bar)]
+    return {"shots": cuts.SHOTS, "size": cuts.SIZE, "luma_threshold": cuts.LUMA, "rows": rows}
 
 
 def run_part(name, stored, quick=False):
@@ -578,7 +605,9 @@ def run_part(name, stored, quick=False):
     if name == "decoys":
         less = {"budgets": (1024,) if quick else (512, 1024, 2048), "heights": (18,), "seconds": (0.5,)}
         return {"rows": measure_arms(**few, **less, decoys=6)}
-    return measure_found(stills, **few, **({"singles": 4, "blank": 4} if quick else {}))
+    if name == "found":
+        return measure_found(stills, **few, **({"singles": 4, "blank": 4} if quick else {}))
+    return measure_still(**few) if name == "still" else measure_cuts(**({"clips": 1} if quick else {}))
 
 
 def main(argv=None):
@@ -595,7 +624,7 @@ def main(argv=None):
         started, before = time.process_time(), READ.fresh
         found = run_part(name, stored, options.quick)
         spent = {"processor_seconds": round(time.process_time() - started), "reads": READ.fresh - before}
-        stored[name] = part_head() | {"versions": part_versions()} | spent | found
+        stored[name] = part_head() | {"versions": part_versions(name)} | spent | found
         print(name, spent, flush=True)
         if options.quick:
             print(as_text(found))
@@ -603,7 +632,9 @@ def main(argv=None):
             store(stored)
 
 
-def part_versions():
+def part_versions(name):
+    if name == "cuts":
+        return versions("numpy", "pillow", "scikit-image", "av", "scenedetect", "opencv-python-headless")
     return versions("numpy", "pillow", "scikit-image") | ocr.versions()
 
 
@@ -613,7 +644,7 @@ def store(stored):
         "made_by": "experiments/video.py",
         "date": str(datetime.date.today()),
         "device": f"{device()}, one thread",
-        "versions": part_versions(),
+        "versions": versions("numpy", "pillow", "scikit-image"),
         "settings": settings(),
     }
     result |= {name: stored[name] for name in PARTS if name in stored}

@@ -3,7 +3,8 @@
 The photos lie inside scikit-image's wheel (0.24 to current); they are read from there, byte for byte. The page is
 ours: `tools/typeset_page.py` sets it, and knows the box of every character. The speech is synthetic: espeak-ng reads
 our own sentences in `tools/make_speech.py`. The request, an invoice and a spoken question, is made by
-`tools/make_invoice.py` and `tools/make_question.py`. Scenes and clips with known answers are drawn by `samples.world`.
+`tools/make_invoice.py` and `tools/make_question.py`. Scenes and clips with known answers are drawn by `samples.world`,
+clips with a number that is shown for a moment by `samples.moments`.
 """
 
 from mmtokedu.measured import results, timings

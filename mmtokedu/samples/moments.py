@@ -20,11 +20,11 @@ FPS, FRAMES = 30, 600
 SIZE = 720, 1280  # height, width
 LONGEST = 2  # seconds that a number is shown at most
 STYLES = "plate", "outlined"
-PLATE, INK = (245, 245, 235), (10, 10, 10)
+PLATE, INK, WHITE = (245, 245, 235), (10, 10, 10), (255, 255, 255)
 _TICKS = 1000  # of a frame: moments begin between frames
-# Where in the clip the moment lies: seed * _STEP % _PARTS of _PARTS. Of 40 seeds in a row the moments are spread evenly
-# over the clip, and over each sampling rate's steps: this step was searched for (tests/samples/test_moments.py).
-_PARTS, _STEP = 997, 41
+# Where in the clip a moment lies: at seed * _STEP % _PARTS of _PARTS. The step was searched for: forty seeds in a row
+# are spread evenly over the clip, and over the steps of every sampling rate (tests/samples/test_moments.py).
+_PARTS, _STEP = 1009, 546
 _ENLARGED = {"astronaut": 4, "chelsea": 4, "coffee": 3}  # so that a frame fits in and the camera has room to pan
 _WAYS = (0, 4), (0, -4), (4, 0), (-4, 0), (3, 3), (3, -3), (-3, 3), (-3, -3)  # (y, x) pixels a frame: 120 a second
 _FINE = 1 << 16
@@ -84,7 +84,7 @@ class Moment(NamedTuple):
 
         >>> drawn = moment(0)
         >>> drawn.frame(10).shape, drawn.frame(drawn.first, drawn.box(drawn.first)).shape
-        ((720, 1280, 3), (36, 64, 3))
+        ((720, 1280, 3), (36, 68, 3))
         """
         if not 0 <= i < FRAMES:
             raise ValueError(f"frame {i} of a clip that has {FRAMES}, 0 to {FRAMES - 1}")
@@ -103,12 +103,10 @@ class Moment(NamedTuple):
         return _noisy(seen, window, self.noise, [self.seed, i]) if self.noise else seen
 
     def _write(self, seen, window, box):
+        digits, around = number_mask(self.number, self.height), outlined_number(self.number, self.height)
         if self.style == "plate":
             _fill(seen, window, box, PLATE)
-            masks = [(number_mask(self.number, self.height), INK)]
-        else:
-            masks = [(outlined_number(self.number, self.height), INK), (number_mask(self.number, self.height), (255,) * 3)]
-        for mask, colour in masks:
+        for mask, colour in {"plate": [(digits, INK)], "outlined": [(around, INK), (digits, WHITE)]}[self.style]:
             y, x = ((box[k] + box[k + 2] - mask.shape[k]) // 2 - window[k] for k in (0, 1))
             inside = tuple(slice(max(0, at), max(0, at + side)) for at, side in zip((y, x), mask.shape))
             part = seen[inside].astype(np.int32)
@@ -117,21 +115,21 @@ class Moment(NamedTuple):
 
 
 def moment(seed, *, height=18, seconds=0.5, style="plate", decoys=0, shots=None, noise=0):
-    """A clip with a number that is shown for `seconds`, at most 2: a Moment.
+    """A clip with a number of three or four digits that is shown for `seconds`, at most 2: a Moment.
 
-    seed is a whole number: odd seeds pan, seeds of which the second bit is set move the number. height is that of a
-    digit in pixels, 8 to 200; style "plate" or "outlined"; decoys blank plates come and go elsewhere in time; shots says
-    how many there are, 1 to 12, where it is not left to the seed; noise is the most that a value is off, in each frame
-    anew. Clips of one seed differ in what is given alone: a number that is shown longer begins earlier and ends later.
+    seed is a whole number: with an odd one the camera pans, with its second bit set the number moves. height is that of
+    a digit in pixels, 8 to 100; style "plate" or "outlined"; so many decoys, blank plates, come and go; shots says how
+    many there are, 1 to 12, where that is not left to the seed; noise is the most that a value is off, in each frame
+    anew. Clips of one seed differ only in what is given: of two moments the longer one begins earlier and ends later.
 
     Raises ValueError or TypeError for other values.
 
     >>> drawn = moment(5, seconds=0.25)
     >>> drawn.number, drawn.first, drawn.end, drawn.cuts
-    ('', 0, 0, ())
+    ('7209', 419, 427, (60, 268))
     """
     seed, height, decoys, noise = (_between(*asked) for asked in (
-        (seed, "seed", 0, 2**31), (height, "height", 8, 200), (decoys, "decoys", 0, 100), (noise, "noise", 0, 20)
+        (seed, "seed", 0, 2**31), (height, "height", 8, 100), (decoys, "decoys", 0, 100), (noise, "noise", 0, 20)
     ))  # fmt: skip
     if style not in STYLES:
         raise ValueError(f"style is {style!r}; known are {', '.join(map(repr, STYLES))}")
@@ -159,7 +157,7 @@ def _between(value, name, least, most):
 
 
 def _begins(seed, ticks):
-    """When a moment of so many ticks begins: moments of one seed lie within one another, in the clip from 0 to its end."""
+    """When a moment of so many ticks begins: moments of one seed lie within one another, anywhere in the clip."""
     return (FRAMES * _TICKS - ticks) * (seed * _STEP % _PARTS) // (_PARTS - 1)
 
 
@@ -193,7 +191,8 @@ def _box_size(number, height):
 def _decoy(rng, size):
     first, lasts = int(rng.integers(FRAMES)), int(rng.integers(15, 61))
     high, wide = (side * int(part) // 100 for side, part in zip(size, rng.integers(60, 161, size=2)))
-    y, x = (int(at) * (whole - side) // _FINE for at, whole, side in zip(rng.integers(_FINE, size=2), SIZE, (high, wide)))
+    at = rng.integers(_FINE, size=2).tolist()
+    y, x = (part * (most - side) // _FINE for part, most, side in zip(at, SIZE, (high, wide)))
     return Decoy(first, first + lasts, (y, x, y + high, x + wide), tuple(rng.integers(256, size=3).tolist()))
 
 
