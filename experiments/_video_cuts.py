@@ -96,7 +96,7 @@ def score(found, cuts, fade=0):
 
 
 def measure(clips, noise, fade, progress=lambda seeds: seeds):
-    """Each rule over the clips, in turn on each: [{rule, noise, fade, clips, cuts, found, missed, false, seconds}, ...].
+    """Each rule over the clips, in turn on each: [{rule, noise, fade, clips, cuts, found, missed, false, seconds}, …].
 
     seconds are CPU seconds for one clip of 20 s, {median, low, high} over the clips, not counting the drawing.
     """

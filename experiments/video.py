@@ -125,7 +125,7 @@ def cut_out(drawn, i, size):
 
 def said(drawn, i, size):
     """What the engine reads in the number's box of frame i, resized to `size`."""
-    key = drawn.seed, drawn.height, drawn.style, len(drawn.decoys), i, *size
+    key = drawn.seed, drawn.height, drawn.style, len(drawn.decoys), i, *size, *([drawn.noise] if drawn.noise else [])
     return READ.get(key, lambda: ocr.told(cut_out(drawn, i, size)))
 
 
@@ -140,9 +140,9 @@ def is_read(drawn, i, size, within=None):
 
 
 @functools.cache
-def moments(seed, height, decoys=0):
+def moments(seed, height, decoys=0, noise=0):
     """One clip with its number shown for each of SECONDS."""
-    return tuple(moment(seed, height=height, seconds=seconds, decoys=decoys) for seconds in SECONDS)
+    return tuple(moment(seed, height=height, seconds=d, decoys=decoys, noise=noise) for d in SECONDS)
 
 
 def outcome(nested, indices, size):
@@ -410,15 +410,15 @@ def coarse(drawn, grey, rate, size, tolerant):
     return grey.kept[key]
 
 
-def measure_arms(clips=CLIPS, budgets=BUDGETS, heights=ARM_HEIGHTS, seconds=ARM_SECONDS, decoys=0):
+def measure_arms(clips=CLIPS, budgets=BUDGETS, heights=ARM_HEIGHTS, seconds=ARM_SECONDS, decoys=0, noise=0):
     """Each arm at each budget and rate: [{arm, budget, fps, tokens, outside, decoys, and for each height the share and
     the bits of each of ARM_SECONDS}, ...]. `outside` says what a score saw that no token paid for."""
     found = {}  # (arm, budget, fps) -> {"tokens", "outside", bits[height][seconds][seed]}
-    for seed in tqdm(range(clips), desc=f"arms, {decoys} decoys"):
+    for seed in tqdm(range(clips), desc=f"arms, {decoys} decoys, noise {noise}"):
         grey = Grey()
         for height in heights:
             for d in seconds:
-                drawn = moments(seed, height, decoys)[SECONDS.index(d)]
+                drawn = moments(seed, height, decoys, noise)[SECONDS.index(d)]
                 for budget in budgets:
                     for arm, rate, tokens, outside, right in arms_of(drawn, grey, budget):
                         row = found.setdefault((arm, budget, rate), {"tokens": tokens, "outside": outside, "bits": {}})
@@ -572,7 +572,8 @@ def settings():
     }  # fmt: skip
 
 
-PARTS = "stills", "uniform", "systems", "arms", "decoys", "found", "still", "cuts"
+PARTS = "stills", "uniform", "systems", "arms", "decoys", "noise", "found", "still", "cuts"
+HARDER = {"decoys": {"decoys": 6}, "noise": {"noise": 3}}
 STILL_CLIPS, CUT_CLIPS = 20, 10
 
 
@@ -602,9 +603,9 @@ def run_part(name, stored, quick=False):
         return {"rows": measure_systems(**few)}
     if name == "arms":
         return {"rows": measure_arms(**few, **({"budgets": (1024,), "heights": (18,)} if quick else {}))}
-    if name == "decoys":
+    if name in HARDER:
         less = {"budgets": (1024,) if quick else (512, 1024, 2048), "heights": (18,), "seconds": (0.5,)}
-        return {"rows": measure_arms(**few, **less, decoys=6)}
+        return {"rows": measure_arms(**few, **less, **HARDER[name])}
     if name == "found":
         return measure_found(stills, **few, **({"singles": 4, "blank": 4} if quick else {}))
     return measure_still(**few) if name == "still" else measure_cuts(**({"clips": 1} if quick else {}))
