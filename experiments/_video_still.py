@@ -14,6 +14,7 @@ TOKEN, SIZE = 28, (280, 504)
 HEIGHT, SECONDS = 28, 1  # 10.9 pixels after the resize, in two frames of the sample
 RATES = 0.5, 0.75, 0.9, 0.95  # the share that is dropped
 THRESHOLDS = 0.1, 1.0, 4.0  # the first is VideoLLaMA3's
+NAMES = "kept", "right"
 
 
 def sampled(seed, noise, indices):
@@ -55,10 +56,10 @@ def ways(tokens):
 
 
 def measure(clips, noise, indices, read, progress=lambda seeds: seeds):
-    """Each way over the clips: [{way, setting, noise, kept, right, by_kind}, ...].
+    """Each way over the clips: [{way, setting, noise, clips, kept, right, by_kind}, ...].
 
-    read(cut, key) is the engine; kept the share of tokens that is sent; by_kind the share read of clips whose camera
-    pans or not and whose number moves or not.
+    read(cut, key) is the engine; kept is the share of tokens that is sent, right that of the clips whose number is read;
+    by_kind tells both apart for a camera that pans or not and a number that moves or not.
     """
     found = {}
     for seed in progress(range(clips)):
@@ -73,14 +74,20 @@ def measure(clips, noise, indices, read, progress=lambda seeds: seeds):
                 if drawn.first <= i < drawn.end
             )
             found.setdefault((way, setting), []).append((mask.mean(), right, kind))
-    rows = []
-    for (way, setting), cells in found.items():
-        kinds = sorted({kind for *_, kind in cells})
-        by_kind = {k: round(float(np.mean([right for _, right, kind in cells if kind == k])), 4) for k in kinds}
-        kept, right = (round(float(np.mean([cell[n] for cell in cells])), 4) for n in (0, 1))
-        rows.append({"way": way, "setting": setting, "noise": noise, "clips": clips, "kept": kept, "right": right})
-        rows[-1]["by_kind"] = by_kind
-    return rows
+    return [
+        {"way": way, "setting": setting, "noise": noise} | summary(cells) for (way, setting), cells in found.items()
+    ]
+
+
+def summary(cells):
+    """Of [(share kept, whether the number was read, kind), ...] the means over all clips, and by kind.
+
+    >>> summary([(0.5, True, "locked"), (1.0, True, "panning"), (1.0, False, "panning")])["by_kind"]
+    {'locked': {'kept': 0.5, 'right': 1.0}, 'panning': {'kept': 1.0, 'right': 0.5}}
+    """
+    kinds = {kind: [cell for cell in cells if cell[2] == kind] for kind in sorted({kind for *_, kind in cells})}
+    means = lambda part: {name: round(float(np.mean([cell[n] for cell in part])), 4) for n, name in enumerate(NAMES)}
+    return {"clips": len(cells)} | means(cells) | {"by_kind": {kind: means(part) for kind, part in kinds.items()}}
 
 
 def box_of(drawn, i, frame):

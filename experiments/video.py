@@ -573,7 +573,7 @@ def settings():
 
 
 PARTS = "stills", "uniform", "systems", "arms", "decoys", "noise", "found", "still", "cuts"
-HARDER = {"decoys": {"decoys": 6}, "noise": {"noise": 3}}
+HARDER = {"decoys": {"decoys": 6}, "noise": {"noise": 3}}  # the arms again, at one height and length
 STILL_CLIPS, CUT_CLIPS = 20, 10
 
 

@@ -71,7 +71,7 @@ class Moment(NamedTuple):
         return tuple(shot.first for shot in self.shots[1:])
 
     def box(self, i):
-        """Where the number stands in frame i, with a margin of half its height: (y0, x0, y1, x1), pixels."""
+        """Where the number stands in frame i, which shows it, with a margin of half its height: (y0, x0, y1, x1)."""
         (y, x), (down, right), since = self.path
         y, x = y + down * (i - since), x + right * (i - since)
         high, wide = _box_size(self.number, self.height)

@@ -226,3 +226,120 @@ def test_a_dropped_token_shows_what_was_last_kept(experiment):
     np.testing.assert_array_equal(shown, frames)
     tokens = experiment.still.tokens_of(frames)
     np.testing.assert_allclose(tokens[1, 4].reshape(28, 28, 3) * 255, frames[1, 28:, 28:56], atol=1e-3)
+
+
+# the story: what the pages may say
+
+
+def arm(name, rows=ARMS):
+    """The mean of an arm at its best rate, by budget."""
+    return {budget: best(rows, name, budget)["mean"] for budget in sorted({row["budget"] for row in rows})}
+
+
+def test_a_number_that_was_sampled_large_enough_is_read():
+    for row in UNIFORM:
+        if row["px"] >= 4.5:
+            np.testing.assert_allclose(row["right"], row["seen"], atol=0.026)  # one clip of forty
+
+
+def test_the_formula_holds_but_on_the_cliff():
+    off, cliff = [], []
+    for row in UNIFORM:
+        here = cliff if 3 <= row["px"] < 4 else off
+        here += [right - said for right, said in zip(row["right"], row["predicted"])]
+    assert len(off) + len(cliff) == 600 and len(cliff) == 80
+    assert np.abs(off).mean() < 0.015 and np.abs(off).max() < 0.1
+    assert np.mean(cliff) > 0.15  # several looks, and frames a little wider than the clip's shape: better than said
+
+
+def test_a_thousand_tokens_for_digits_of_18_pixels():
+    """A second long: read always at one frame a second, half as often at half the rate, never at four."""
+    right = {row["fps"]: dict(zip(SECONDS, row["right"])) for row in cells(1024, 18)}
+    assert right[1][1] == 1 and 0.45 <= right[0.5][1] <= 0.6 and 0.2 <= right[0.25][1] <= 0.3
+    assert 0.5 < right[2][1] < 0.85 and right[4][1] == right[8][1] == 0
+    assert right[0.5][2] == 1 and right[2][0.1] < 0.25
+
+
+def test_the_best_rate_is_the_lowest_that_misses_nothing_unless_the_digits_get_too_small():
+    losses, always_two = [], []
+    for budget in BUDGETS:
+        for height in SETTINGS["heights"]:
+            rows = {row["fps"]: row for row in cells(budget, height)}
+            large = [fps for fps, row in rows.items() if row["px"] >= 3.5]
+            for n, seconds in enumerate(SECONDS):
+                enough = [fps for fps in large if fps >= 1 / seconds]
+                pick = min(enough) if enough else max(large, default=min(rows))
+                top = max(row["right"][n] for row in rows.values())
+                losses.append(top - rows[pick]["right"][n])
+                always_two.append(top - rows[2]["right"][n])
+    assert len(losses) == 100 and sum(loss < 0.051 for loss in losses) >= 92 and np.mean(losses) < 0.02
+    assert np.mean(always_two) > 0.12 and max(always_two) == 1
+
+
+def test_a_budget_spent_on_mean_change_loses_where_there_is_enough():
+    uniform, change, half = arm("uniform"), arm("adaptive, by mean change"), arm("adaptive, half by mean change")
+    assert change[4096] < uniform[4096] - 0.1 and change[2048] < uniform[2048] - 0.05
+    assert abs(change[1024] - uniform[1024]) < 0.06
+    assert change[256] > uniform[256] + 0.05  # where even frames are too few and too small anyway
+    assert all(half[budget] > change[budget] + 0.02 for budget in BUDGETS)
+
+
+def test_the_strongest_cell_finds_what_the_mean_does_not():
+    for name in ("adaptive, strongest cell", "adaptive, strongest cell, pan-tolerant"):
+        assert all(arm(name)[budget] > arm("uniform")[budget] + 0.1 for budget in BUDGETS)
+        assert min(arm(name)[budget] for budget in (512, 1024, 2048, 4096)) >= 0.88
+
+
+def test_looking_twice_at_places_beats_even_frames_and_at_one_window_loses():
+    uniform, places, window = arm("uniform"), arm(PLACES), arm("twice, 1 whole, pan-tolerant")
+    assert all(places[budget] > uniform[budget] + 0.1 for budget in BUDGETS)
+    assert all(window[budget] < uniform[budget] - 0.08 for budget in BUDGETS[1:])
+    assert places[1024] > uniform[4096] + 0.03 and best(ARMS, PLACES, 1024)["tokens"] < 900
+    assert arm("twice, places")[1024] < places[1024] - 0.1  # a pan is change everywhere
+
+
+def test_decoys_cost_one_window_more_than_several_places():
+    window, places = arm("twice, 1 whole, pan-tolerant", DECOYS), arm(PLACES, DECOYS)
+    for budget in (512, 1024):
+        assert places[budget] > arm("uniform", DECOYS)[budget] + 0.15 > window[budget] + 0.3
+    assert {row["decoys"] for row in DECOYS} == {6} and {row["decoys"] for row in ARMS} == {0}
+
+
+def test_finding_takes_more_pixels_than_reading():
+    stills = {row["px"]: row for row in FOUND["stills"]}
+    assert stills[5]["told"] == 1 > 0.9 > stills[5]["found"] and stills[4]["found"] < stills[4]["told"] - 0.2
+    assert all(row["found"] == row["told"] == 1 for px, row in stills.items() if px >= 7)
+    clips = {(row["fps"], row["seconds"]): row for row in FOUND["clips"]}
+    assert clips[1, 1]["told"] == 1 and clips[1, 1]["found"] < 0.75
+    assert clips[0.5, 1]["found"] == clips[0.5, 1]["told"]
+    assert FOUND["blank"]["a_number_read"] == 0 and FOUND["blank"]["frames"] == 40
+    for row in FOUND["as_shipped"]:
+        assert abs(row["found"] - stills[row["px"]]["found"]) <= 0.1
+
+
+def test_near_the_limit_another_number_is_read():
+    stills = {(row["style"], row["px"]): row for row in TABLE["stills"]["rows"]}
+    assert stills["plate", 3.5]["other_number"] > 0.2 and 0.2 < stills["plate", 3.5]["right"] < 0.6
+    assert all(stills["plate", px]["right"] >= 0.95 for px in (4.5, 5, 6, 8, 12, 24))
+    assert stills["plate", 4]["right"] > stills["outlined", 4]["right"] + 0.2
+    assert stills["squeezed", 4]["right"] == 0 and stills["squeezed", 7]["right"] > 0.9  # squares squeeze a wide frame
+    assert stills["plate", 5]["tesseract"]["right"] < 0.8 <= stills["plate", 6]["tesseract"]["right"]
+
+
+def test_most_systems_are_limited_by_frames_and_not_by_pixels():
+    small = {"qwen3-vl-class-default", "video-llama-3", "muse-glimmer", "llava-onevision", "molmo2"}
+    for row in SYSTEMS:
+        by_height = [part["right"] for part in row["by_height"]]
+        same = [np.mean(right) for right in by_height]
+        assert (max(same) - min(same) < 0.001) == (row["model"] not in small)
+    qwen = next(row for row in SYSTEMS if row["model"] == "qwen2.5-vl")
+    two = {row["height"]: row for row in UNIFORM if (row["budget"], row["fps"]) == (4096, 2)}
+    assert qwen["tokens"] > 3.5 * two[12]["tokens"]
+    assert abs(qwen["right"] - np.mean([row["right"] for row in two.values()])) < 0.02
+
+
+def test_some_systems_do_not_see_the_last_second():
+    last = {(row["model"], row["frames"]): row["last_second"][SECONDS.index(0.5)] for row in SYSTEMS}
+    assert last["internvl", 8] == 0 and last["video-llama-3", 20] < 0.01 and 0 < last["smolvlm2", 20] < 0.1
+    assert last["qwen2.5-vl", 40] == last["glm-4.1v", 40] == 1
+    assert 0.7 < last["gemma-4", 32] == last["llava-onevision", 32] < 0.8
