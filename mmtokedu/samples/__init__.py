@@ -4,7 +4,7 @@ The photos lie inside scikit-image's wheel (0.24 to current); they are read from
 ours: `tools/typeset_page.py` sets it, and knows the box of every character. The speech is synthetic: espeak-ng reads
 our own sentences in `tools/make_speech.py`. The request, an invoice, a spoken question and a clip, is made by
 `tools/make_invoice.py`, `tools/make_question.py` and `tools/make_film.py`. Scenes and clips with known answers are
-drawn by `samples.world`.
+drawn by `samples.world`, clips with a number that is shown for a moment by `samples.moments`.
 """
 
 from mmtokedu.measured import results, timings

@@ -67,6 +67,11 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "results/subword.json": Item(
         "how many tokens seven texts are, by three vocabularies", "experiments/subword.py", "MIT, as the code"
     ),
+    "results/video.json": Item(
+        "a number shown for a moment: frame rate against pixels at a budget of tokens",
+        "experiments/video.py",
+        "MIT, as the code",
+    ),
     "rvq/codec.npz": Item("the weights of the speech codec, 8 codebooks of 256", *_CODEC),
     "rvq/heard.flac": Item("a new sentence in a new voice, and the codec's 1 to 8 codebooks of it", *_CODEC),
     "request/invoice.png": Item("an invoice on an A4 page at 200 dpi, type from 6 to 22 points", *_INVOICE),

@@ -23,7 +23,7 @@ MODULES = {
     **{f"mmtokedu.{p.stem}": p.name for p in (ROOT / "mmtokedu").glob("*.py") if not p.name.startswith("_")},
     **{f"mmtokedu.nn.{p.stem}": f"nn/{p.name}" for p in (ROOT / "mmtokedu/nn").glob("[!_]*.py")},
     **{f"mmtokedu.{name}": f"{name}/__init__.py" for name in ("samples", "show", "explore")},
-    "mmtokedu.samples.world": "samples/world.py",
+    **{f"mmtokedu.samples.{name}": f"samples/{name}.py" for name in ("moments", "world")},
 }
 BRACED = r"\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"  # a BibTeX value, braces nested up to twice
 
