@@ -499,9 +499,9 @@ return class extends Explorable {
 .moment, .long { position: absolute; touch-action: pan-y; border-radius: 4px }
 .moment { top: 0; height: 88px; cursor: grab; box-shadow: 0 0 0 2px var(--accent), 0 0 0 3px var(--paper) }
 .moment::before { content: ""; position: absolute; inset: -6px max(-14px, -1.4em) -14px }
-.long { top: 12px; width: 26px; height: 28px; margin-left: -13px; cursor: ew-resize; display: grid; place-items: center; color: var(--paper);
+.long { top: -3px; width: 26px; height: 24px; margin-left: -13px; cursor: ew-resize; display: grid; place-items: center; color: var(--paper);
   background: var(--accent); font-size: .8rem; line-height: 1 }
-.long::before { content: "◂▸" } .long::after { content: ""; position: absolute; inset: -10px -8px -6px }
+.long::before { content: "◂▸" } .long::after { content: ""; position: absolute; inset: -10px -8px -2px }
 .hint { top: 110px; white-space: nowrap } .answer { display: grid; gap: .35rem; align-content: start }
 .bigs { display: grid; grid-template-columns: repeat(2, minmax(0, auto)); justify-content: start; gap: 1.6rem; line-height: 1.15 }
 .big b { display: block; font-size: min(2.4rem, 9.5cqi); white-space: nowrap } .missed b, .refused b { color: var(--special) }
@@ -526,7 +526,7 @@ u { position: absolute; width: 12px; height: 12px; margin: -7px 0 0 -7px; border
   .app { grid-template: "top top" "film film" "answer near" "who who" "kept kept" "told told" "more more" / minmax(0, 1fr) minmax(0, 1fr) }
   .top > label { grid-column: span 3 } .top > .option { grid-column: span 2 } .big b { font-size: min(2.4rem, 5.2cqi) }
 }
-@media (pointer: coarse) { .who button { min-height: 44px } .long { width: 32px; margin-left: -16px } }
+@media (pointer: coarse) { .who button { min-height: 44px } .long { width: 34px; height: 30px; margin-left: -17px } }
 `;
 
   settings() { // from the attributes, each checked; whatever is not valid is as if it were not there

@@ -12,7 +12,7 @@ from harness import holds_video as holds
 
 from mmtokedu import explore
 from mmtokedu.catalog import video as clips
-from mmtokedu.explore import _video
+from mmtokedu.explore import _video, _video_budget
 from mmtokedu.video import sample_frames, timestamp_labels
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -305,3 +305,101 @@ def test_an_answer_takes_no_longer_than_the_yardstick_allows(visit):
           }}).sort((a, b) => a - b)[4]; }}"""
     )
     assert ratio < 8, ratio
+
+
+# One budget, spent on frames or on pixels
+
+REPLAY_BUDGET = """text => {
+  const golden = JSON.parse(text), core = customElements.get("mm-explore-video_budget").core, bad = [], seen = {spent: 0, outcomes: 0};
+  const close = (a, b) => Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
+  for (const [budget, fps, size, tokens] of golden.spent) {
+    const got = core.spent(budget, fps);
+    seen.spent++;
+    if (JSON.stringify([got.size, got.tokens]) !== JSON.stringify([size, tokens])) bad.push([budget, fps, size, tokens, got]);
+  }
+  for (const [fps, budget, digits, moment, tall, caught, both] of golden.outcomes) {
+    const got = core.outcome({fps, budget, digits, moment});
+    seen.outcomes++;
+    if (!close(got.tall, tall) || !close(got.caught, caught) || !close(got.both, both)) bad.push([fps, budget, digits, moment, got]);
+  }
+  return {bad: bad.slice(0, 5), seen};
+}"""
+
+
+def budget_of(page):
+    return harness.state(page, "video_budget")
+
+
+def test_budget_golden_vectors(visit):
+    golden = explore.golden_vectors("video_budget")
+    result = visit(topic="video_budget").evaluate(REPLAY_BUDGET, json.dumps(golden, allow_nan=False))
+    assert result == {"bad": [], "seen": {name: len(rows) for name, rows in golden.items()}}
+    assert result["seen"]["outcomes"] == 2400
+
+
+def test_budget_is_spent_by_hand_and_by_keys(visit):
+    page = visit(topic="video_budget")
+    harness.settle(page)
+    across = lambda fps: page.evaluate(f"{element('video_budget')}.across({fps})")
+    stage = page.locator(".stage").bounding_box()
+    x, y = place(page, ".handle")
+    assert abs(x - stage["x"] - across(1)) < 1
+    pull(page, x, y, across(2) - across(1))
+    now = harness.holds_video_budget(page)
+    assert now["fps"] == 2 and page.locator(".big b").inner_text() == "100 %"
+    handle = page.locator(".handle")
+    for key, fps in (
+        ("ArrowRight", 2.5), ("PageDown", 1.0), ("Home", 0.1), ("ArrowLeft", 0.1), ("End", 30), ("ArrowUp", 30), ("ArrowDown", 20),
+    ):  # fmt: skip
+        handle.press(key)
+        assert harness.holds_video_budget(page)["fps"] == fps, key
+    assert handle.get_attribute("aria-valuetext") == "20 frames a second, digits of 0.7 pixels, 0 % caught and readable"
+    page.mouse.click(stage["x"] + across(0.5), stage["y"] + 40)
+    assert harness.holds_video_budget(page)["fps"] == 0.5
+
+
+def test_budget_choices_and_presets(visit):
+    page = visit(topic="video_budget")
+    for name, value in (("budget", "256"), ("digits", "48"), ("moment", "0.1")):
+        page.locator(f"#{name}").select_option(value)
+        assert budget_of(page)[name] == float(value)
+        harness.holds_video_budget(page)
+    for name in ("a blink", "small print", "four times the tokens", "reset"):
+        press(page, name)
+        harness.holds_video_budget(page)
+    assert budget_of(page) == harness.FIRST_VIDEO_BUDGET
+
+
+def test_budget_table_is_the_librarys(visit):
+    page = visit(topic="video_budget")
+    page.locator("summary").click()
+    rows = [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()]
+    assert len(rows) == len(_video_budget.RATES)
+    for row, fps in zip(rows, _video_budget.RATES, strict=True):
+        (height, width), tokens = _video_budget.spent(1024, fps)
+        tall, _, both = _video_budget.outcome(fps, 1024, 18, 0.5, 3.5)
+        assert row == [
+            f"{fps:g}",
+            f"{height} × {width}",
+            f"{tall:.1f}",
+            f"{tokens:,}",
+            f"{both:.0%}".replace("%", " %"),
+        ]
+
+
+def test_budget_limit_comes_from_python(visit, put_in):
+    page = visit("notebook.html")
+    put_in(page, explore.video_budget(fps=2, limit=4.2))
+    app = page.locator("mm-explore-video_budget")
+    assert app.locator(".big b").inner_text() == "0 %" and "under 4.2 px" in app.locator(".answer").inner_text()
+
+
+def test_budget_pictures_have_the_pixels_that_are_left(visit):
+    """The right picture is made of as many different cells as the shrunk frame has pixels there, the left is smooth."""
+    page = visit(topic="video_budget")
+    harness.settle(page)
+    steps = f"""name => {{ const canvas = {element("video_budget")}.$[name], {{width, height}} = canvas;
+      const row = canvas.getContext("2d").getImageData(0, Math.floor(height / 2), width, 1).data, found = new Set([0]);
+      for (let x = 1; x < width; x++) if ([0, 1, 2].some((c) => row[4 * x + c] !== row[4 * (x - 1) + c])) found.add(x);
+      return found.size; }}"""
+    assert page.evaluate(steps, "after") <= round(8 * 18 * 364 / 1280) < page.evaluate(steps, "before")
