@@ -4,6 +4,7 @@ Those that are not installed where the benchmark runs are named under `skipped`:
 FFmpeg's libraries on the system) and qwen-vl-utils, which reads by decord or torchcodec.
 """
 
+import contextlib
 import os
 
 import numpy as np
@@ -96,10 +97,15 @@ def fetch_video(size):
     from qwen_vl_utils import vision_process
 
     torch.set_num_threads(1)
-    backend = vision_process.get_video_reader_backend()
-    if backend == "torchvision":
-        raise ImportError("qwen-vl-utils needs decord or torchcodec to read a clip")
     height, width = size
+    for backend, load in (("torchcodec", torchcodec), ("decord", decord)):  # in its own order; one that loads
+        with contextlib.suppress(ImportError):
+            load()
+            vision_process.FORCE_QWENVL_VIDEO_READER = backend
+            vision_process.get_video_reader_backend.cache_clear()
+            break
+    else:
+        raise ImportError("qwen-vl-utils needs decord or torchcodec to read a clip")
 
     def read(path, numbers):
         clip = dict(video=path, nframes=len(numbers), resized_height=height, resized_width=width)

@@ -127,16 +127,18 @@ def _numbered(pictures, index):
 
 
 class Pixels:
-    """Pictures to (H, W, 3) uint8 RGB, upright, all with one scaler."""
+    """Pictures to (H, W, 3) uint8 RGB, all with one scaler, and turned as the first of them asks."""
 
     def __init__(self, size, max_pixels, name):
         self.size, self.max_pixels, self.name = size, max_pixels, name
-        self.scaler = av().video.reformatter.VideoReformatter()
+        self.scaler, self.turn = av().video.reformatter.VideoReformatter(), None
 
     def __call__(self, picture):
         """The pixels of a picture; ValueError where it has too many, or none."""
         check_pixels(picture.height, picture.width, self.max_pixels, self.name)
-        swapped, down, right = turn(picture)
+        if self.turn is None:  # once: a picture that was asked is kept by a circle of references
+            self.turn = turn(picture)
+        swapped, down, right = self.turn
         options = {}
         if self.size:
             height, width = self.size[::-1] if swapped else self.size

@@ -23,7 +23,9 @@ KINDS = {
     "vp8": lambda: written("ivf", "libvpx", small()),
     "avi": lambda: written("avi", "mpeg4", small(), options={"bf": "2"}, sound=noise(), voice="pcm_s16le"),
     "mov": lambda: written("mov", "mjpeg", small(), pixels="yuvj420p", sound=noise(), voice="pcm_s16le"),
-    "hevc": lambda: written("mp4", "libx265", drawn(8, 64, 64), options={"x265-params": "ctu=16:keyint=4:log-level=none"}),
+    "hevc": lambda: written(
+        "mp4", "libx265", drawn(8, 64, 64), options={"x265-params": "ctu=16:keyint=4:log-level=none"}
+    ),
     "mpg": lambda: written("mpeg", "mpeg2video", small(), options={"bf": "2"}),
     "flv": lambda: written("flv", "flv", small()),
     "ffv1": lambda: written("matroska", "ffv1", small(), pixels="yuv420p10le"),

@@ -512,18 +512,24 @@ def test_memory_holds_what_is_kept(tmp_path):
     """60 frames of 720x1280 are 166 MB; three of them, and the decoder, stay under 60."""
     path = tmp_path / "long.mkv"
     path.write_bytes(written("matroska", "mpeg4", np.full((60, 720, 1280, 3), 60, np.uint8), group=20))
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the system does not tell a process its peak")
     code = """
-import resource, sys
+import pathlib, re, sys
 from mmtokedu.media.video import iter_frames, read_frames
+peak = lambda: int(re.search(r"VmHWM:\\s*(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) // 1024
 read_frames(sys.argv[1], [0])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 read_frames(sys.argv[1], [7, 30, 59])
 assert sum(1 for _ in iter_frames(sys.argv[1], size=(72, 128))) == 60
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"""
+least = peak() - before
+read_frames(sys.argv[1], range(60))
+print(least, peak() - before)"""
     command = [sys.executable, "-c", code, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 60
+    few, all_of_them = map(int, done.stdout.split())
+    assert few < 45 and 150 < all_of_them < 220
 
 
 def test_without_pyav(monkeypatch):
