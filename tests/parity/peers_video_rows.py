@@ -53,8 +53,8 @@ FRAMES += [
         "qwen-vl-utils",
         "transformers-qwen2",
         "transformers-qwen3",
-        "internvl",
         "default",
+        "internvl",
         "linspace-truncated",
     )
 ]
