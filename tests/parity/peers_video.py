@@ -254,10 +254,10 @@ def drawn_sizes(count, seed=0):
     return sizes[:count]
 
 
-def qwen_tokens(patch):
-    """fetch_video of qwen-vl-utils, its reader and its resize replaced: what it would hand on has that size."""
+def qwen_size(patch):
+    """fetch_video of qwen-vl-utils, its reader and its resize replaced: the size of what it would hand on."""
 
-    def tokens(frames, height, width):
+    def size(frames, height, width):
         module, torch, sizes = qwen_vl_utils(), load("torch"), []
         clip = torch.zeros(()).expand(frames + frames % 2, 3, height, width)  # its readers take pairs
 
@@ -272,7 +272,15 @@ def qwen_tokens(patch):
         module.fetch_video({"video": "clip"}, image_patch_size=patch)
         if 0 in sizes[0]:
             raise ValueError(f"a side of no pixels: {sizes[0]}")
-        return len(clip) // 2 * (sizes[0][0] // (2 * patch)) * (sizes[0][1] // (2 * patch))
+        return sizes[0]
+
+    return size
+
+
+def qwen_tokens(patch):
+    def tokens(frames, height, width):
+        high, wide = (side // (2 * patch) for side in qwen_size(patch)(frames, height, width))
+        return -(-frames // 2) * high * wide
 
     return tokens
 
@@ -373,7 +381,7 @@ def drawn_answers(count=100):
 
 
 def write_golden():
-    """Ask every peer and store the answers; the rows that were gathered by hand stay as they are."""
+    """Ask every peer and store the answers; the rows of `peers_video_rows.py` stay as they are."""
     path = GOLDEN / "video.json"
     golden = json.loads(path.read_text())
     golden["packages"] |= {name: version(name) for name in ("transformers", "qwen-vl-utils", "torch", "numpy")}

@@ -7,6 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from peers_video import parity_counts
+from peers_video_rows import (
+    CLIPS,
+    COUNTS,
+    EVS,
+    EVS_COUNTS,
+    FRAMES,
+    LENGTHS,
+    drawn_clip,
+    drawn_features,
+    still_pixels,
+    survey_clip,
+)
 
 from mmtokedu import video
 from mmtokedu.catalog import video as catalog
@@ -27,6 +39,17 @@ from mmtokedu.video import (
 pytestmark = pytest.mark.apart
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "video.json").read_text())
+
+
+def test_the_rows_are_those_that_the_generator_asks_for():
+    """No row without a case in `peers_video_rows.py`, and no case without its row, in its order."""
+    frames = [(row["rule"], row["total"], row["video_fps"], row["options"]) for row in GOLDEN["frames"]]
+    assert frames == FRAMES
+    assert [(row["options"], row["total"], row["video_fps"]) for row in GOLDEN["frame_counts"]] == COUNTS
+    assert [(tuple(row["shape"]), row["seed"], row["rate"]) for row in GOLDEN["evs"]] == EVS
+    assert [(row["tokens_per_frame"], row["frames"], row["q"]) for row in GOLDEN["evs_counts"]] == EVS_COUNTS
+    scenes = [(tuple(row["shape"]), row["seed"], row["min_length"]) for row in GOLDEN["scenes"]]
+    assert scenes == [(clip, seed, LENGTHS[seed]) for seed, clip in enumerate(CLIPS)]
 
 
 def frames_or_none(rule, total, video_fps, **options):
@@ -135,17 +158,6 @@ def test_labels_stand_in_the_peers_string(style):
         assert rest.strip("~\n<|>_abcdefghijklmnopqrstuvwxyz, ") == ""
 
 
-def drawn_features(frames, tokens, width, seed):
-    """The features that the rows of EVS were computed from: half of the tokens of each frame hardly move."""
-    draw = np.random.default_rng(seed)
-    features = draw.standard_normal((frames, tokens, width)).astype(np.float32)
-    for t in range(1, frames):
-        still = draw.random(tokens) < 0.5
-        noise = draw.standard_normal((int(still.sum()), width)).astype(np.float32)
-        features[t, still] = features[t - 1, still] + np.float32(0.05) * noise
-    return features
-
-
 @pytest.mark.parametrize("row", GOLDEN["evs"], ids=lambda row: f"{row['shape']} {row['rate']}")
 def test_evs_keeps_the_same_tokens(row):
     frames, tokens, _ = row["shape"]
@@ -163,27 +175,8 @@ def test_how_many_tokens_evs_keeps(row):
 
 def test_video_llama_3_drops_the_same_tokens():
     (row,) = GOLDEN["difference"]
-    pixels = np.zeros((48, 12), np.float32)  # 3 frames of 4x4 patches in blocks of 2x2: 4 rows a token
-    pixels[20:24] += np.float32(0.001)
-    pixels[32:48] = pixels[16:32]
-    pixels[36] += np.float32(0.0003)
-    mask = difference_mask(pixels.reshape(3, 4, 48))
+    mask = difference_mask(still_pixels().reshape(3, 4, 48))  # 4 rows a token
     assert mask.reshape(-1).astype(int).tolist() == row["output"]
-
-
-def drawn_clip(frames, height, width, seed):
-    """The clip that the rows of scenes were computed from: cuts, flashes of white and noise between."""
-    draw = np.random.default_rng(seed)
-    base, clip = draw.integers(0, 256, (height, width, 3)), []
-    for _ in range(frames):
-        if draw.random() < 0.12:
-            base = draw.integers(0, 256, (height, width, 3))
-        if draw.random() < 0.1:
-            clip.append(np.full((height, width, 3), 255))
-            continue
-        base = np.clip(base + draw.integers(-6, 7, base.shape), 0, 255)
-        clip.append(base)
-    return np.array(clip, np.uint8)
 
 
 @pytest.mark.parametrize("row", GOLDEN["scenes"], ids=lambda row: str(row["shape"]))
@@ -197,9 +190,7 @@ def test_scenes_as_pyscenedetect(row):
 def test_scores_and_colours_of_the_first_survey():
     """Four frames of noise, the first brightened, then its negative twice; and OpenCV's own colours of the first three."""
     row = GOLDEN["scenes_first_survey"]
-    base = np.random.RandomState(0).randint(0, 256, (6, 8, 3)).astype(np.uint8)
-    brighter = np.clip(base.astype(int) + 10, 0, 255).astype(np.uint8)
-    clip = np.stack([base, brighter, 255 - base, 255 - base])[..., ::-1]  # it was BGR
+    clip = survey_clip()
     assert scene_scores(clip).tolist() == row["content_val"]
     for frame, colours in zip(clip, row["opencv_hsv_first_three"]):
         np.testing.assert_array_equal(np.stack(video._hsv(frame), axis=-1), colours)
