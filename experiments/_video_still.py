@@ -58,7 +58,7 @@ def ways(tokens):
 def measure(clips, noise, indices, read, progress=lambda seeds: seeds):
     """Each way over the clips: [{way, setting, noise, clips, kept, right, by_kind}, ...].
 
-    read(cut, key) is the engine; kept is the share of tokens that is sent, right that of the clips whose number is read;
+    read(cut, key) is the engine; kept is the share of tokens that is sent, right that of the clips that are read;
     by_kind tells both apart for a camera that pans or not and a number that moves or not.
     """
     found = {}

@@ -1,6 +1,6 @@
 """A number shown for a moment: frame rate against pixels a frame at a fixed budget of tokens, and looking twice.
 
-    python experiments/video.py                every part (about 20 minutes of one core); rewrites results/video.json
+    python experiments/video.py                every part (about 30 minutes of one core); rewrites results/video.json
     python experiments/video.py arms found     these parts alone; keeps what else is stored
     python experiments/video.py --resume       goes on after a stop: what was read is kept in build/video-reads.jsonl
     python experiments/video.py --quick        four clips of each part, printed, nothing written
