@@ -23,6 +23,8 @@ from mmtokedu.arguments.video import (
 from mmtokedu.catalog import video as catalog
 from mmtokedu.catalog.resize import clip_resize as clip_resize
 from mmtokedu.media.soundtrack import soundtrack as soundtrack
+from mmtokedu.media.video import ClipInfo as ClipInfo
+from mmtokedu.media.video import Promised as Promised
 from mmtokedu.media.video import clip_info as clip_info
 from mmtokedu.media.video import frame_times as frame_times
 from mmtokedu.media.video import frames_at as frames_at

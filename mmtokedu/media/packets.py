@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmtokedu.media.boxes import refuse_absurd_counts
+
 FORMATS = ("MP4", "MOV", "MKV", "WebM", "AVI", "MPEG-TS", "MPEG-PS", "FLV", "Ogg", "ASF", "GIF", "IVF", "H.264", "HEVC")
 # FFmpeg's names. Left out on purpose: lists that name other files or addresses (HLS, DASH, concat), and single images.
 DEMUXERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,gif,ivf,h264,hevc,m4v,mp3,wav,flac,aac,aiff,3gp"
@@ -61,6 +63,7 @@ def container(file, name, max_pixels):
     Raises ValueError for what is no clip.
     """
     av_ = av()
+    refuse_absurd_counts(file, name)
     file.seek(0)
     try:
         opened = av_.open(

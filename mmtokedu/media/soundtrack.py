@@ -56,7 +56,7 @@ def _first_frame(clip, name):
         index = index_of(clip, track, name)
     except ValueError:
         return None
-    return index.pts[index.packet[0]] * track.time_base if index.timed else None
+    return int(index.pts[index.packet[0]]) * track.time_base if index.timed else None
 
 
 def _mono(clip, track, name, start, max_seconds):
@@ -67,28 +67,14 @@ def _mono(clip, track, name, start, max_seconds):
     context.thread_count = 1
     file_rate, blocks, count = None, [], 0
     for frame in _frames(clip, track):
-        channels, frame_rate = len(frame.layout.channels), frame.sample_rate
-        if channels > 2:
-            raise ValueError(
-                f"{name} has {channels} channels of sound; one or two are read (ffmpeg -i INPUT -ac 2 clip.mkv mixes "
-                "a known layout)"
-            )
-        if file_rate not in (None, frame_rate) or not SLOWEST <= frame_rate <= FASTEST:
-            raise ValueError(f"{name} has sound at {file_rate or 'no'} and {frame_rate} Hz; one rate is read {HOW}")
+        _check_block(frame, file_rate, name)
         if file_rate is None:
-            file_rate, longest = frame_rate, int(max_seconds * frame_rate)
-        time = None if frame.pts is None else frame.pts * frame.time_base
-        start = time if start is None else start
-        block = _samples(frame)
-        late = 0 if time is None else round((time - start) * file_rate) - count
-        if not count and late < 0:
-            block = block[-late:]
-        elif late > (GAP * file_rate if count else 0):
-            late = min(late, longest + 1 - count)  # a damaged time is no reason to make years of silence
-            blocks.append(np.zeros(late, np.float32))
-            count += late
-        blocks.append(block)
-        count += len(block)
+            file_rate, longest = frame.sample_rate, int(max_seconds * frame.sample_rate)
+        if start is None and frame.pts is not None:
+            start = frame.pts * frame.time_base
+        silence, block = _placed(frame, start, count)
+        blocks += [np.zeros(min(silence, longest + 1 - count), np.float32), block]  # a damaged time may ask for years
+        count += len(blocks[-2]) + len(block)
         if count > longest:
             raise ValueError(
                 f"{name} has {count / file_rate:.1f} s of sound or more; max_seconds={max_seconds:g} are read "
@@ -97,6 +83,28 @@ def _mono(clip, track, name, start, max_seconds):
     if not count:
         raise ValueError(f"{name} has a sound track, and no sound in it decodes {HOW}")
     return np.concatenate(blocks), file_rate
+
+
+def _check_block(frame, file_rate, name):
+    """Raise ValueError where a block has more than two channels, or another rate than those before it."""
+    channels = len(frame.layout.channels)
+    if channels > 2:
+        raise ValueError(
+            f"{name} has {channels} channels of sound; one or two are read (ffmpeg -i INPUT -ac 2 clip.mkv mixes a "
+            "known layout)"
+        )
+    if file_rate not in (None, frame.sample_rate) or not SLOWEST <= frame.sample_rate <= FASTEST:
+        was = "" if file_rate is None else f" after {file_rate} Hz"
+        raise ValueError(f"{name} has sound at {frame.sample_rate} Hz{was}; one rate is read {HOW}")
+
+
+def _placed(frame, start, count):
+    """(samples of silence before it, its samples) of a block that follows `count` samples from `start` on."""
+    block, rate = _samples(frame), frame.sample_rate
+    late = 0 if frame.pts is None else round((frame.pts * frame.time_base - start) * rate) - count
+    if late < 0 and not count:
+        return 0, block[-late:]
+    return (late if late > (GAP * rate if count else 0) else 0), block
 
 
 def _frames(clip, track):

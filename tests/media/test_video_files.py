@@ -15,6 +15,7 @@ import pytest
 from clips import X264, box, drawn, edited, gif, heard, mixed, patched, turned, written
 from PIL import Image
 
+from mmtokedu.measured import timings
 from mmtokedu.media import packets, pictures
 from mmtokedu.media.soundtrack import soundtrack
 from mmtokedu.media.video import clip_info, frame_times, frames_at, iter_frames, keyframes, read_frames
@@ -436,6 +437,29 @@ def test_a_header_of_ten_hours():
     assert any(note.startswith("its header promises 36000 s") for note in info.notes)
 
 
+def bomb(size, count):
+    """A MOV of three pictures whose header counts others, in few bytes: all of one size, all in one chunk."""
+    data = written("mov", "mjpeg", drawn(3), pixels="yuvj420p")
+    data = patched(data, box(data, b"stsz")[0], struct.pack(">III", 0, size, count))
+    data = patched(data, box(data, b"stsc")[0], struct.pack(">IIIII", 0, 1, 1, count, 1))
+    return patched(data, box(data, b"stts")[0], struct.pack(">IIII", 0, 1, count, 512))
+
+
+@pytest.mark.parametrize("size, count", [(1, 2**31 - 1), (2**28, 2**20), (1, 2**22)])
+def test_a_header_that_counts_billions(size, count):
+    """FFmpeg would make an entry in memory for each of them."""
+    with pytest.raises(ValueError, match=f"its header counts {count} samples of {size} bytes or more, in a file of"):
+        clip_info(bomb(size, count))
+    assert clip_info(bomb(800, 3)).promised.frames == 3
+
+
+def test_a_fragment_that_counts_billions():
+    data = fragmented()
+    start, _ = box(data, b"trun")
+    with pytest.raises(ValueError, match="its header counts 4294967295 samples"):
+        clip_info(patched(data, start, struct.pack(">II", 1, 2**32 - 1)))
+
+
 def test_a_rate_of_nought():
     data = clip("MPEG-4, B frames, AVI")
     stream = data.index(b"strh") + 8
@@ -627,6 +651,19 @@ def test_clips_without_sound_and_with_too_much():
         soundtrack(data, max_seconds=1)
     with pytest.raises(ValueError, match="rate is 5"):
         soundtrack(data, 5)
+
+
+# Speed, as the benchmark stored it.
+
+
+def test_reading_some_frames_costs_less_than_decoding_all():
+    """Of one run on one machine: shares of the time that decoding everything takes."""
+    rows = {(row["group"], row["name"]): row["ratio"] for row in timings("video")["cpu"]["rows"]}
+    size = "frames, H.264, 720x1280"
+    assert rows[f"120 of 1,800 {size}", "read_frames"] <= 1.1
+    assert rows[f"8 of 1,800 {size}", "read_frames"] <= 0.45
+    assert all(rows[group, "read_frames"] <= 1.1 * ratio for (group, name), ratio in rows.items() if "H.264" in group)
+    assert rows["where 300 frames are cut, 144x256", "scene_scores, luma"] < 0.1
 
 
 # Damaged files.
