@@ -449,8 +449,8 @@ const core = { Refused, sample, plan, labels, given, answer, own, isCaught, miss
 // ---------------------------------------------------------------- the page around it
 const CLIP = DATA.clip; // {total, rate, height, first, last, ball, name, event}: the clip that there are pictures of
 const isClip = ({ total, rate }) => rate === CLIP.rate && total <= CLIP.total; // or the beginning of it
-const SHEET = new Image(); // its thumbnails, in rows
-SHEET.src = DATA.sheet.src;
+const SHEET = new Image(); // its thumbnails, in rows; a short address, which a list of styles can hold
+SHEET.src = URL.createObjectURL(new Blob([Uint8Array.from(atob(DATA.sheet.src.split(",")[1]), (c) => c.charCodeAt(0))], { type: "image/jpeg" }));
 const { cols: COLS, rows: ROWS, frames: PICTURED, height: TALL, width: WIDE } = DATA.sheet;
 function thumb(frame) { // [across, down] of the last picture that was taken at or before a frame
   let k = 0;
@@ -468,6 +468,9 @@ function picture(frame, pictured) { // a thumbnail, the ball of the clip ringed;
   return node;
 }
 
+function write(node, text) { // nothing is laid out anew where nothing changed
+  if (node.textContent !== text) node.textContent = text;
+}
 const seconds = (s) => (s < 9.995 ? s.toFixed(2) : s < 99.95 ? s.toFixed(1) : number(Math.round(s)));
 function stamp(s) { // 12:05, 1:02:05
   const t = Math.floor(s), m = Math.floor(t / 60);
@@ -514,7 +517,7 @@ return class extends Explorable {
 ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 6px; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)) }
 ol li { font-size: .75rem; line-height: 1.25; color: var(--muted); text-align: center } ol b, ol span { display: block } ol b { color: var(--ink) }
 i { display: block; aspect-ratio: 16 / 9; border-radius: 2px; position: relative; overflow: hidden; background: color-mix(in srgb, var(--video) 22%, var(--paper)) }
-i.pictured { background: url(${DATA.sheet.src}) 0 0 / ${COLS * 100}% ${ROWS * 100}% }
+i.pictured { background: url(${SHEET.src}) 0 0 / ${COLS * 100}% ${ROWS * 100}% }
 u { position: absolute; width: 12px; height: 12px; margin: -7px 0 0 -7px; border: 2px solid #fff; border-radius: 50%; box-shadow: 0 0 0 1px #000 }
 .caught i { box-shadow: 0 0 0 3px var(--accent) } .gap { font-size: 1.4rem; align-self: center }
 .near ol { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 10px; margin-top: .4rem } .near .left i { opacity: .75; outline: 2px dashed var(--dropped); outline-offset: -2px }
@@ -707,6 +710,14 @@ u { position: absolute; width: 12px; height: 12px; margin: -7px 0 0 -7px; border
   tellChoices() {
     const { $, state } = this, { rule, model } = state, row = RULES.get(rule), focus = this.shadowRoot.activeElement;
     $.rule.value = rule;
+    for (const name of ["total", "rate"]) if (focus !== $[name]) {
+      $[name].value = state[name];
+      $[name].setAttribute("aria-invalid", "false");
+    }
+    $.height.value = state.height;
+    const key = [rule, model, state.fps, state.frames, state.max].join();
+    if (this.choiceKey === key) return;
+    this.choiceKey = key;
     const group = (label, some) => element("optgroup", { label }, ...options(some.map((one) => [one.id, one.title])));
     const its = DATA.tokens.filter((one) => one.sampling === rule), others = DATA.tokens.filter((one) => one.sampling !== rule);
     $.model.replaceChildren(...(its.length ? [group("this rule is theirs", its)] : []), group(its.length ? "other systems" : "this rule is of no system here", others));
@@ -721,11 +732,6 @@ u { position: absolute; width: 12px; height: 12px; margin: -7px 0 0 -7px; border
       $[name].value = off || state[name] === null ? "" : state[name];
       $[name].disabled = off;
     }
-    for (const name of ["total", "rate"]) if (focus !== $[name]) {
-      $[name].value = state[name];
-      $[name].setAttribute("aria-invalid", "false");
-    }
-    $.height.value = state.height;
   }
 
   sayGrid({ grid: [t, rows, cols], parts }, system, indices) {
@@ -763,8 +769,8 @@ u { position: absolute; width: 12px; height: 12px; margin: -7px 0 0 -7px; border
       count += caught;
       node.className = refusal ? "refused" : caught ? "caught" : "missed";
       pressed(node, id === state.rule);
-      n.textContent = refusal ? "refused" : number(indices.length);
-      said.textContent = refusal ? "" : ` frames, ${caught ? "caught" : "missed"}`;
+      write(n, refusal ? "refused" : number(indices.length));
+      write(said, refusal ? "" : ` frames, ${caught ? "caught" : "missed"}`);
     }
     $.whoHead.textContent = `${count} of ${$.chips.size} rules catch it. `;
     $.whoHead.append(element("span", {}, "Filled: caught. The number is that of the frames taken."));
@@ -772,16 +778,23 @@ u { position: absolute; width: 12px; height: 12px; margin: -7px 0 0 -7px; border
 
   tellKept(indices) {
     const { $, state } = this, { first, last, rate } = state, places = shown(indices, state);
-    const key = [isClip(state), first, last, rate, ...places.map((k) => indices[k])].join();
+    const key = [isClip(state), rate, ...places.map((k) => indices[k])].join();
     $.keptHead.textContent = indices.length > DATA.most.shown ? ` ${places.filter((k) => k !== null).length} of ${number(indices.length)} frames` : ` ${plural(indices.length, "frame")}`;
-    if (this.keptKey === key) return;
-    this.keptKey = key;
-    $.list.replaceChildren(...places.map((k) => {
-      if (k === null) return element("li", { class: "gap", "aria-label": "some left out" }, "…");
-      const i = indices[k], caught = i >= first && i <= last;
-      return element("li", caught ? { class: "caught" } : {}, picture(i, isClip(state)), element("b", {}, number(i)),
-        element("span", {}, caught ? "caught" : clock(i / rate)));
-    }));
+    if (this.keptKey !== key) {
+      this.keptKey = key;
+      this.cards = places.map((k) => {
+        if (k === null) return { node: element("li", { class: "gap", "aria-label": "some left out" }, "…") };
+        const i = indices[k], word = element("span");
+        return { i, word, node: element("li", {}, picture(i, isClip(state)), element("b", {}, number(i)), word) };
+      });
+      $.list.replaceChildren(...this.cards.map(({ node }) => node));
+    }
+    for (const { i, word, node } of this.cards) {
+      if (!word) continue;
+      const caught = i >= first && i <= last;
+      write(word, caught ? "caught" : clock(i / rate));
+      node.classList.toggle("caught", caught);
+    }
     const { before, after } = nearest(indices, state), inside = indices.find((i) => i >= first && i <= last);
     const three = [[before, "taken"], [inside ?? Math.floor((first + last) / 2), inside === undefined ? "not taken" : "caught"], [after, "taken"]];
     $.around.hidden = !isClip(state);
