@@ -5,10 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mmtokedu._dispatch import has_cuda_twin
-from mmtokedu.arguments.common import check_number, positive, whole
+from mmtokedu.arguments.common import check_number, whole
 from mmtokedu.arguments.video import (
     LARGEST,
+    WIDEST,
     check_between,
+    check_count,
     check_features,
     check_frames,
     check_indices,
@@ -190,7 +192,7 @@ def retained_tokens(tokens, frames, rate):
     >>> retained_tokens(64, 8, 0.5), retained_tokens(64, 8, 0.95)
     (256, 64)
     """
-    tokens, frames = positive(tokens, "tokens"), positive(frames, "frames")
+    tokens, frames = check_count(tokens, "tokens"), check_count(frames, "frames")
     rate = check_between(rate, "rate", 0, 1)
     return max(tokens, int(tokens * frames * (1 - rate)))
 
@@ -330,8 +332,8 @@ def scene_scores(frames, rule="content"):
 def _mean_of_means(sums, pixels):
     """Scores (T,) of sums (T, channels) over so many pixels, float64; an array or a tensor.
 
-    The means are added from left to right, as PySceneDetect's are: `sum` of Python's own floats would do so before
-    Python 3.12, and since then makes up for the rounding.
+    The means are added from left to right, as PySceneDetect adds NumPy's floats; `sum` of Python's own makes up for
+    the rounding since Python 3.12.
     """
     return sum((sums / pixels).T) / sums.shape[1]
 
@@ -387,14 +389,17 @@ def adaptive_cuts(scores, threshold=3.0, min_length=15, *, window=2, least=15.0)
     >>> adaptive_cuts([0, 20, 20, 20, 90, 20, 20], min_length=1).tolist()
     [4]
     """
-    scores, min_length = check_scores(scores).tolist(), check_length(min_length)
+    scores, min_length = check_scores(scores), check_length(min_length)
     threshold, least = check_number(threshold, "threshold", "times"), check_number(least, "least", "a score")
-    window = positive(window, "window")
+    window = check_count(window, "window", WIDEST)
+    inner = max(0, len(scores) - 2 * window)  # the frames that have neighbours on either side
+    # Added from left to right, as PySceneDetect adds NumPy's floats.
+    around = sum(scores[k : k + inner] for k in range(2 * window + 1) if k != window) / (2.0 * window)
+    middle = scores[window : window + inner]
+    ratio = np.minimum(np.divide(middle, around, out=np.full(inner, 255.0), where=around >= 1e-5), 255.0)
     cuts, last = [], 0
-    for i in range(window, len(scores) - window):
-        around = sum(scores[i - window : i] + scores[i + 1 : i + 1 + window]) / (2.0 * window)
-        ratio = min(scores[i] / around, 255.0) if around >= 1e-5 else 255.0
-        if scores[i] >= least and ratio >= threshold and i - last >= min_length:
+    for i in (np.flatnonzero((middle >= least) & (ratio >= threshold)) + window).tolist():
+        if i - last >= min_length:
             cuts.append(i)
             last = i
     return np.array(cuts, np.int64)
@@ -414,7 +419,7 @@ def adaptive_frames(scores, frames, share=0.5):
     >>> adaptive_frames([0, 0, 0, 0, 9, 9, 0, 0, 0, 0], 4).tolist()
     [2, 4, 5, 7]
     """
-    scores, frames, share = check_scores(scores), positive(frames, "frames"), check_between(share, "share", 0, 1)
+    scores, frames, share = check_scores(scores), check_count(frames, "frames"), check_between(share, "share", 0, 1)
     if frames > len(scores):
         raise ValueError(f"{frames} frames are asked for and the clip has {len(scores)}")
     change = scores / scores.sum() if scores.any() else np.full(len(scores), 1 / len(scores))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mmtokedu._dispatch import is_tensor
 from mmtokedu.arguments.common import check_array, check_finite, check_floats, check_number, positive, whole
 
 MAX_FRAMES = 2**53  # the rules divide counts, and beyond this a float no longer tells neighbours apart
@@ -9,6 +10,18 @@ MAX_SECONDS = 10**12  # thirty thousand years; some rules list tenths of a secon
 LARGEST = 1e30  # of a feature, or of a difference of pixels: their squares are still finite
 MAX_KEPT = 2**20  # indices in one answer; at two frames a second that is six days
 RATES = 1e-9, 1e9  # Hz: from a frame in thirty years to beyond any camera
+WIDEST = 1000  # frames on either side of one: a mean over more is no neighbourhood
+
+
+def check_count(value, name, most=MAX_FRAMES):
+    """`value` as an int, or an error unless it is a whole number from 1 to `most`; a truth value is none."""
+    if isinstance(value, bool):
+        raise TypeError(f"{name} is {value}; expected a whole number")
+    count = positive(value, name)
+    if count > most:
+        shown = count if count < 10**40 else f"over 2**{count.bit_length() - 1}"
+        raise ValueError(f"{name} is {shown}; at most {most} are counted")
+    return count
 
 
 def check_rate(value, name):
@@ -21,9 +34,7 @@ def check_rate(value, name):
 
 def check_clip(total, video_fps):
     """(total, video_fps) as an int and a float, or an error unless there is a frame and a rate."""
-    total = positive(total, "total")
-    if total > MAX_FRAMES:
-        raise ValueError(f"total is {total} frames; at most {MAX_FRAMES} are counted")
+    total = check_count(total, "total")
     video_fps = check_rate(video_fps, "video_fps")
     if total / video_fps > MAX_SECONDS:
         raise ValueError(f"{total} frames at {video_fps:g} Hz are over {MAX_SECONDS} seconds (is video_fps in Hz?)")
@@ -40,7 +51,8 @@ def check_options(given, takes, either):
     if all(name in given for name in either):
         both = " and ".join(f"{name}={given[name]}" for name in either)
         raise ValueError(f"{both} both say how many frames to keep; give one of them")
-    return {name: check_rate(value, name) if name == "fps" else positive(value, name) for name, value in given.items()}
+    checks = {name: check_rate if name == "fps" else check_count for name in given}
+    return {name: checks[name](value, name) for name, value in given.items()}
 
 
 def check_order(min_frames, max_frames):
@@ -62,12 +74,22 @@ def check_one_of(value, name, known):
         raise ValueError(f"{name} is {value!r}; known are {', '.join(map(repr, known))}")
 
 
+def _row(x, name, expected):
+    """x, also a tensor on any device, as an array; or a TypeError: rows of different lengths, a masked array."""
+    if isinstance(x, np.ma.MaskedArray):
+        check_array(x, name)
+    try:
+        return np.asarray(x.tolist() if is_tensor(x) else x)
+    except ValueError:
+        raise TypeError(f"{name} has rows of different lengths; expected {expected}") from None
+
+
 # Times
 
 
 def check_indices(indices):
     """The indices as an int64 array (n,), or an error: a row of at least one whole number, none below 0."""
-    row = np.asarray(indices)
+    row = _row(indices, "indices", "(n,), whole numbers")
     if row.ndim != 1 or not row.size:
         raise ValueError(f"indices have shape {row.shape}; expected (n,), at least one frame")
     if row.dtype.kind not in "iu":
@@ -80,16 +102,15 @@ def check_indices(indices):
 
 def check_merge(merge):
     """`merge` as an int, or an error unless it is a number of frames, 1 to MAX_KEPT."""
-    if positive(merge, "merge") > MAX_KEPT:
-        raise ValueError(f"merge is {merge}; expected 1 to {MAX_KEPT} frames")
-    return positive(merge, "merge")
+    return check_count(merge, "merge", MAX_KEPT)
 
 
 def check_times(seconds):
     """The times as a list of floats, or an error: finite numbers from 0 to MAX_SECONDS."""
-    times = np.asarray(seconds)
+    times = _row(seconds, "seconds", "a number of seconds, or a row of them")
     if times.ndim > 1 or times.dtype.kind not in "iuf":
-        raise TypeError(f"seconds is {seconds!r}; expected a number of seconds, as 2.5, or a row of them")
+        shown = f"of shape {times.shape}, {times.dtype}" if times.ndim else repr(seconds)[:60]
+        raise TypeError(f"seconds is {shown}; expected a number of seconds, as 2.5, or a row of them")
     times = times.astype(np.float64).reshape(-1)
     if not ((times >= 0) & (times <= MAX_SECONDS)).all():  # NaN is neither
         wrong = times[~((times >= 0) & (times <= MAX_SECONDS))][0]
@@ -117,7 +138,7 @@ def check_keep(keep, frames, tokens):
     """`keep` as an int of at least one frame's tokens, or an error where it is no count or more than there are."""
     if isinstance(keep, float):
         raise TypeError(f"keep is {keep}; expected a count of tokens (retained_tokens makes one of a pruning rate)")
-    keep = positive(keep, "keep")
+    keep = check_count(keep, "keep")
     if keep > frames * tokens:
         raise ValueError(f"keep is {keep}; {frames} frames of {tokens} tokens have {frames * tokens}")
     return max(keep, tokens)
@@ -150,7 +171,7 @@ def check_frames(frames):
 
 def check_scores(scores):
     """The scores as a float64 array (T,), or an error: a row of at least one finite number, none below 0."""
-    row = np.asarray(scores)
+    row = _row(scores, "scores", "(T,), as scene_scores gives them")
     if row.dtype.kind not in "iuf":
         raise TypeError(f"scores are {row.dtype}; expected numbers, as scene_scores gives them")
     if row.ndim != 1 or not row.size:

@@ -14,9 +14,9 @@ from types import MappingProxyType
 import numpy as np
 
 from mmtokedu import catalog
-from mmtokedu.arguments.common import check_size, positive
+from mmtokedu.arguments.common import check_size
 from mmtokedu.arguments.resize import check_resize
-from mmtokedu.arguments.video import MAX_FRAMES, check_clip, check_kept, check_options, check_order
+from mmtokedu.arguments.video import check_clip, check_count, check_kept, check_options, check_order
 from mmtokedu.catalog.images import token_budget
 from mmtokedu.catalog.resize import clip_resize, within_area
 
@@ -382,10 +382,14 @@ def each_second(total, video_fps, *, max_frames, stack):
         tenths = np.linspace(0, int(seconds / 0.1) - 1, check_kept(max_frames), dtype=np.int64)
         indices = [min(int(round(i * 0.1, 1) * video_fps), last) for i in tenths.tolist()]
     else:
-        indices = [int(i * video_fps) for i in range(whole)]
+        indices = [int(i * video_fps) for i in range(check_kept(whole))]
     between, most = stack - 1, max_frames * (stack - 1)
     count = (whole - 1) * between + sum(whole - 1 + j / stack < seconds for j in range(1, stack))
-    chosen = range(count) if count <= most else np.linspace(0, count - 1, check_kept(most), dtype=np.int64).tolist()
+    chosen = (
+        range(check_kept(count))
+        if count <= most
+        else np.linspace(0, count - 1, check_kept(most), dtype=np.int64).tolist()
+    )
     times = (i // between + (i % between + 1) / stack for i in chosen)
     return indices + [min(int(time * video_fps), last) for time in times]
 
@@ -500,9 +504,7 @@ def video_plan(model, frames, height, width):
     ((616, 1120), (32, 22, 40), 28160)
     """
     system = row("tokens", model)
-    frames, (height, width) = positive(frames, "frames"), check_size(height, width)
-    if frames > MAX_FRAMES:
-        raise ValueError(f"frames is {frames}; at most {MAX_FRAMES} are counted")
+    frames, (height, width) = check_count(frames, "frames"), check_size(height, width)
     try:
         resized, grid, parts = TOKENS[system.rule](frames, height, width, **system.parameters)
     except ValueError as error:

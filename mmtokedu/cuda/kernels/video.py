@@ -10,9 +10,7 @@ FRAMES = 16  # that a program goes through, after the one before them
 # OpenCV's tables for 8 bits: the whole number nearest to so many, divided by 1 to 255.
 HUE = tl.constexpr(float((180 << 12) // 6))
 SATURATION = tl.constexpr(float(255 << 12))
-WHOLE = tl.constexpr(
-    1.5 * 2**23
-)  # added to a float32 under 2^22, it leaves the nearest whole number, of two the even
+WHOLE = tl.constexpr(1.5 * 2**23)  # added to a float32 under 2^22, it leaves the nearest whole number, of two the even
 
 
 @triton.jit
