@@ -1,7 +1,7 @@
 """Reading some frames of a clip: ours beside what others use, all beside decoding everything; and what cuts cost.
 
     python benchmarks/bench_video.py          this machine's processor, one thread
-    python benchmarks/bench_video.py --gpu    its CUDA card; nothing of this runs there
+    python benchmarks/bench_video.py --gpu    its CUDA card: the scores of scenes
 
 Every answer is compared with decoding everything. A wrong one ends the run before any figure is written.
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 import _timing  # before NumPy: it asks for one thread
+import _video_gpu
 import _video_peers
 import numpy as np
 from _timing import SKIPPED, optional
@@ -185,12 +186,8 @@ def on_the_cpu():
     _timing.save("video-cpu", rows=rows + more, **about)
 
 
-def on_the_card(torch, skipped):
-    print("not measured yet: clips are read on the processor")
-
-
 def main(arguments):
-    _timing.run(arguments, on_the_cpu, on_the_card)
+    _timing.run(arguments, on_the_cpu, _video_gpu.measure_gpu)
 
 
 if __name__ == "__main__":
