@@ -522,7 +522,9 @@ def test_enormous_pictures_are_refused_before_they_are_decoded():
     data = written("avi", "rawvideo", drawn(3))
     at = data.index(b"strf") + 8 + 4
     assert struct.unpack_from("<ii", data, at) == (64, 48)
-    with pytest.raises(ValueError, match="frame 0, .*gives no picture.*of more than max_pixels"):
+    with pytest.raises(
+        ValueError, match="frames of 30000x30000, 900000000 pixels|gives no picture.*of more than max_pixels"
+    ):
         read_frames(patched(data, at, struct.pack("<ii", 30_000, 30_000)), [0])
 
 
