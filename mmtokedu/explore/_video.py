@@ -59,14 +59,18 @@ def parts(rule, model, total, video_fps, fps, frames, max_frames, event, height)
 
 
 def own(rule):
-    """The system that goes with a rule: of those that name it the first that tells the time, else the first, else ANY.
+    """The system that goes with a rule: of those that name it the first that tells the time, else the first.
 
-    >>> own("qwen-vl-utils"), own("pe-video")
-    ('qwen3-vl-qwen-vl-utils', 'qwen2.5-vl')
+    Where none names it, one that the rule is named after, else ANY.
+
+    >>> own("qwen-vl-utils"), own("minicpm-v-4.6-stack-2"), own("pe-video")
+    ('qwen3-vl-qwen-vl-utils', 'minicpm-v-4.6', 'qwen2.5-vl')
     """
-    some = [row for row in catalog.rows("tokens").values() if row.sampling == rule]
+    systems = catalog.rows("tokens").values()
+    some = [row for row in systems if row.sampling == rule]
     timed = [row for row in some if row.time]
-    return (timed or some or [catalog.row("tokens", ANY)])[0].name
+    alike = [row for row in systems if rule.startswith(row.name)]
+    return (timed or some or alike or [catalog.row("tokens", ANY)])[0].name
 
 
 def heeded(row, asked):
@@ -154,7 +158,7 @@ def _data():
     time = _rows("time", "text", "merge", "at", "place", "clock")
     tokens = _rows("tokens", "kind", "rule", "parameters", "sampling", "time")
     limits = {"kept": MAX_KEPT, "total": MAX_TOTAL, "rate": MAX_RATE, "count": MAX_COUNT, "shown": 24}
-    rows = {"sampling": sampling, "time": time, "tokens": tokens, "sizes": SIZES, "lengths": LENGTHS}
+    rows = {"sampling": sampling, "time": time, "tokens": tokens, "sizes": SIZES, "lengths": LENGTHS, "any": ANY}
     return rows | {"clip": _clip(), "sheet": _sheet(), "most": limits}
 
 

@@ -382,8 +382,8 @@ function answer(rule, state) { // {indices, refusal}
 }
 
 const own = (rule) => { // the system that goes with a rule: of those that say so, the first that tells the time
-  const some = DATA.tokens.filter((row) => row.sampling === rule);
-  return (some.find((row) => row.time) ?? some[0] ?? MODELS.get("qwen2.5-vl")).id;
+  const some = DATA.tokens.filter((row) => row.sampling === rule), alike = DATA.tokens.filter(({ id }) => rule.startsWith(id));
+  return (some.find((row) => row.time) ?? some[0] ?? alike[0] ?? MODELS.get(DATA.any)).id;
 };
 
 const isCaught = (indices, { first, last }) => indices.some((i) => i >= first && i <= last);
@@ -883,10 +883,13 @@ u { position: absolute; width: 12px; height: 12px; margin: -7px 0 0 -7px; border
     const step = [0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 36000].find((s) => (width * s) / length >= 56) ?? 36000;
     ctx.fillStyle = this.color("muted");
     ctx.textBaseline = "middle";
-    for (let k = 0; k * step <= length * 1.0001; k++) {
-      const x = (k * step * width) / length, t = k * step;
-      ctx.textAlign = k === 0 ? "start" : x > width - 16 ? "end" : "center";
-      ctx.fillText(length < 90 ? `${Number(t.toFixed(2))} s` : stamp(t), x, y + 12);
+    ctx.textAlign = "start";
+    for (let k = 0, free = 0; k * step <= length * 1.0001; k++) {
+      const t = k * step, text = length < 90 ? `${Number(t.toFixed(2))} s` : stamp(t), wide = ctx.measureText(text).width;
+      const x = clamp((t * width) / length - wide / 2, 0, width - wide);
+      if (x < free) continue;
+      ctx.fillText(text, x, y + 12);
+      free = x + wide + 6;
     }
   }
 
