@@ -60,7 +60,7 @@ def test_good_rows_have_no_fault():
         (GOOD | {"anchor": "notebooks/patches"}, "no heading"),
         (GOOD | {"anchor": "notebooks/patches#plays"}, "no heading"),
         (GOOD | {"anchor": "notebooks/rvq#cut"}, "no heading"),
-        (GOOD | {"anchor": "notebooks/video#cut"}, "no page 'notebooks/video'"),
+        (GOOD | {"anchor": "notebooks/cache#cut"}, "no page 'notebooks/cache'"),
         (OPEN | {"anchor": "notebooks/patches#play"}, "its anchor is the chapter's page, notebooks/video"),
         (OPEN | {"anchor": "notebooks/patches"}, "its anchor is the chapter's page, notebooks/video"),
     ],
