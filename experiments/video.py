@@ -301,7 +301,7 @@ def seen_within(indices, start, stop, seconds, parts=1000):
     (0.067, 1.0)
     """
     lasts = round(seconds * FPS * parts)
-    begins = np.linspace(start * parts, stop * parts - lasts, parts).round().astype(np.int64)
+    begins = start * parts + ((2 * np.arange(parts) + 1) * ((stop - start) * parts - lasts)) // (2 * parts)
     first, end = -(-begins // parts), -(-(begins + lasts) // parts)
     at = np.searchsorted(np.unique(indices), first)
     known = np.append(np.unique(indices), FRAMES + 1)

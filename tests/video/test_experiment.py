@@ -340,7 +340,7 @@ def test_most_systems_are_limited_by_frames_and_not_by_pixels():
 
 def test_some_systems_do_not_see_the_last_second():
     last = {(row["model"], row["frames"]): row["last_second"][SECONDS.index(0.5)] for row in SYSTEMS}
-    assert last["internvl", 8] == 0 and last["video-llama-3", 20] < 0.01 and 0 < last["smolvlm2", 20] < 0.1
+    assert last["internvl", 8] == last["video-llama-3", 20] == 0 < last["smolvlm2", 20] < 0.1
     assert last["qwen2.5-vl", 40] == last["glm-4.1v", 40] == 1
     assert 0.7 < last["gemma-4", 32] == last["llava-onevision", 32] < 0.8
 
