@@ -222,7 +222,7 @@ def test_check_sees_another_fact_another_sample_and_another_picture():
     import soundfile
 
     old = stored()
-    assert set(old) == {"film.mp4", "film.json", "film.flac", "film_small.jpg"}
+    assert set(old) == {"film.mp4", "film.json", "film.flac", "film_small.jpg", "film_stills.jpg"}
     words = json.loads(old["film.json"])
     words["ball"][0] -= 1
     assert make_film.differences(old, old | {"film.json": json.dumps(words).encode()}) == ["film.json differs"]
