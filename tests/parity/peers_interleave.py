@@ -123,10 +123,7 @@ PROCESSORS = {  # style -> its processor's folder, class and parts
         "internvl", "InternVLProcessor", **GOT, size={"height": 448, "width": 448}, crop_to_patches=True,
     ),
     "gemma-3": lambda: _pil("gemma3", "Gemma3Processor"),
-    "gemma-3-pan-and-scan": lambda: _pil(
-        "gemma3", "Gemma3Processor", do_pan_and_scan=True, pan_and_scan_min_crop_size=256,
-        pan_and_scan_max_num_crops=4, pan_and_scan_min_ratio_to_activate=1.2,
-    ),
+    "gemma-3-pan-and-scan": lambda: _pil("gemma3", "Gemma3Processor"),
     "gemma-4": lambda: _pil("gemma4", "Gemma4Processor", more={"feature_extractor": types.SimpleNamespace()}),
     "idefics2": lambda: _pil("idefics2", "Idefics2Processor", do_image_splitting=False),
     "idefics2-split": lambda: _pil("idefics2", "Idefics2Processor", do_image_splitting=True),
@@ -157,6 +154,21 @@ def processor(style):
         if "video_processor" in attributes:
             made["video_processor"] = types.SimpleNamespace(slice_mode=False, downsample_mode="16x", merge_size=2)
         return getattr(module, name)(tokenizer=tokenizer(style), **made)
+    finally:
+        mixin.check_argument_for_proper_class = checked
+
+
+@functools.cache
+def listener():
+    """Qwen2-Audio's whole processor, its tokenizer a tiny one."""
+    load("transformers")
+    mixin = import_module("transformers.processing_utils").ProcessorMixin
+    features = hf("whisper.feature_extraction_whisper").WhisperFeatureExtractor(feature_size=128)
+    checked = mixin.check_argument_for_proper_class
+    mixin.check_argument_for_proper_class = lambda self, argument, value: type(value)
+    try:
+        name = "qwen2_audio.processing_qwen2_audio"
+        return hf(name).Qwen2AudioProcessor(feature_extractor=features, tokenizer=tokenizer("qwen2-audio"))
     finally:
         mixin.check_argument_for_proper_class = checked
 
@@ -201,6 +213,13 @@ def peer_sequence(style, texts, sizes):
 def peer_answer(style, text, pictures):
     nested = [pictures] if pictures and style in ("gemma-3", "gemma-3-pan-and-scan", "llava-onevision") else pictures
     more = {} if style in ("idefics2", "idefics2-split") else {"return_mm_token_type_ids": True}
+    if (
+        style == "gemma-3-pan-and-scan"
+    ):  # its processor's defaults would overrule what the image processor was made with
+        more["images_kwargs"] = {
+            "do_pan_and_scan": True, "pan_and_scan_min_crop_size": 256, "pan_and_scan_max_num_crops": 4,
+            "pan_and_scan_min_ratio_to_activate": 1.2,
+        }  # fmt: skip
     answer = processor(style)(text=[text], images=nested, **more)
     kinds = answer.get("mm_token_type_ids", answer.get("token_type_ids"))
     grids = answer.get("image_grid_thw")
@@ -233,7 +252,7 @@ TOKENS = {  # style -> folder, class, what its methods read
         {"patch_size": 14, "spatial_merge_size": 2, "image_token": "[IMG]", "image_break_token": "[IMG_BREAK]",
          "image_end_token": "[IMG_END]"},
     ),
-    "llama-4": ("llama4", "Llama4Processor", {"patch_size": 14, "downsample_ratio": 4}),
+    "llama-4": ("llama4", "Llama4Processor", {"patch_size": 14, "downsample_ratio": 4, "image_token": "<|image|>"}),
     "hunyuan-vl": ("hunyuan_vl", "HunYuanVLProcessor", {"image_token": "<image>", "cat_extra_token": True}),
     "deepseek-ocr2": (
         "deepseek_ocr2", "DeepseekOcr2Processor", {"image_token": "<image>", "patch_size": 16, "downsample_ratio": 4},
@@ -241,7 +260,8 @@ TOKENS = {  # style -> folder, class, what its methods read
     "molmo2": (
         "molmo2", "Molmo2Processor",
         {"image_use_col_tokens": True, "use_single_crop_col_tokens": None, "use_single_crop_start_token": True,
-         "video_use_col_tokens": False, "use_frame_special_tokens": True},
+         "video_use_col_tokens": False, "use_frame_special_tokens": True, "image_token": "<|image|>",
+         "video_token": "<|video|>"},
     ),
     "qwen2.5-omni": (
         "qwen2_5_omni", "Qwen2_5OmniProcessor",
@@ -253,12 +273,12 @@ TOKENS = {  # style -> folder, class, what its methods read
         {"video_token": "<|video_pad|>", "audio_token": "<|audio_pad|>", "audio_bos_token": "<|audio_start|>",
          "audio_eos_token": "<|audio_end|>"},
     ),
-    "qwen3-vl-vllm": (
+    "qwen3-vl": (
         "qwen3_vl", "Qwen3VLProcessor",
         {"video_token": "<|video_pad|>", "vision_start_token": "<|vision_start|>", "vision_end_token": "<|vision_end|>"},
     ),
-    "glm-4.1v": ("glm4v", "Glm4vProcessor", {"image_token": "<|image|>"}),
-    "glm-4.6v": ("glm46v", "Glm46VProcessor", {"image_token": "<|image|>"}),
+    "glm-4.1v": ("glm4v", "Glm4vProcessor", {"image_token": "<|image|>", "video_token": "<|video|>"}),
+    "glm-4.6v": ("glm46v", "Glm46VProcessor", {"image_token": "<|image|>", "video_token": "<|video|>"}),
     "gemma-4": (
         "gemma4", "Gemma4Processor",
         {"video_token": "<|video|>", "boi_token": "<|image>", "eoi_token": "<image|>", "audio_token": "<|audio|>",
@@ -267,23 +287,38 @@ TOKENS = {  # style -> folder, class, what its methods read
     "internvl": (
         "internvl", "InternVLProcessor",
         {"image_token": "<IMG_CONTEXT>", "start_image_token": "<img>", "end_image_token": "</img>",
-         "image_seq_length": 256},
+         "image_seq_length": 256, "video_token": "<video>"},
     ),
-    "kimi-k2.5": ("kimi_k25", "Kimi_K25Processor", {"video_token": "<|kimi_k25_video_placeholder|>"}),
+    "kimi-k2.5": (
+        "kimi_k25", "Kimi_K25Processor",
+        {"image_token": "<|media_pad|>", "video_token": "<|kimi_k25_video_placeholder|>"},
+    ),
     "muse-glimmer": (
         "muse_glimmer", "MuseGlimmerProcessor",
         {"video_token": "<|video|>", "video_start_token": "<|vid_start|>", "video_end_token": "<|vid_end|>",
-         "video_sep_token": "<|vid_frame_separator|>"},
+         "video_sep_token": "<|vid_frame_separator|>", "image_token": "<|patch|>",
+         "image_start_token": "<|image_start|>", "image_end_token": "<|image_end|>"},
     ),
-    "minimax-m3": ("minimax_m3_vl", "MiniMaxM3VLProcessor", {}),
+    "minimax-m3": (
+        "minimax_m3_vl", "MiniMaxM3VLProcessor", {"image_token": "]<]image[>[", "video_token": "]<]video[>["},
+    ),
     "nemotron-h-omni": (
         "nemotron_h_omni", "NemotronH_Omni_Reasoning_V3Processor",
-        {"image_token": "<image>", "image_start_token": "<img>", "image_end_token": "</img>",
+        {"image_token": "<image>", "image_start_token": "<img>", "image_end_token": "</img>", "video_token": "<video>",
          "video_temporal_patch_dim": 2},
     ),
-    "video-llama-3": ("video_llama_3", "VideoLlama3Processor", {"video_token": "<|video_pad|>"}),
-    "ernie-4.5-vl": ("ernie4_5_vl_moe", "Ernie4_5_VLMoeProcessor", {"video_token": "<|VIDEO_PLACEHOLDER|>"}),
+    "video-llama-3": (
+        "video_llama_3", "VideoLlama3Processor", {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"},
+    ),
+    "ernie-4.5-vl": (
+        "ernie4_5_vl_moe", "Ernie4_5_VLMoeProcessor",
+        {"image_token": "<|IMAGE_PLACEHOLDER|>", "video_token": "<|VIDEO_PLACEHOLDER|>"},
+    ),
 }  # fmt: skip
+GRIDS = [
+    "pixtral", "mistral-small-3.1", "llama-4", "hunyuan-vl", "deepseek-ocr2", "molmo2", "kimi-k2.5", "muse-glimmer",
+    "minimax-m3", "nemotron-h-omni", "video-llama-3", "ernie-4.5-vl",
+]  # fmt: skip
 
 
 @functools.cache
@@ -297,25 +332,29 @@ def methods(style):
         setattr(peer, attribute, value)
     size = 4 if style == "kimi-k2.5" else 2
     parts = {"merge_size": 1, "temporal_patch_size": size, "spatial_patch_size": 1, "tile_size": 768}
+    parts |= {"downsample_ratio": 1}
     peer.image_processor = types.SimpleNamespace(size={"height": 1024}, **parts)
     peer.video_processor = types.SimpleNamespace(frame_timestamp_format="Time: {timestamp:.1f}s", **parts)
     return peer
 
 
 def peer_picture(style, *grid):
-    """The string that replaces an image of this grid."""
+    """The prompt of an image, its placeholder replaced by what an image of this grid is."""
     peer = methods(style)
     cell = getattr(peer, "patch_size", 1) * getattr(peer, "spatial_merge_size", 1)
     inputs = {
         "image_sizes": [(grid[0] * cell, grid[1] * cell)], "aspect_ratios": [grid], "image_grids": [list(grid)],
         "pixel_values": [np.zeros((3, 336, 336))], "image_grid_thw": [(1, *grid)],
-        "num_local_patches": [grid[0] * grid[1]],
+        "num_local_patches": [grid[0] * grid[1]], "image_grid_hw": np.array([grid]),
     }  # fmt: skip
-    return peer.replace_image_token(inputs, image_idx=0)
+    if style in ("kimi-k2.5", "muse-glimmer", "minimax-m3", "video-llama-3", "ernie-4.5-vl"):
+        inputs["image_grid_thw"] = np.array([(1, *grid)])
+    written = styles.row(style).media["image"].prompt
+    return written.replace(peer.image_token, peer.replace_image_token(inputs, image_idx=0))
 
 
 def peer_clip(style, indices, video_fps, tokens):
-    """The string that replaces a clip whose temporal patches have so many tokens each."""
+    """The prompt of a clip, its placeholder replaced by what a clip is whose patches have so many tokens each."""
     torch, metadata = load("torch"), import_module("transformers.video_utils").VideoMetadata
     peer, frames = methods(style), len(indices)
     spans = -(-frames // peer.video_processor.temporal_patch_size)
@@ -330,7 +369,8 @@ def peer_clip(style, indices, video_fps, tokens):
         "pixel_values": torch.zeros(1, frames), "pixel_values_videos": torch.zeros(1, frames),
         "video_compression_mask": torch.ones(rows * tokens, dtype=torch.bool),
     }  # fmt: skip
-    return peer.replace_video_token(inputs, video_idx=0, num_frames=frames, video_metadata=clip)
+    replaced = peer.replace_video_token(inputs, video_idx=0, num_frames=frames, video_metadata=clip)
+    return styles.row(style).media["video"].prompt.replace(peer.video_token, replaced)
 
 
 def peer_woven(style, grid, seconds_per_grid, sounds):
