@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmtokedu._dispatch import has_cuda_twin
-from mmtokedu.arguments.common import check_size
+from mmtokedu.arguments.common import check_seconds, check_size
 from mmtokedu.arguments.interleave import (
     check_drawn,
     check_ids,
@@ -14,13 +14,14 @@ from mmtokedu.arguments.interleave import (
     check_limit,
     check_modality,
     check_pieces,
+    check_row_of_ids,
     check_row_of_parts,
     check_scatter,
     check_spans,
     check_table_ids,
     check_window,
 )
-from mmtokedu.arguments.video import check_indices
+from mmtokedu.arguments.video import check_indices, check_rate
 from mmtokedu.catalog import styles
 from mmtokedu.video import timestamp_labels
 
@@ -213,22 +214,14 @@ def _pieces(parts, system, named):
 
 
 def _text_pieces(part, system, i):
-    """A user's text in pieces that no tokenizer can read a style's token out of; a template's, its marks as marks."""
+    """A user's text as it is; of a template's, the marks of turns are marks."""
     if not isinstance(part.content, str):
         return [styles.Piece("ids", part.content, learn=part.learn)]
-    tokens = [token for token in system.tokens + system.chat_tokens if token in part.content]
-    if not tokens:
-        return [styles.Piece("text", part.content, learn=part.learn)] if part.content else []
-    pattern = "|".join(map(re.escape, sorted(tokens, key=len, reverse=True)))
-    if not part.trusted:
-        cuts = [found.start() + 1 for found in re.finditer(f"(?={pattern})", part.content)]  # "<", "|image_pad|>"
-        bits = [part.content[start:stop] for start, stop in zip([0, *cuts], [*cuts, None])]
-        pieces = [(styles.Piece("text", bit, learn=part.learn), styles.Piece("cut", "")) for bit in bits if bit]
-        return [piece for pair in pieces for piece in pair][:-1]
+    tokens = [token for token in system.tokens + system.chat_tokens if part.trusted and token in part.content]
     media = [token for token in tokens if token in system.tokens]
     if media:
         raise ValueError(f"parts[{i}] holds {media[0]!r}; a medium is a part of its own (read_prompt parts a prompt)")
-    bits = re.split(f"({pattern})", part.content)
+    bits = re.split(f"({'|'.join(map(re.escape, tokens))})", part.content) if tokens else [part.content]
     return [styles.Piece(("text", "mark")[j % 2], bit, learn=part.learn) for j, bit in enumerate(bits) if bit]
 
 
@@ -259,25 +252,26 @@ def _with_times(part, medium, cut):
     if not medium.layout.startswith("frames"):
         return cut
     indices = check_indices(part.indices)
-    labels = timestamp_labels(indices, part.fps, medium.time)
+    labels = timestamp_labels(indices, check_rate(part.fps, "fps"), medium.time)
     if len(labels) != len(cut.tokens):
         raise ValueError(f"{len(indices)} frames are {len(labels)} times, and the clip has {len(cut.tokens)} spans")
-    last = indices[-1] / part.fps
-    return cut._replace(labels=tuple(labels), seconds=last if part.seconds is None else part.seconds)
+    seconds = indices[-1] / part.fps if part.seconds is None else check_seconds(part.seconds, "seconds")
+    return cut._replace(labels=tuple(labels), seconds=seconds)
 
 
 def _woven(part, system, cut):
     """A clip with its own sound between the frames."""
     if not system.media["video"].woven:
         raise ValueError(f"{system.name} weaves no sound into a clip; give the Audio as a part of its own")
+    if not isinstance(part.sound, Audio):
+        raise TypeError(f"sound is {type(part.sound).__name__}; expected Audio")
     if len(cut.grid) != 3:
         raise ValueError("a clip with its sound needs a grid (t, rows, cols), or a height and width")
-    (sounds,) = styles.audio_cut(system.name, part.sound.seconds, part.sound.tokens).tokens
-    indices = check_indices(part.indices)
-    patch = -(-len(indices) // cut.grid[0])  # frames a token
-    frames = max(len(indices) - 1, 1)
-    step = (indices[-1] - indices[0]) / frames / part.fps if len(indices) > 1 else 1 / part.fps
-    return styles.woven(system.name, cut.grid, patch * step, sounds)
+    sounds = sum(styles.audio_cut(system.name, part.sound.seconds, part.sound.tokens).tokens)
+    indices, fps = check_indices(part.indices), check_rate(part.fps, "fps")
+    step = (indices[-1] - indices[0]) / (len(indices) - 1) / fps if len(indices) > 1 else 1 / fps
+    frames = -(-len(indices) // cut.grid[0])  # of a temporal patch
+    return styles.woven(system.name, cut.grid, frames * step, sounds)
 
 
 # Ids
@@ -359,7 +353,7 @@ def _groups(pieces):
                 groups[-1][-1] = groups[-1][-1]._replace(what=groups[-1][-1].what + piece.what)
             else:
                 groups[-1].append(piece)
-        elif piece.kind != "cut":
+        else:
             groups.append([piece])
         before = piece
     return groups
@@ -378,14 +372,18 @@ def _ids_of(group, system, vocabulary):
         _refuse_tokens(head.what, "its ids", system, vocabulary)
         return head.what, [len(head.what)]
     strings = [piece.what for piece in group]
-    ids = _encoded("".join(strings), vocabulary)
+    ids = _encoded("".join(strings), system, vocabulary)
     _refuse_tokens(ids, f"encode({''.join(strings)!r:.40})", system, vocabulary)
-    heads = (_encoded("".join(strings[: k + 1]), vocabulary) for k in range(len(strings) - 1))
+    heads = (_encoded("".join(strings[: k + 1]), system, vocabulary) for k in range(len(strings) - 1))
     return ids, [*(_equal_ids(head, ids) for head in heads), len(ids)]
 
 
-def _encoded(text, vocabulary):
-    return check_ids(vocabulary.encode(text), "what encode makes")
+def _encoded(text, system, vocabulary):
+    """Ids of a text of which no tokenizer can read a style's token: it sees "<", and then "|image_pad|>"."""
+    typed = [token for token in system.tokens + system.chat_tokens if token in text]
+    cuts = sorted({found.start() + 1 for token in typed for found in re.finditer(f"(?={re.escape(token)})", text)})
+    bits = [text[start:stop] for start, stop in zip([0, *cuts], [*cuts, None])]
+    return np.concatenate([check_ids(vocabulary.encode(bit), "what encode makes") for bit in bits])
 
 
 def _equal_ids(a, b):
@@ -528,7 +526,7 @@ def embed(ids, table, spans, features):
     >>> embed(np.array([3, -200, -200, 1]), table, [[1, 3]], features).tolist()[:2]
     [[0.0, 0.0, 0.0, 1.0], [0.5, 0.5, 0.5, 0.5]]
     """
-    ids = np.asarray(ids)
+    check_row_of_ids(ids)
     spans = check_spans(spans, len(ids))
     check_scatter(ids, table, spans, features)
     inside = _inside(spans, len(ids))

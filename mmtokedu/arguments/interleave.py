@@ -118,9 +118,18 @@ def check_drawn(tokens):
         )
 
 
+def check_row_of_ids(ids):
+    """Raise unless ids are a row (N,) of integers, of any sign. Arrays and tensors alike."""
+    check_array(ids, "ids")
+    kind = ids.dtype.kind if isinstance(ids, np.ndarray) else "f" if ids.dtype.is_floating_point else "i"
+    if kind not in "iu" or len(ids.shape) != 1:
+        raise TypeError(f"ids are {ids.dtype} {tuple(ids.shape)}; expected (N,) whole numbers")
+
+
 def check_scatter(ids, table, spans, features):
     """Shapes of what `embed` puts together, or an error with all the numbers. Arrays and tensors alike."""
     check_floats(table, "table")
+    check_floats(features, "features")
     if len(table.shape) != 2 or 0 in table.shape:
         raise ValueError(f"table has shape {tuple(table.shape)}; expected (K, D), a row for each id")
     if len(features.shape) != 2 or features.shape[1] != table.shape[1]:

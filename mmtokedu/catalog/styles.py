@@ -7,7 +7,6 @@ repeated, once for each vector.
 
 import datetime
 import functools
-import itertools
 import math
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -98,7 +97,7 @@ class StyleRow:
 
 
 class Piece(NamedTuple):
-    """A part of a sequence before it has ids: "text", "ids", "mark", "soft", or a "cut" that parts two texts."""
+    """A part of a sequence before it has ids: "text", "ids", a "mark", or a "soft" token and how often."""
 
     kind: str
     what: object
@@ -518,12 +517,10 @@ def label(system, kind, number, named):
 
 def arranged(pieces, system):
     """What a style does across parts: a shared marker, a space, what follows the last medium and the prompt."""
-    if system.shared:
-        twice = [a.what == b.what == system.shared for a, b in itertools.pairwise(pieces)]
-        pieces = pieces[:1] + [piece for piece, again in zip(pieces[1:], twice) if not again]
+    shared = [piece.kind == "mark" and piece.what == system.shared for piece in pieces]
     if system.spaced:
-        behind = [False, *(piece.what == system.shared for piece in pieces)]
-        pieces = [_spaced(piece) if after else piece for piece, after in zip(pieces, behind)]
+        pieces = [_spaced(piece) if i and shared[i - 1] else piece for i, piece in enumerate(pieces)]
+    pieces = [piece for i, piece in enumerate(pieces) if not (i and shared[i - 1] and shared[i])]
     if system.after_media:
         last = max(i for i, piece in enumerate(pieces) if piece.medium >= 0) + 1
         pieces = [*pieces[:last], Piece("mark", system.after_media), *pieces[last:]]
