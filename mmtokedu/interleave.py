@@ -306,33 +306,39 @@ def _no_encode(text):
 
 def _assembled(pieces, media, system, vocabulary):
     """Pieces with their ids, in one Sequence."""
-    extents = np.zeros((len(media), 2), np.int64)
-    rows, counts, learned, modality, spans, owners, at = [], [], [], [], [], [], 0
+    rows, heads, counts, extents, at = [], [], [], [[-1, -1] for _ in media], 0
     for group in _groups(pieces):
         head = group[0]
-        ids, ends = _ids_of(group, system, vocabulary)
-        if head.kind == "soft":
-            spans.append((at, at + len(ids)))
-            owners.append(head.medium)
+        row, ends = _ids_of(group, system, vocabulary)
         for piece, start, end in zip(group, [0, *ends], ends):
             if piece.medium >= 0:
-                extent = extents[piece.medium]
-                extent[:] = extent[0] if extent[1] else at + start, at + end
-        rows.append(ids)
-        counts.append(len(ids))
-        learned.append(head.learn)
-        modality.append(_modality(head, media, system))
-        at += len(ids)
-    ids = np.concatenate([np.zeros(0, np.int64), *rows])
+                begun = extents[piece.medium][0]
+                extents[piece.medium] = [at + start if begun < 0 else begun, at + end]
+        rows.append(row)
+        heads.append(head)
+        counts.append(ends[-1])
+        at += ends[-1]
+    counts = np.array(counts, np.int64)
+    stops = np.cumsum(counts)
+    ids = np.empty(at, np.int64)
+    for row, start, stop in zip(rows, (stops - counts).tolist(), stops.tolist()):
+        ids[start:stop] = row  # ids, or one id for all
+
+    def spread(values, dtype):
+        return np.repeat(np.array(values, dtype), counts)
+
+    _refuse_tokens(ids, spread([head.kind in ("text", "ids") for head in heads], bool), system, vocabulary)
+    soft = [i for i, head in enumerate(heads) if head.kind == "soft"]
+    owners = [heads[i].medium for i in soft]
     return Sequence(
         ids,
-        np.repeat(np.array(modality, np.int64), counts),
-        np.array(spans, np.int64).reshape(-1, 2),
+        spread([_modality(head, media, system) for head in heads], np.int64),
+        np.stack([stops - counts, stops], axis=1)[np.array(soft, np.int64)],
         np.arange(at),
-        np.where(np.repeat(np.array(learned, bool), counts), ids, NOT_LEARNED),
+        np.where(spread([head.learn for head in heads], bool), ids, NOT_LEARNED),
         tuple(media[owner][1] for owner in owners),
         np.array(owners, np.int64),
-        extents,
+        np.array(extents, np.int64).reshape(-1, 2),
     )
 
 
@@ -346,36 +352,37 @@ def _modality(piece, media, system):
 
 def _groups(pieces):
     """Pieces that become ids together: strings side by side are one text to a tokenizer, everything else is alone."""
-    groups, before = [], None
+    groups = []
     for piece in pieces:
+        before = groups[-1][-1] if groups else None
         if before and before.kind == piece.kind == "text" and before.learn == piece.learn:
-            if before.medium == piece.medium:
-                groups[-1][-1] = groups[-1][-1]._replace(what=groups[-1][-1].what + piece.what)
-            else:
-                groups[-1].append(piece)
+            groups[-1].append(piece)
         else:
             groups.append([piece])
-        before = piece
     return groups
 
 
 def _ids_of(group, system, vocabulary):
-    """(ids of a group, the place behind each of its pieces)."""
+    """(ids of a group, or the one id that it repeats; the place behind each of its pieces)."""
     head = group[0]
     if head.kind in ("mark", "soft"):
         if head.what not in vocabulary.special:
             raise ValueError(
                 f"{system.name}: no id of {head.what!r} is known here; give special={{{head.what!r}: id, …}}"
             )
-        return np.full(head.count, vocabulary.special[head.what], np.int64), [head.count]
+        return vocabulary.special[head.what], [head.count]
     if head.kind == "ids":
-        _refuse_tokens(head.what, "its ids", system, vocabulary)
         return head.what, [len(head.what)]
-    strings = [piece.what for piece in group]
-    ids = _encoded("".join(strings), system, vocabulary)
-    _refuse_tokens(ids, f"encode({''.join(strings)!r:.40})", system, vocabulary)
-    heads = (_encoded("".join(strings[: k + 1]), system, vocabulary) for k in range(len(strings) - 1))
-    return ids, [*(_equal_ids(head, ids) for head in heads), len(ids)]
+    ids = _encoded("".join(piece.what for piece in group), system, vocabulary)
+    ends = []
+    for k, piece in enumerate(group):
+        if k == len(group) - 1:
+            ends.append(len(ids))
+        elif piece.medium == group[k + 1].medium:  # nobody asks where between two texts of one medium, or of none
+            ends.append(ends[-1] if ends else 0)
+        else:
+            ends.append(_equal_ids(_encoded("".join(piece.what for piece in group[: k + 1]), system, vocabulary), ids))
+    return ids, ends
 
 
 def _encoded(text, system, vocabulary):
@@ -393,21 +400,20 @@ def _equal_ids(a, b):
     return int(differ[0]) if len(differ) else n
 
 
-def _refuse_tokens(ids, where, system, vocabulary):
-    """Raise ValueError where text holds ids of the style's own tokens, or ids that are no bytes."""
+def _refuse_tokens(ids, text, system, vocabulary):
+    """Raise ValueError where text (N,) bool holds ids of the style's own tokens, or ids that are no bytes."""
     own = {vocabulary.special[token]: token for token in system.tokens if token in vocabulary.special}
-    found = np.flatnonzero(np.isin(ids, list(own)))
+    found = np.flatnonzero(text & np.isin(ids, list(own)))
     if len(found):
         number = int(ids[found[0]])
         raise ValueError(
-            f"a text has {len(found)} of {system.name}'s own tokens, the first at {found[0]} of {where}: {number} "
-            f"({own[number]!r}). Was it expanded before? Give text alone, media as parts (expand and find_spans "
+            f"text has {len(found)} of {system.name}'s own tokens, the first at {found[0]} of the sequence: {number} "
+            f"({own[number]!r}). Was it expanded before? Give text alone and media as parts (expand and find_spans "
             "work on such ids), and let encode read no special tokens"
         )
-    if vocabulary.bytes_only and len(ids):
-        most = 255 + len(system.tokens) + len(system.chat_tokens)
-        if ids.max() > most:
-            raise ValueError(f"id {ids.max()} is no byte; give encode= or special= of the vocabulary that it is from")
+    most = 255 + len(system.tokens) + len(system.chat_tokens)
+    if vocabulary.bytes_only and len(ids) and ids.max() > most:
+        raise ValueError(f"id {ids.max()} is no byte; give encode= or special= of the vocabulary that it is from")
 
 
 def runs(ids, *, style):
