@@ -19,6 +19,7 @@ from mmtokedu.arguments.interleave import (
     check_scatter,
     check_spans,
     check_table_ids,
+    check_total,
     check_window,
 )
 from mmtokedu.arguments.video import check_indices, check_rate
@@ -318,6 +319,7 @@ def _assembled(pieces, media, system, vocabulary):
         heads.append(head)
         counts.append(ends[-1])
         at += ends[-1]
+    check_total(at)
     counts = np.array(counts, np.int64)
     stops = np.cumsum(counts)
     ids = np.empty(at, np.int64)

@@ -4,7 +4,8 @@ import numpy as np
 
 from mmtokedu.arguments.common import check_array, check_floats, positive, whole
 
-MOST_TOKENS = 2**31 - 1  # of one sequence: positions and cu_seqlens fit an int32
+MOST_TOKENS = 2**24  # of one sequence: 17 million, of which every list here takes 134 MB
+LARGEST_ID = 2**31 - 1
 DRAWN = 65_536  # tokens of which a mask is drawn, 4 GB
 
 
@@ -17,9 +18,9 @@ def check_ids(ids, name):
         return np.zeros(0, np.int64)
     if row.dtype.kind not in "iu":
         raise TypeError(f"{name} are {row.dtype}; expected whole numbers")
-    if int(row.min()) < 0 or int(row.max()) > MOST_TOKENS:
+    if int(row.min()) < 0 or int(row.max()) > LARGEST_ID:
         wrong = row.min() if row.min() < 0 else row.max()
-        raise ValueError(f"{name} hold {wrong}; expected 0 to {MOST_TOKENS} (a placeholder is a Part here, not an id)")
+        raise ValueError(f"{name} hold {wrong}; expected 0 to {LARGEST_ID} (a medium is a part here, no id)")
     return row.astype(np.int64)
 
 
@@ -85,6 +86,12 @@ def check_spans(spans, tokens):
     if (ends[1::2] <= ends[::2]).any() or (ends[2::2] < ends[1:-1:2]).any() or ends[0] < 0 or ends[-1] > tokens:
         raise ValueError(f"spans {rows.tolist()[:8]} must lie in order, apart and within 0 to {tokens}, none empty")
     return rows
+
+
+def check_total(tokens):
+    """Raise ValueError where a sequence would be longer than any model's."""
+    if tokens > MOST_TOKENS:
+        raise ValueError(f"the parts have {tokens} tokens together; a sequence has at most {MOST_TOKENS}")
 
 
 def check_limit(limit):
