@@ -158,15 +158,15 @@ def test_a_typed_placeholder(compare):
 # Masks
 
 
-def gemma_masks(kinds, window):
-    """{"full_attention", "sliding_attention"} -> bool (N, N) of Gemma 3 for such type ids."""
+def gemma_masks(kinds, window, folder="gemma3"):
+    """{"full_attention", "sliding_attention"} -> bool (N, N) of Gemma 3, or 4, for such type ids."""
     torch = load("torch")
-    module = import_module("transformers.models.gemma3.modeling_gemma3")
+    module = import_module(f"transformers.models.{folder}.modeling_{folder}")
     config = import_module("transformers.models.gemma3.configuration_gemma3").Gemma3TextConfig(
         num_hidden_layers=2, sliding_window=window, layer_types=["full_attention", "sliding_attention"]
     )
     config._attn_implementation = "eager"
-    blocks = module.get_block_sequence_ids_for_mask(torch.tensor([kinds]))
+    blocks = module.get_block_sequence_ids_for_mask(torch.tensor([kinds]), device="cpu")
     made = module.create_masks_for_vision_model(
         config=config, inputs_embeds=torch.zeros(1, len(kinds), 4), attention_mask=None, past_key_values=None,
         position_ids=None, block_sequence_ids=blocks,
@@ -205,6 +205,19 @@ def test_masks_of_gemma_3(compare):
             f"mask, Gemma 3, {name}, {window}",
             lambda i: attention_mask(sequences[i], "whole-images", window=window).tolist(),  # noqa: B023
             lambda i: gemma_masks(sequences[i].modality.tolist(), window or 5)[name].tolist(),  # noqa: B023
+            list(range(len(sequences))),
+        )
+
+
+def test_masks_of_gemma_4(compare):
+    """The same pictures: here its layers without a window are causal all through."""
+    needs(gemma_masks, [0, 1, 1, 0], 3, "gemma4")
+    sequences = list(drawn_sequences("gemma-4", 20, 6))
+    for name, rule, window in (("full_attention", "causal", None), ("sliding_attention", "whole-images", 5)):
+        compare(
+            f"mask, Gemma 4, {name}",
+            lambda i: attention_mask(sequences[i], rule, window=window).tolist(),  # noqa: B023
+            lambda i: gemma_masks(sequences[i].modality.tolist(), window or 5, "gemma4")[name].tolist(),  # noqa: B023
             list(range(len(sequences))),
         )
 
