@@ -19,6 +19,7 @@ from mmtokedu.arguments.common import check_seconds
 from mmtokedu.arguments.interleave import check_counts, check_grid
 from mmtokedu.catalog.images import image_plan
 from mmtokedu.catalog.listeners import listener_tokens
+from mmtokedu.catalog.resize import clip_resize
 from mmtokedu.catalog.video import _slice_grid, video_plan
 from mmtokedu.catalog.video import row as video_row
 from mmtokedu.catalog.video import slices as sliced
@@ -53,6 +54,7 @@ class MediumRow:
     last: tuple = ()
     between: tuple = ()
     sizes: str = ""  # the row of another catalog that counts
+    clip: MappingProxyType = None  # bounds of `clip_resize`, where a picture is resized as a clip of two frames
     grid: tuple = ()  # what it is cut into, where that is always the same
     each: int = 0  # tokens of a tile or a crop
     whole: int = 0  # tokens of the whole picture
@@ -177,6 +179,9 @@ def image_cut(style, height, width, number=1, images=1):
         return Cut((), (medium.several,), number)
     if medium.layout == "slices":
         return _sliced_cut(height, width, number)
+    if medium.clip:
+        resized = clip_resize(2, height, width, temporal=2, **medium.clip)
+        return settled(medium, tuple(side // medium.clip["factor"] for side in resized), None, number)
     if not medium.sizes:
         if medium.whole and not medium.each:
             return Cut((), (medium.whole,), number)
@@ -278,6 +283,8 @@ def given_cut(medium, grid, tokens, number=1):
     tokens = None if tokens is None else check_counts(tokens, "tokens", least=0 if some else 1)
     cut = settled(medium, grid, tokens, number)
     needs_grid = medium.layout in ("tiles_with_places", "tiles_apart", "slices", "small_and_large")
+    if grid and not any(grid) and medium.layout not in UNCUT:
+        raise ValueError(f"grid is {list(grid)}: a medium of no tokens (leave it out)")
     expected = settled(medium, grid, None).tokens if grid and tokens else None
     if medium.layout == "slices" and grid:
         expected = (0,) * (1 + grid[0] * grid[1])
@@ -288,6 +295,9 @@ def given_cut(medium, grid, tokens, number=1):
     if not sum(cut.tokens):
         raise ValueError(f"grid {grid}, tokens {tokens}: a medium of no tokens (leave it out)")
     return cut
+
+
+UNCUT = "tiles_with_places", "tiles_apart", "crops_in_a_sentence", "equal_runs", "run_of_crops", "slices"  # or (0, 0)
 
 
 # Layouts: a medium's row and its Cut become pieces.

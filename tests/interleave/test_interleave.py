@@ -306,6 +306,7 @@ def test_nothing_makes_an_empty_sequence():
         ([Image(tokens=10**9)], "qwen2-vl", ValueError, "a sequence has at most 16777216 tokens"),
         ([Image(tokens=10**7)] * 2, "qwen2-vl", ValueError, "the parts have 20000004 tokens together"),
         ([Image(grid=(0, 0))], "qwen2-vl", ValueError, "a medium of no tokens"),
+        ([Image(grid=(0, 0))], "hunyuan-vl", ValueError, r"grid is \[0, 0\]: a medium of no tokens"),
         ([Image(grid=(0, 3))], "qwen2-vl", ValueError, r"grid is \[0, 3\]; a side of 0"),
         ([Image(grid=(1, 2, 3))], "qwen2-vl", ValueError, r"grid is \[1, 2, 3\]; expected 2 numbers"),
         ([Image(1, 300)], "qwen2-vl", ValueError, "aspect ratio"),

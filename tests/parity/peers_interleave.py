@@ -205,7 +205,7 @@ def prompt(style, texts):
 
 
 def peer_sequence(style, texts, sizes):
-    """(ids, type ids or None, grids or None) of the peer for such a prompt."""
+    """(ids, type ids or None) of the peer for such a prompt."""
     pictures = [PillowImage.new("RGB", (width, height), (i * 40, 90, 30)) for i, (height, width) in enumerate(sizes)]
     return peer_answer(style, prompt(style, texts), pictures or None)
 
@@ -222,11 +222,9 @@ def peer_answer(style, text, pictures):
         }  # fmt: skip
     answer = processor(style)(text=[text], images=nested, **more)
     kinds = answer.get("mm_token_type_ids", answer.get("token_type_ids"))
-    grids = answer.get("image_grid_thw")
     return (
         np.asarray(answer["input_ids"][0]).tolist(),
         None if kinds is None else np.asarray(kinds[0]).tolist(),
-        None if grids is None else np.asarray(grids).tolist(),
     )
 
 

@@ -50,13 +50,6 @@ SIDES = {"gemma-3-pan-and-scan": (200, 900), "minicpm-v-4.6": (200, 1000)}  # up
 FEATURES_ALONE = set(PROCESSORS) - {"internvl", "idefics3", "idefics2", "idefics2-split", "paligemma"}
 
 
-def pictures(style, sizes, grids):
-    """Images by their sizes; of GLM, whose sizes are no row of our catalog, as its processor cut them."""
-    if style.startswith("glm") and grids:
-        return [Image(grid=(rows // 2, cols // 2)) for _, rows, cols in grids]
-    return [Image(height, width) for height, width in sizes]
-
-
 def said(*rows):
     """Rows of ids in a form that a message can show: 258x6 is six times 258."""
     return [" ".join(f"{i}x{len(list(group))}" for i, group in itertools.groupby(row)) for row in rows]
@@ -66,14 +59,14 @@ def said(*rows):
 def test_prompts(compare, style):
     """Read from the prompt and built from parts; where the peer marks features alone, their kinds too."""
     needs(processor, style)
-    special, cuts = ids_of_tokens(style), {}
+    special = ids_of_tokens(style)
 
     def theirs(texts, sizes):
-        ids, kinds, cuts[texts, sizes] = peer_sequence(style, list(texts), list(sizes))
+        ids, kinds = peer_sequence(style, list(texts), list(sizes))
         return said(ids, kinds if style in FEATURES_ALONE else [])
 
     def ours(texts, sizes):
-        media = pictures(style, sizes, cuts.get((texts, sizes)))
+        media = [Image(height, width) for height, width in sizes]
         read = read_prompt(prompt(style, texts), media, style=style)
         sequence = interleave(read, style=style, encode=encode(style), special=special)
         parts = [text for pair in zip(texts, [*media, ""], strict=True) for text in pair]
@@ -148,7 +141,7 @@ def test_a_typed_placeholder(compare):
     one = [PillowImage.new("RGB", (96, 64))]
     with pytest.raises(ValueError, match=r"Found total 2 <\|image_pad\|> tokens and 1 images"):
         peer_answer("qwen2-vl", typed, one)
-    ids, _, _ = peer_answer("qwen2-vl", typed, [*one, PillowImage.new("RGB", (56, 56))])
+    ids, _ = peer_answer("qwen2-vl", typed, [*one, PillowImage.new("RGB", (56, 56))])
     assert runs(ids, style="qwen2-vl")[1] == ("<|image_pad|>", 6)  # the first image, where the user typed
     settings = {"style": "qwen2-vl", "encode": encode("qwen2-vl"), "special": ids_of_tokens("qwen2-vl")}
     sequence = interleave(["what is <|image_pad|> ? ", Image(64, 96)], **settings)
