@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "mmtokedu"
 CHAPTERS = re.findall(r"file: notebooks/(\w+)$", (ROOT / "_toc.yml").read_text(), re.MULTILINE)
 LABS = re.findall(r"file: notebooks/lab/(\w+)", (ROOT / "_toc.yml").read_text())
-EARLY = {"mrope"}  # its angles turn the small model's queries and keys, before its own chapter stands
+EARLY = {"mrope", "interleave"}  # the small model needs angles and separators before their own chapters stand
 ORDER = ["patches", "vq", "rvq", "video", "interleave", "mrope", "compress", "budget", "cache"]
 # The rooms, from the ground up. Whoever stands in one may use what is in its own room and in those below.
 FLOORS = [
