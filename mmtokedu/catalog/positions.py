@@ -1,8 +1,8 @@
 """From a sequence's segments to positions on several axes: one function a rule, systems in catalog/positions.toml.
 
-A rule takes one picture or film, counted in tokens after the merge, and returns (ids, ahead): ids (axes, tokens) as if
-the segment began at 0, `ahead` how far behind its beginning the next segment begins. Where it begins is the sum of what
-came before; a row's `fixed` axes start at 0 in every picture instead.
+A rule takes one picture or film, counted in tokens after the merge, and returns it as if it began at 0: its ids on each
+axis, and `ahead`, where the next segment begins. Where a segment really begins is the sum of what lies before it, so
+no rule has to know; a row's `begins` names the axes on which pictures begin elsewhere.
 """
 
 import datetime
@@ -70,8 +70,7 @@ class ModelRow:
     as_of: datetime.date
     verified: str  # "run" or "read"
     axes: tuple = ("t", "h", "w")
-    fixed: tuple = ()  # axes on which every picture begins at 0
-    numbered: bool = False  # the rule is told how many pictures came before
+    begins: MappingProxyType = field(default_factory=dict)  # axis -> where a picture begins: "zero", or at its "number"
     films: bool = True  # else every frame is a picture of its own
     steps: bool = False  # whether a film's `step` is heeded
     fractions: bool = False
@@ -144,8 +143,8 @@ def _kind(kind, table):
 
 
 def _model_row(name, row):
-    row |= {key: tuple(row[key]) for key in ("sections", "axes", "fixed", "resumes") if key in row}
-    row |= {key: MappingProxyType(row.get(key, {})) for key in ("parameters", "woven")}
+    row |= {key: tuple(row[key]) for key in ("sections", "axes", "resumes") if key in row}
+    row |= {key: MappingProxyType(row.get(key, {})) for key in ("parameters", "woven", "begins")}
     return ModelRow(name=name, **row)
 
 
@@ -156,6 +155,17 @@ KINDS = {  # kind -> what a message calls it, what makes a row
 
 
 # From segments to ids
+
+
+FEW = 256  # tokens: shorter segments that occur again and again are written all at once
+
+
+class Placed(NamedTuple):
+    """A segment as if it began at 0: an array an axis, which broadcast to its shape, and where the next one begins."""
+
+    ids: tuple
+    shape: tuple
+    ahead: float
 
 
 def segment_ids(name, segments, resume="after-max"):
@@ -171,24 +181,40 @@ def segment_ids(name, segments, resume="after-max"):
     if resume not in system.resumes:
         raise ValueError(f"resume is {resume!r}; {name} has {', '.join(map(repr, system.resumes))}")
     segments = _listed(segments)
-    keys = _numbered(segments) if system.numbered else segments
-    known = {key: _placed(system, key, resume) for key in dict.fromkeys(keys)}  # equal segments are placed once
-    placed = [known[key] for key in keys]
-    counts = [ids.shape[1] for ids, _ in placed]
+    placed = {segment: _placed(system, segment, resume) for segment in dict.fromkeys(segments)}  # equal ones once
+    counts = [math.prod(placed[segment].shape) for segment in segments]
     check_total(sum(counts))
-    kind = np.float64 if system.fractions else np.int64
-    starts = np.zeros(len(placed), kind)
-    np.cumsum([ahead for _, ahead in placed[:-1]], out=starts[1:])
-    ids = np.empty((len(system.axes), sum(counts)), kind)
-    if placed:
-        np.concatenate([piece for piece, _ in placed], axis=1, out=ids)
-    moving = slice(None)
-    if system.fixed:
-        moving = [axis not in system.fixed for axis in system.axes]
-        words = np.where([isinstance(segment, Vision) for segment in segments], 0, starts)
-        ids[np.logical_not(moving)] += np.repeat(words, counts)
-    ids[moving] += np.repeat(starts, counts)
+    starts = np.zeros(len(segments), np.float64 if system.fractions else np.int64)
+    np.cumsum([placed[segment].ahead for segment in segments[:-1]], out=starts[1:])
+    firsts = np.cumsum([0, *counts[:-1]])[: len(segments)]
+    ids = np.empty((len(system.axes), sum(counts)), starts.dtype)
+    ids[:] = np.arange(sum(counts)) + np.repeat(starts - firsts, counts)  # as if all were words
+    kinds = {}  # segment that is no text -> where it occurs
+    for i, segment in enumerate(segments):
+        if not isinstance(segment, Text):
+            kinds.setdefault(segment, []).append(i)
+    begins = _begins(system, segments, starts)
+    for segment, where in kinds.items():
+        for axis, piece in enumerate(placed[segment].ids):
+            _write(ids[axis], piece, placed[segment].shape, firsts[where], begins[axis][where])
     return ids
+
+
+def _begins(system, segments, starts):
+    """What is added to the ids of each segment, an array an axis: its start, nothing, or its number among the pictures."""
+    pictures = np.cumsum([isinstance(segment, Vision) for segment in segments]) - 1
+    ways = {"start": starts, "zero": np.zeros_like(starts), "number": pictures}
+    return [ways[system.begins.get(axis, "start")] for axis in system.axes]
+
+
+def _write(ids, piece, shape, firsts, begins):
+    """Write one axis of equal segments into ids (N,): piece, which broadcasts to shape, from firsts on, plus begins."""
+    count = math.prod(shape)
+    if count >= FEW or len(firsts) == 1:
+        for first, begin in zip(firsts, begins):
+            np.add(piece, begin, out=ids[first : first + count].reshape(shape))
+    else:
+        ids[firsts[:, None] + np.arange(count)] = np.broadcast_to(piece, shape).ravel() + begins[:, None]
 
 
 def _listed(segments):
@@ -212,50 +238,35 @@ def _both(parts):
     return parts
 
 
-def _numbered(segments):
-    """Each segment with the number of pictures before it."""
-    keys, pictures = [], 0
-    for segment in segments:
-        keys.append((segment, pictures))
-        pictures += isinstance(segment, Vision)
-    return keys
-
-
-def _placed(system, key, resume):
-    """(ids, ahead) of one segment, which begins at 0."""
-    segment, number = key if system.numbered else (key, None)
+def _placed(system, segment, resume):
+    """The segment as if it began at 0."""
     axes = len(system.axes)
     if isinstance(segment, Text):
         count = check_count(segment.n, "Text")
-        return _line(np.arange(count), axes), count
+        return Placed((), (count,), count)
     if isinstance(segment, Audio):
-        ids = _times(*_sound(segment), system.fractions)
-        return _line(ids, axes), ids[-1] + 1
+        heard = _heard(system, segment)
+        return Placed((heard,) * axes, heard.shape, heard[-1] + 1)
     if isinstance(segment, Vision):
-        return _seen(system, segment, resume, number)
+        return _seen(system, segment, resume)
     if system.weave != segment.rule:
         weave = f"weaves with {system.weave!r}" if system.weave else "has no woven films"
         raise ValueError(f"a woven film's rule is {segment.rule!r}; {system.name} {weave}")
     return _woven(system, *segment.parts, resume)
 
 
-def _seen(system, film, resume, number=None):
-    """(ids, ahead) of a picture or film, by the row's rule."""
+def _seen(system, film, resume):
+    """A picture or film, by the row's rule."""
     t, h, w = check_grid(film.t, film.h, film.w)
     check_total(t * h * w)
     step = check_film(t, film.step, system.name, system.films, system.steps)
-    told = {"number": number} if system.numbered else {}
-    return RULES[system.rule](t, h, w, step, resume=resume, fractions=system.fractions, **told, **system.parameters)
+    return RULES[system.rule](t, h, w, step, resume=resume, fractions=system.fractions, **system.parameters)
 
 
-def _sound(sound):
+def _heard(system, sound):
+    """The ids of a sound, (n,)."""
     count = check_count(sound.n, "Audio", least=1)
-    return count, check_step(sound.step, count, "Audio")
-
-
-def _line(ids, axes=3):
-    """One row of ids, the same on every axis."""
-    return np.broadcast_to(ids, (axes, len(ids)))
+    return _times(count, check_step(sound.step, count, "Audio"), system.fractions)
 
 
 def _times(count, step, fractions):
@@ -271,11 +282,9 @@ def _times(count, step, fractions):
     return times if fractions else times.astype(np.int64)
 
 
-def _grid(times, rows, columns):
-    """ids (3, T * H * W) of a grid, row by row: each token's time, row and column."""
-    ids = np.empty((3, len(times), len(rows), len(columns)), times.dtype)
-    ids[0], ids[1], ids[2] = times[:, None, None], rows[:, None], columns
-    return ids.reshape(3, -1)
+def _grid(t, h, w):
+    """0, 1, 2, … down each axis of a grid: three arrays that broadcast to (t, h, w)."""
+    return np.arange(t)[:, None, None], np.arange(h)[:, None], np.arange(w)
 
 
 # Rules
@@ -287,37 +296,35 @@ def along_each_axis(t, h, w, step, *, resume, fractions):
     "spatial" is transformers from 5.3 on: it goes on after the largest of h and w.
     """
     times = _times(t, step, fractions)
-    ids = _grid(times, np.arange(h), np.arange(w))
-    return ids, max(h, w) if resume == "spatial" else max(times[-1] + 1, h, w)
+    _, rows, columns = _grid(t, h, w)
+    ahead = max(h, w) if resume == "spatial" else max(times[-1] + 1, h, w)
+    return Placed((times[:, None, None], rows, columns), (t, h, w), ahead)
 
 
 def around_the_diagonal(t, h, w, step, *, resume, fractions, scale=1):
     """VideoRoPE, HoPE: the middle of each frame lies at (t, t, t); text goes on after the last frame's t."""
-    times = _times(t, step * scale, fractions)
-    rows, columns = np.arange(h) - (h - 1) // 2, np.arange(w) - (w - 1) // 2
-    ids = _grid(times, rows, columns)
-    ids[1:] += np.repeat(times, h * w)
-    return ids, times[-1] + 1
+    times = _times(t, step * scale, fractions)[:, None, None]
+    _, rows, columns = _grid(t, h, w)
+    middle = (h - 1) // 2, (w - 1) // 2
+    return Placed((times, times + rows - middle[0], times + columns - middle[1]), (t, h, w), times.max() + 1)
 
 
 def in_a_line(t, h, w, step, *, resume, fractions):
     """LLaVA, InternVL, Gemma: a picture's tokens are counted as words are."""
-    return _line(np.arange(t * h * w)), t * h * w
+    count = t * h * w
+    return Placed((np.arange(count),) * 3, (count,), count)
 
 
 def in_small_steps(t, h, w, step, *, resume, fractions):
     """V2PE: each token is `step` after the one before it, the first after the last word; text goes on at a whole id."""
     ids = _times(t * h * w + 1, step, fractions)[1:]
-    return _line(ids - 1), math.ceil(ids[-1])
+    return Placed((ids - 1,) * 3, ids.shape, math.ceil(ids[-1]))
 
 
-def width_height_number(t, h, w, step, *, resume, fractions, number):
-    """HunYuan-VL: the sequence's own count, then column, row and the picture's number, each from 0.
-
-    w counts the token that ends each row.
-    """
-    ids = _grid(np.arange(t), np.arange(h), np.arange(w))
-    return np.stack([np.arange(t * h * w), ids[2], ids[1], np.full(t * h * w, number)]), t * h * w
+def width_height_number(t, h, w, step, *, resume, fractions):
+    """HunYuan-VL: the sequence's own count, then column, row and the picture's number. A row's end is a column."""
+    _, rows, columns = _grid(t, h, w)
+    return Placed((np.arange(t * h * w).reshape(t, h, w), columns, rows, np.zeros(1, int)), (t, h, w), t * h * w)
 
 
 def on_a_ring(t, h, w, step, *, resume, fractions):
@@ -325,13 +332,13 @@ def on_a_ring(t, h, w, step, *, resume, fractions):
 
     As J. Huang's Multimodal-RoPEs has it, with the radius and the mix of angles that its class sets, both -1.
     """
-    angle = np.arctan2(*np.indices((h, w))).ravel()
+    angle = np.arctan2(*np.indices((h, w)))
     angle = (angle - angle.min()) / np.ptp(angle) * 2 * np.pi if np.ptp(angle) else angle
-    ring = 2 * np.arange(h * w) / (h * w) * 2 * np.pi - angle
-    across, up = np.array([-1, 1, 0]) / 2**0.5, np.array([-1, -1, 2]) / 6**0.5  # with (1, 1, 1): three right angles
-    w_h_t = -(np.outer(across, np.cos(ring)) + np.outer(up, np.sin(ring)))
-    ids = np.tile(w_h_t[::-1], t) + np.repeat(_times(t, step, True), h * w)
-    return ids, ids.max() + 1
+    ring = 2 * np.arange(h * w).reshape(h, w) / (h * w) * 2 * np.pi - angle
+    across, up = np.array([0, 1, -1]) / 2**0.5, np.array([2, -1, -1]) / 6**0.5  # with (1, 1, 1): three right angles
+    times = _times(t, step, fractions)[:, None, None]
+    ids = tuple(times - (a * np.cos(ring) + b * np.sin(ring)) for a, b in zip(across, up))  # t, h, w
+    return Placed(ids, (t, h, w), max(each.max() for each in ids) + 1)
 
 
 RULES = {rule.__name__: rule for rule in (
@@ -343,18 +350,19 @@ RULES = {rule.__name__: rule for rule in (
 
 
 def _woven(system, film, sound, resume):
-    """(ids, ahead) of a film woven with its sound, its four markers included.
+    """A film woven with its sound, its four markers included.
 
     The two markers that begin share one id, and so do the two that end, or each has its own. "last-piece" is what
     transformers does: it goes on after the largest id of the last piece alone, whatever came before.
     """
-    seen, _ = _seen(system, film, "after-max")
-    heard = _line(_times(*_sound(sound), system.fractions))
-    order, last = WEAVES[system.weave](seen[0], heard[0], system.woven.get("chunk"))
+    seen, heard = _seen(system, film, "after-max"), _heard(system, sound)
+    seen = [np.broadcast_to(each, seen.shape).ravel() for each in seen.ids]
+    order, last = WEAVES[system.weave](seen[0], heard, system.woven.get("chunk"))
     markers = np.array([0, 0] if system.woven["shared"] else [0, 1])
-    both = np.concatenate([seen, heard], axis=1)[:, order] + markers[-1] + 1
+    both = np.stack([np.concatenate([each, heard])[order] for each in seen]) + markers[-1] + 1
     end = both[:, -last if resume == "last-piece" else 0 :].max() + 1
-    return np.concatenate([_line(markers), both, _line(markers + end)], axis=1), end + markers[-1] + 1
+    ids = tuple(np.concatenate([markers, each, markers + end]) for each in both)
+    return Placed(ids, ids[0].shape, end + markers[-1] + 1)
 
 
 def by_chunks(film, sound, chunk):
