@@ -201,7 +201,7 @@ def segment_ids(name, segments, resume="after-max"):
 
 
 def _begins(system, segments, starts):
-    """What is added to the ids of each segment, an array an axis: its start, nothing, or its number among the pictures."""
+    """What is added to each segment's ids, an array an axis: its start, nothing, or its number among the pictures."""
     pictures = np.cumsum([isinstance(segment, Vision) for segment in segments]) - 1
     ways = {"start": starts, "zero": np.zeros_like(starts), "number": pictures}
     return [ways[system.begins.get(axis, "start")] for axis in system.axes]
