@@ -20,6 +20,23 @@ TURN = tl.constexpr(2 * math.pi)  # in radians
 
 
 @triton.jit
+def _cos_sin(turns):
+    """Cosine and sine of angles in turns, float64: quarters are taken off, an eighth at most is left to the series.
+
+    tl.cos has a way for angles of any size, which costs every thread memory of its own.
+    """
+    quarters = tl.floor(4 * turns + 0.5)
+    angle = ((turns - quarters / 4) * TURN).to(tl.float32)
+    z = angle * angle
+    cos = 1 - z / 2 * (1 - z / 12 * (1 - z / 30 * (1 - z / 56 * (1 - z / 90))))
+    sin = angle * (1 - z / 6 * (1 - z / 20 * (1 - z / 42 * (1 - z / 72))))
+    q = quarters.to(tl.int64)
+    first = tl.where((q & 1) == 1, sin, cos)
+    second = tl.where((q & 1) == 1, cos, sin)
+    return tl.where(((q + 1) & 2) == 2, -first, first), tl.where((q & 2) == 2, -second, second)
+
+
+@triton.jit
 def _turn_heads(
     x,  # (count heads, N, D), where this program's tokens begin
     out,
@@ -34,6 +51,7 @@ def _turn_heads(
     sin,
     P: tl.constexpr,
     BLOCK: tl.constexpr,
+    TOKENS: tl.constexpr,
     GROUP: tl.constexpr,  # pairs whose first numbers lie side by side, before their second ones
     REST: tl.constexpr,  # numbers of a token that do not turn and have to be copied
     ROOM: tl.constexpr,
@@ -41,15 +59,23 @@ def _turn_heads(
     pair = tl.arange(0, BLOCK)
     first = pair // GROUP * (2 * GROUP) + pair % GROUP
     inside = fits[:, None] & (pair < P)[None, :]
+    wide = tl.arange(0, 2 * BLOCK)
+    whole = fits[:, None] & (wide < 2 * P)[None, :]
     rest = 2 * P + tl.arange(0, ROOM)
     beyond = fits[:, None] & (rest < 2 * P + REST)[None, :]
     x += n[:, None] * token_x
     out += n[:, None] * token_out
     for _ in range(count):
-        a = tl.load(x + first[None, :], mask=inside, other=0).to(tl.float32)
-        b = tl.load(x + GROUP + first[None, :], mask=inside, other=0).to(tl.float32)
-        tl.store(out + first[None, :], (a * cos - b * sin).to(out.dtype.element_ty), mask=inside)
-        tl.store(out + GROUP + first[None, :], (b * cos + a * sin).to(out.dtype.element_ty), mask=inside)
+        if GROUP == 1:  # both numbers of a pair lie side by side: one wide load, then parted
+            both = tl.load(x + wide[None, :], mask=whole, other=0).to(tl.float32)
+            a, b = tl.split(tl.reshape(both, (TOKENS, BLOCK, 2)))
+            both = tl.reshape(tl.join(a * cos - b * sin, b * cos + a * sin), (TOKENS, 2 * BLOCK))
+            tl.store(out + wide[None, :], both.to(out.dtype.element_ty), mask=whole)
+        else:
+            a = tl.load(x + first[None, :], mask=inside, other=0).to(tl.float32)
+            b = tl.load(x + GROUP + first[None, :], mask=inside, other=0).to(tl.float32)
+            tl.store(out + first[None, :], (a * cos - b * sin).to(out.dtype.element_ty), mask=inside)
+            tl.store(out + GROUP + first[None, :], (b * cos + a * sin).to(out.dtype.element_ty), mask=inside)
         if REST > 0:
             tl.store(out + rest[None, :], tl.load(x + rest[None, :], mask=beyond, other=0), mask=beyond)
         x += head_x
@@ -105,14 +131,11 @@ def _turn(
     pair = tl.arange(0, BLOCK)
     inside = fits[:, None] & (pair < P)[None, :]
 
-    # Each pair's angle in turns, less the whole ones: what is left is small, and a float32 holds it.
     which = tl.load(axis + pair, mask=pair < P, other=0).to(tl.int64)
     speed = tl.load(speeds + pair, mask=pair < P, other=0)
     place = positions + batch * batch_p + (start + n)[:, None] * token_p + which[None, :] * axis_p
-    turns = tl.load(place, mask=inside, other=0).to(tl.float64) * speed[None, :]
-    angle = ((turns - tl.floor(turns + 0.5)) * TURN).to(tl.float32)
-    cos = tl.cos(angle)
-    sin = tl.sin(angle) * sign
+    cos, sin = _cos_sin(tl.load(place, mask=inside, other=0).to(tl.float64) * speed[None, :])
+    sin *= sign
 
     # This program's share of the heads, those of the queries first.
     each = (heads_q + heads_k + shares - 1) // shares
@@ -123,14 +146,14 @@ def _turn(
     count = tl.minimum(low + each, heads_q) - low
     _turn_heads(
         queries + at, queries_out + at_out, count, head_q, token_q, head_qo, token_qo, n, fits, cos, sin,
-        P, BLOCK, GROUP, REST_Q, ROOM_Q,
+        P, BLOCK, TOKENS, GROUP, REST_Q, ROOM_Q,
     )  # fmt: skip
     at = batch * batch_k + start * token_k + low_k.to(tl.int64) * head_k
     at_out = batch * batch_ko + start * token_ko + low_k.to(tl.int64) * head_ko
     count = tl.minimum(low + each - heads_q, heads_k) - low_k
     _turn_heads(
         keys + at, keys_out + at_out, count, head_k, token_k, head_ko, token_ko, n, fits, cos, sin,
-        P, BLOCK, GROUP, REST_K, ROOM_K,
+        P, BLOCK, TOKENS, GROUP, REST_K, ROOM_K,
     )  # fmt: skip
 
 
