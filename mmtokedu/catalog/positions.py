@@ -227,6 +227,10 @@ def _listed(segments):
             raise TypeError(f"segment {i} is {segment!r}; expected Text, Vision, Audio or Woven")
         if isinstance(segment, Woven):
             segments[i] = Woven(_both(segment.parts), segment.rule)
+        try:
+            hash(segments[i])
+        except TypeError:
+            raise TypeError(f"segment {i} is {segment!r}; expected numbers in it") from None
     return segments
 
 
