@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from peers_mrope import sound_tokens
 
 from mmtokedu.catalog import positions as catalog
 from mmtokedu.mrope import (
@@ -83,14 +84,6 @@ def segments_of_row(row):
             frames, before, t = t, given.get("text_tokens_before_each_frame", 2), 1
         segments += [Text(before + 1), Vision(t, h, w, step), Text(1)] * frames
     return segments
-
-
-def sound_tokens(rule, frames, a_second):
-    """How many tokens a spectrogram of so many frames makes, a hundred a second."""
-    if rule == "qwen2.5-omni":
-        return ((frames - 1) // 2 + 1 - 2) // 2 + 1
-    rest = ((frames % 100 - 1) // 2 + 1 - 1) // 2 + 1 if frames % 100 else 0
-    return frames // 100 * 13 + ((rest - 1) // 2 + 1 if rest else 0)
 
 
 @pytest.mark.parametrize("row", POSITIONS, ids=lambda row: row["id"])
