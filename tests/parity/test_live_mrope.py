@@ -69,10 +69,17 @@ def test_where_the_authors_way_parts_from_transformers():
         np.testing.assert_array_equal(position_ids(film), position_ids_plain(film))
 
 
+SHORT = {"qwen2.5-omni": 2 / 25, "qwen3-omni": None}  # seconds between frames of which float32 makes too little
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("rule", OMNI)
 def test_positions_with_sound(capsys, rule):
-    """To a thousandth: the peer adds in float32. Whether text goes on after the last piece alone is theirs, and named."""
+    """To a thousandth: the peer adds in float32.
+
+    Where two frames are 0.08 s apart, exactly two ids of Qwen2.5-Omni, eight such steps are 15.999999 in float32, and the
+    peer cuts off all but 15: those disagree by name, by one id, and only there.
+    """
     needs(peer_positions, rule, [("text", 1), ("picture", 2, 2)])
     agreed, apart, skipped = 0, [], 0
     for layout in drawn_layouts(LAYOUTS, sound=True):
@@ -82,16 +89,17 @@ def test_positions_with_sound(capsys, rule):
         segments = segments_of_layout(rule, layout)
         ids, offset = peer_positions(rule, layout)
         ours = position_ids(segments, rule=rule, resume="last-piece")
-        same = ours.shape == ids.shape and np.abs(ours - ids).max() < 1e-3
-        same &= abs(decode_offset(segments, rule=rule, resume="last-piece") - offset) < 1e-3
-        agreed += same
-        apart += [] if same else [layout]
+        more = [*(ours - ids).ravel(), decode_offset(segments, rule=rule, resume="last-piece") - offset]
+        if np.abs(more).max() < 1e-3:
+            agreed += 1
+        else:
+            apart.append(layout)
+            assert set(np.round(more, 3)) == {0, 1} and any(SHORT[rule] in part for part in layout), layout
     with capsys.disabled():
         print(
-            f"\n  positions, {rule:31} {agreed:5} agreed {skipped:5} without pictures {len(apart):5} disagreed", end=""
+            f"\n  positions, {rule:31} {agreed:5} agreed {skipped:5} without pictures {len(apart):5} fall short", end=""
         )
-    assert not apart, apart[:2]
-    assert agreed > LAYOUTS * 0.7
+    assert len(apart) == {"qwen2.5-omni": 9, "qwen3-omni": 0}[rule]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -136,7 +144,7 @@ def test_neighbours_are_one_picture_to_transformers():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("rule", ROTARY)
+@pytest.mark.parametrize("rule", [rule for rule in ROTARY if rule != "hunyuan-vl"])
 def test_rotation(rule):
     """Queries and keys through the model's own rotary layer; its angles are float32: off by position times 2^-24."""
     torch = load("torch") if needs(load, "torch") else None
@@ -147,6 +155,31 @@ def test_rotation(rule):
         theirs = peer_rotation(rule, torch.from_numpy(queries), torch.from_numpy(keys), ids)
         for mine, answer in zip(rotate((queries, keys), ids, **turning(rule)), theirs, strict=True):
             np.testing.assert_allclose(mine, answer, atol=tolerance)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hunyuans_layer_in_transformers_is_no_rotation():
+    """It gives each axis 32 numbers that lie side by side, and turns number i with number i + 64, which has another axis.
+
+    For words all axes agree, and so do we. In a picture lengths change; vLLM splits the pairs, as we do.
+    """
+    torch = load("torch") if needs(load, "torch") else None
+    draw = np.random.default_rng(0)
+    queries = draw.standard_normal((1, 2, 9, 128), np.float32)
+    words, picture = (
+        np.tile(np.arange(9), (4, 1)),
+        np.array([[*range(9)], [0, 1, 2] * 3, [0] * 3 + [1] * 3 + [2] * 3, [0] * 9]),
+    )
+    for ids, alike in ((words, True), (picture, False)):
+        theirs = peer_rotation("hunyuan-vl", torch.from_numpy(queries), torch.from_numpy(queries), ids)[0]
+        mine = rotate(queries, ids, **turning("hunyuan-vl"))
+        lengths = np.linalg.norm(theirs, axis=-1) / np.linalg.norm(queries, axis=-1)
+        assert (np.abs(mine - theirs).max() < 2e-5) == alike
+        assert (np.abs(lengths - 1).max() < 1e-5) == alike
+        axis, number = [0, 1, 2, 3], np.arange(128)  # what it does, in a line
+        angle = ids[np.repeat(axis, 32)].T * 1e4 ** (-(number % 64) / 64)
+        other = np.concatenate([-queries[..., 64:], queries[..., :64]], axis=-1)
+        np.testing.assert_allclose(theirs, queries * np.cos(angle) + other * np.sin(angle), atol=2e-5)
 
 
 @pytest.mark.filterwarnings("ignore")
