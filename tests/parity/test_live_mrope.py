@@ -161,7 +161,8 @@ def test_rotation(rule):
 def test_hunyuans_layer_in_transformers_is_no_rotation():
     """It gives each axis 32 numbers that lie side by side, and turns number i with number i + 64, which has another axis.
 
-    For words all axes agree, and so do we. In a picture lengths change; vLLM splits the pairs, as we do.
+    For words all axes agree, and so do we. In a picture lengths change. The authors' code repeats the list of sections
+    where this one doubles each, and so keeps pairs together, as we do.
     """
     torch = load("torch") if needs(load, "torch") else None
     draw = np.random.default_rng(0)
