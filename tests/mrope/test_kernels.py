@@ -183,14 +183,16 @@ def test_the_unbroken_kernel_passes_what_the_slips_fail(tmp_path):
     cases(broken(tmp_path, "ELEMENTS = 1024", "ELEMENTS = 32", kernels))
 
 
+HALF, ADJACENT, NARROW = (64, (0, 0)), (1, (0, 0)), (32, (64, 64))  # pairs side by side, numbers that do not turn
+BUILDS = [(75, "fp16", HALF), (75, "fp32", ADJACENT), (80, "bf16", HALF), (80, "fp16", ADJACENT), (80, "fp32", NARROW)]
+BUILDS += [(90, "bf16", HALF), (90, "fp32", HALF), (90, "bf16", ADJACENT), (90, "fp16", NARROW)]  # T4, A100, H200
+
+
 @compiled
-@pytest.mark.parametrize("generation", [75, 80, 90])  # T4, A100, H200
-@pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])
-@pytest.mark.parametrize(
-    "group, rests", [(64, (0, 0)), (1, (0, 0)), (32, (64, 64))], ids=["half", "adjacent", "narrow"]
-)
-def test_compiles_without_spills(tmp_path, generation, dtype, group, rests):
+@pytest.mark.parametrize("generation, dtype, turning", BUILDS)
+def test_compiles_without_spills(tmp_path, generation, dtype, turning):
     """32 + 4 heads of 128 as machine code, without a card: no memory of a thread's own, wide loads and stores."""
+    group, rests = turning
     pairs = 32 if rests[0] else 64
     *_, constants = kernels.plan(1, 4096, 36, pairs, group, rests)
     kinds = dict.fromkeys(("queries", "keys", "queries_out", "keys_out"), f"*{dtype}")
