@@ -152,6 +152,8 @@ def check_out(x, out):
     targets = list(out) if isinstance(out, (tuple, list)) else [out]
     if len(targets) != len(arrays):
         raise ValueError(f"out has {len(targets)} arrays for {len(arrays)}")
+    if len(targets) == 2 and targets[0] is targets[1]:
+        raise ValueError("out is one array for queries and keys; what is turned first would be lost or turned twice")
     for target, (name, array) in zip(targets, arrays.items()):
         check_array(array, name)
         if type(target) is not type(array):

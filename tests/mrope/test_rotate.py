@@ -245,7 +245,7 @@ def test_every_tower(backend, rng, style, width):
     result = backend.take(rotate_2d(backend.give(x), backend.give(places), style=style))
     expected = np.stack([tower_by_definition(x[:, n], *places[:, n], style) for n in range(6)], axis=1)
     np.testing.assert_allclose(result, expected, atol=2e-6)
-    both = rotate_2d((backend.give(x), backend.give(x[:1])), backend.give(places), style=style)
+    both = rotate_2d((backend.give(x), backend.give(x[:1].copy())), backend.give(places), style=style)
     np.testing.assert_array_equal(backend.take(both[1]), backend.take(both[0])[:1])
 
 
@@ -325,6 +325,9 @@ def test_kinds_that_are_refused(backend, x, positions, options, says):
 def test_an_out_that_does_not_fit(backend, out, error, says):
     with pytest.raises(error, match=says):
         rotate(backend.give(X), backend.give(IDS), sections=(2, 3, 3), out=backend.give(out))
+    same = backend.give(X.copy())
+    with pytest.raises(ValueError, match="out is one array for queries and keys"):
+        rotate((same, same), backend.give(IDS), sections=(2, 3, 3), out=(same, same))
     with pytest.raises(ValueError, match="out has 1 arrays for 2"):
         rotate((backend.give(X), backend.give(X)), backend.give(IDS), sections=(2, 3, 3), out=backend.give(X))
 
