@@ -13,6 +13,8 @@ def check_sections(sections, layout):
     """The sections as a tuple of ints, or an error: their layout is known and can hold them."""
     if layout not in LAYOUTS:
         raise ValueError(f"layout is {layout!r}; choose one of {', '.join(LAYOUTS)}")
+    if not hasattr(sections, "__iter__"):
+        raise TypeError(f"sections is {sections!r}; expected how many pairs each axis has, as (16, 24, 24)")
     sections = tuple(whole(section, "a section") for section in sections)
     if not sections or min(sections) < 0 or not sum(sections):
         raise ValueError(f"sections are {sections}; expected how many pairs each axis has, as (16, 24, 24)")
@@ -42,7 +44,7 @@ def _check_turns(sections):
 
 def check_positions(positions, axes):
     """The positions as float64 (axes, ...), or an error; those of one axis may come without it."""
-    positions = np.asarray(positions)
+    positions = positions if isinstance(positions, np.ndarray) else np.asarray(positions)  # a mask would get lost
     check_array(positions, "positions")
     if positions.dtype.kind not in "iuf":
         raise TypeError(f"positions are {positions.dtype}; expected numbers, as position_ids gives them")

@@ -16,10 +16,9 @@ BLOCK = mrope.BLOCK
 
 def rotate(x, positions, *, sections, theta=10000.0, layout="blocks", pairing="half", width=None, out=None):
     """See `mmtokedu.mrope.rotate`."""
-    sections = tuple(sections)
     axis, speeds = mrope._ladder(sections, theta, layout)
     check_pairing(pairing, ("half", "adjacent"))
-    positions = _places(positions, x, len(sections))
+    positions = _places(positions, x, len(tuple(sections)))
     return _turned(x, positions, tuple(axis.tolist()), tuple(speeds.tolist()), pairing, width, out)
 
 

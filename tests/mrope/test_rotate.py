@@ -308,6 +308,7 @@ def test_values_that_are_refused(backend, x, positions, options, says):
         (X.astype(complex), IDS, {}, "x: dtype is .*complex128; expected floats"),
         (X, IDS, {"width": 16.0}, "width is 16.0; expected a whole number"),
         (X, IDS, {"sections": (2.5, 3, 3)}, "a section is 2.5"),
+        (X, IDS, {"sections": 8}, "sections is 8; expected how many pairs each axis has"),
     ],
 )
 def test_kinds_that_are_refused(backend, x, positions, options, says):
@@ -330,6 +331,11 @@ def test_an_out_that_does_not_fit(backend, out, error, says):
         rotate((same, same), backend.give(IDS), sections=(2, 3, 3), out=(same, same))
     with pytest.raises(ValueError, match="out has 1 arrays for 2"):
         rotate((backend.give(X), backend.give(X)), backend.give(IDS), sections=(2, 3, 3), out=backend.give(X))
+
+
+def test_a_mask_is_not_lost():
+    with pytest.raises(TypeError, match="positions is a masked array, 1 of 15 numbers masked"):
+        rotate(X, np.ma.masked_array(IDS, np.arange(15).reshape(3, 5) == 3), sections=(2, 3, 3))
 
 
 def test_a_list_is_no_array(backend):
