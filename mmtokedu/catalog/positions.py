@@ -182,13 +182,12 @@ def segment_ids(name, segments, resume="after-max"):
         raise ValueError(f"resume is {resume!r}; {name} has {', '.join(map(repr, system.resumes))}")
     segments = _listed(segments)
     placed = {segment: _placed(system, segment, resume) for segment in dict.fromkeys(segments)}  # equal ones once
-    counts = [math.prod(placed[segment].shape) for segment in segments]
-    check_total(sum(counts))
-    starts = np.zeros(len(segments), np.float64 if system.fractions else np.int64)
-    np.cumsum([placed[segment].ahead for segment in segments[:-1]], out=starts[1:])
-    firsts = np.cumsum([0, *counts[:-1]])[: len(segments)]
-    ids = np.empty((len(system.axes), sum(counts)), starts.dtype)
-    ids[:] = np.arange(sum(counts)) + np.repeat(starts - firsts, counts)  # as if all were words
+    counts = np.array([math.prod(placed[segment].shape) for segment in segments], np.int64)
+    aheads = np.array([placed[segment].ahead for segment in segments], np.float64 if system.fractions else np.int64)
+    check_total(total := int(counts.sum()))
+    starts, firsts = (np.concatenate([[0], np.cumsum(each)])[:-1] for each in (aheads, counts))
+    ids = np.empty((len(system.axes), total), starts.dtype)
+    ids[:] = np.arange(total) + np.repeat(starts - firsts, counts)  # as if all were words
     kinds = {}  # segment that is no text -> where it occurs
     for i, segment in enumerate(segments):
         if not isinstance(segment, Text):
