@@ -40,16 +40,16 @@ def broken(folder, old, new, kernels):
     return module
 
 
-def machine_code(kernel, generation, kinds, constants, options):
+def machine_code(kernel, generation, kinds, constants, options, multiples=("K",)):
     """A kernel compiled without a card. `kinds` are the types of its pointers and whole numbers.
 
-    Pointers are multiples of 16 bytes, as torch allocates. The number of codes K is a multiple of 16 too, as it is in
-    practice: Triton compiles that case for itself.
+    Pointers are multiples of 16 bytes, as torch allocates. `multiples` names numbers that are multiples of 16 too, as the
+    number of codes K is in practice: Triton compiles that case for itself.
     """
     names = kernel.arg_names
     assert kinds.keys().isdisjoint(constants) and kinds.keys() | constants.keys() == set(names)
     signature = {name: kinds.get(name, "constexpr") for name in names}
-    even = [i for i, name in enumerate(names) if signature[name].startswith("*") or name == "K"]
+    even = [i for i, name in enumerate(names) if signature[name].startswith("*") or name in multiples]
     aligned = {(i,): [["tt.divisibility", 16]] for i in even}
     source = triton.compiler.ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=aligned)
     return triton.compile(source, target=triton.backends.compiler.GPUTarget("cuda", generation, 32), options=options)
