@@ -523,7 +523,7 @@ def chat(messages, *, style, reply=False):
 def embed(ids, table, spans, features):
     """The vectors of a sequence: rows of the table for its ids, projected features in their places. (N, D).
 
-    ids (N,) integers, table (K, D) floats, spans (S, 2) as of `interleave`, features (F, D) floats, those of all media
+    ids (N,) integers, table (K, D) floats, spans (S, 2) as of `interleave`, features (rows, D) floats, those of all media
     one after the other, F the places of all spans together. Ids inside spans are not looked up: they may be anything
     (LLaVA's is -200). Returns the table's dtype.
 
@@ -557,7 +557,7 @@ def _inside(spans, tokens):
 
 @has_cuda_twin
 def add_modality(x, modality, table):
-    """Tell each token what it is: x (N, D) plus the row of `table` (M, D) that its modality (N,) names.
+    """Tell each token what it is: x (N, D) plus the row of `table` (kinds, D) that its modality (N,) names.
 
     Raises ValueError for shapes that do not fit and for a modality that has no row.
     Source: the segment embeddings of BERT (arXiv 1810.04805), here one for each modality.

@@ -361,10 +361,12 @@ def test_moments_that_no_clip_has(seconds, error, match):
         frames_at(clip("H.264, B frames, MP4"), seconds)
 
 
-def test_progress_is_off_until_asked_for(capfd):
+def test_progress_is_off_until_asked_for(capfd, monkeypatch):
     read_frames(clip("GIF"), [0, 1])
     assert capfd.readouterr() == ("", "")
-    pytest.importorskip("tqdm")
+    tqdm = pytest.importorskip("tqdm")
+    shown = functools.partial(tqdm.tqdm, disable=False)  # whatever TQDM_DISABLE said when tqdm was loaded
+    monkeypatch.setattr(tqdm, "tqdm", shown)
     read_frames(clip("GIF"), [0, 1, 1], progress=True)
     assert "2/2" in capfd.readouterr().err
 
