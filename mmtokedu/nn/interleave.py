@@ -6,6 +6,7 @@ of them. Separators and labels count among the 34, so neither the length nor the
 pictures there are. Questions are two tokens and are answered at the second; none sees another.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,12 @@ __all__ = ["ARMS", "LARGE", "LITTLE", "Arm", "Documents", "Reader", "World", "do
 
 WORDS, NUMBERS, PALETTE = 24, 6, 3  # ids shared by words and codes; ids of the numbers 1 to 6; codes of one picture
 BEGIN, OPEN, CLOSE = range(WORDS + NUMBERS, WORDS + NUMBERS + 3)
-KINDS = "count", "which", "first", "kind"  # of questions
-COUNT, WHICH, FIRST, KIND = range(CLOSE + 1, CLOSE + 5)
+KINDS = "count", "first", "kind"  # of questions
+COUNT, FIRST, KIND = range(CLOSE + 1, CLOSE + 4)
 A_WORD, A_CODE = KIND + 1, KIND + 2
 IDS = A_CODE + 1
 NO_ANSWER = -100  # this document cannot be asked that
-EACH = ("count", 1), ("which", 3), ("first", 2), ("kind", 2)  # how often each is asked of a document in training
+EACH = ("count", 1), ("first", 4), ("kind", 2)  # how often each is asked of a document in training
 FEATURES = 32  # numbers of a vector that stands for a code
 
 
@@ -119,12 +120,11 @@ def documents(rng, n, arm, counts=(1, 2, 3, 4), world=LARGE):
 def questions(rng, drawn, kind, about=None):
     """One question of a kind to each document: (asked (n, 2), answers (n,), the picture asked about (n,)).
 
-    "count": how many pictures; "which": which of them holds X, where one does; "first": the first code of picture k;
-    "kind": whether X stands among the words or in a picture, where it is one of the two. `about` says which picture,
-    from 0, or for "kind" whether X is to be a code; without it the rng chooses. NO_ANSWER where it cannot be asked.
+    "count": how many pictures; "first": the first code of picture k; "kind": whether X stands among the words or in a
+    picture, where it is one of the two. `about` says which picture, from 0, or for "kind" whether X is to be a code;
+    without it the rng chooses. NO_ANSWER where it cannot be asked.
     """
     n, row = len(drawn.count), np.arange(len(drawn.count))
-    pictures, words = drawn.has[:, :-1], drawn.has[:, -1]
     k = rng.integers(drawn.count) if about is None else np.full(n, min(about, drawn.world.most - 1))
     there = k < drawn.count
     if kind == "count":
@@ -132,11 +132,8 @@ def questions(rng, drawn, kind, about=None):
     if kind == "first":
         asked = np.stack([np.full(n, FIRST), WORDS + drawn.number[row, k]], axis=1)
         return asked, np.where(there, drawn.first[row, k], NO_ANSWER), k
-    if kind == "which":
-        x, found = _one_of(rng, pictures[row, k] & (pictures.sum(axis=1) == 1))
-        return np.stack([np.full(n, WHICH), x], axis=1), np.where(found, WORDS + drawn.number[row, k], NO_ANSWER), k
     code = rng.random(n) < 0.5 if about is None else np.full(n, bool(about))
-    inside = pictures.any(axis=1)
+    words, inside = drawn.has[:, -1], drawn.has[:, :-1].any(axis=1)
     x, found = _one_of(rng, np.where(code[:, None], inside & ~words, words & ~inside))
     return np.stack([np.full(n, KIND), x], axis=1), np.where(found, np.where(code, A_CODE, A_WORD), NO_ANSWER), k
 
@@ -148,6 +145,9 @@ def _one_of(rng, mask):
 
 class Reader(nn.Module):
     """The small model over documents and questions: two layers of four heads, half of whose pairs turn.
+
+    Half of the heads begin with queries and keys from the same map: an id first looks at its equals. Without that, and
+    with all pairs turning, the model learns the same, only later.
 
     With `vectors` a picture's token is no id but a vector, as an encoder gives it: fixed numbers for each code, and
     noise. A projector, two layers as LLaVA-1.5's (arXiv 2310.03744), brings it to the model's width.
@@ -164,6 +164,10 @@ class Reader(nn.Module):
     def __init__(self, *, vectors=False, width=64, layers=2, heads=4, theta=50.0, noise=0.3):
         super().__init__()
         self.small = Small(IDS, width=width, layers=layers, heads=heads, modalities=2)
+        for block in self.small.blocks:
+            with torch.no_grad():
+                queries, keys, _ = block.queries_keys_values.weight.chunk(3)
+                queries[: width // 2] = keys[: width // 2]
         self.pairs, self.theta, self.noise = width // heads // 2, theta, noise
         self.projector = None
         if vectors:
@@ -223,25 +227,42 @@ def _lay_out(drawn, asked, order):
     return ids, code, place, torch.from_numpy(mask), read
 
 
-def batch_loss(reader, rng, arm, *, counts, world=LARGE, docs=24, order=None, each=EACH):
-    """The loss of one batch and how many tokens it had. Without `order` all questions of `each` are asked of a document;
-    with "picture" or "question" one of them, chosen for each, from that side."""
+def batch_loss(reader, rng, arm, *, counts=(1, 2, 3), world=LARGE, docs=24, order=None):
+    """The loss of one batch, and how many tokens it had.
+
+    Without `order` all questions of EACH are asked of a document; with "picture" or "question", what comes first, one.
+    """
     drawn = documents(rng, docs, arm, counts, world)
-    asked, answers, _ = map(np.stack, zip(*(questions(rng, drawn, kind) for kind, times in each for _ in range(times))))
+    asked, answers, _ = map(np.stack, zip(*(questions(rng, drawn, kind) for kind, times in EACH for _ in range(times))))
     asked, answers = asked.swapaxes(0, 1), answers.T  # (docs, Q, 2), (docs, Q)
     if order:
         chosen = np.arange(docs), rng.integers(answers.shape[1], size=docs)
         asked, answers = asked[chosen][:, None], answers[chosen][:, None]
     logits = reader.ask(drawn, asked, order or "picture", rng)
     loss = F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(answers).flatten(), ignore_index=NO_ANSWER)
-    return loss, docs * (world.tokens + 1 + 2 * asked.shape[1] + (order == "question"))
+    return loss, docs * _length(world, order)
+
+
+def _length(world, order):
+    return 1 + world.tokens + (2 * sum(times for _, times in EACH) if order is None else 2 + (order == "question"))
+
+
+def train(arm, *, seed, steps, orders=(None,), every=100, watch=None, vectors=False, docs=24, world=LARGE, **options):
+    """A Reader after so many batches of `batch_loss`, and the rows of `fit`. The batches take turns in `orders`."""
+    torch.manual_seed(seed)
+    reader, turns = Reader(vectors=vectors), itertools.cycle(orders)
+    draw = lambda rng: batch_loss(reader, rng, arm, order=next(turns), docs=docs, world=world, **options)
+    tokens = steps * docs * sum(_length(world, order) for order in orders) // len(orders)
+    return reader, fit(
+        [reader], draw, tokens=tokens, seed=seed, every=every, watch=lambda: watch(reader) if watch else {}
+    )
 
 
 @torch.no_grad()
 def score(reader, arm, counts=(1, 2, 3, 4), *, n=400, world=LARGE, order="picture", seed=7):
-    """The share of right answers: a row for each number of pictures, {pictures, count, kind, which, first}.
+    """The share of right answers: a row for each number of pictures, {pictures, count, kind, first}.
 
-    `which` and `first` are lists, of the picture asked about. Labels that may be any are 1, 2, … here.
+    `first` is a list, a share for each picture asked about. Labels that may be any are 1, 2, … here.
     """
     if arm.labels == "any":
         arm = arm._replace(labels="in order")
@@ -249,8 +270,7 @@ def score(reader, arm, counts=(1, 2, 3, 4), *, n=400, world=LARGE, order="pictur
     for pictures in counts:
         rng = np.random.default_rng([seed, pictures])
         drawn = documents(rng, n, arm, [pictures], world)
-        each = range(pictures)
-        plan = [("count", None), ("kind", 0), ("kind", 1), *(("which", k) for k in each), *(("first", k) for k in each)]
+        plan = [("count", None), ("kind", 0), ("kind", 1), *(("first", k) for k in range(pictures))]
         asked, answers, _ = map(np.stack, zip(*(questions(rng, drawn, kind, about) for kind, about in plan)))
         if order == "picture":
             told = reader.ask(drawn, asked.swapaxes(0, 1), rng=rng).argmax(dim=-1).T.numpy()
@@ -258,18 +278,25 @@ def score(reader, arm, counts=(1, 2, 3, 4), *, n=400, world=LARGE, order="pictur
             told = np.stack([reader.ask(drawn, one[:, None], order, rng).argmax(dim=-1)[:, 0].numpy() for one in asked])
         right = [round(float((t == a)[a != NO_ANSWER].mean()), 4) for t, a in zip(told, answers)]
         row = {"pictures": pictures, "count": right[0], "kind": round((right[1] + right[2]) / 2, 4)}
-        rows.append(row | {"which": right[3 : 3 + pictures], "first": right[3 + pictures :]})
+        rows.append(row | {"first": right[3:]})
     return rows
 
 
-def train(arm, *, seed, steps, counts=(1, 2, 3, 4), world=LARGE, docs=24, orders=(None,), every=100, watch=dict, **model):
-    """A Reader after `steps` batches, and the rows of `fit`. Batches take turns in `orders`, as `batch_loss` has them."""
-    torch.manual_seed(seed)
-    reader, turn = Reader(**model), 0
+def live(arm="both", *, seed=0, steps=300, every=100, vectors=False):
+    """Train one of ARMS and print how often `count` and `first` are right where three pictures are: (Reader, rows).
 
-    def draw(rng):
-        nonlocal turn
-        order, turn = orders[turn % len(orders)], turn + 1
-        return batch_loss(reader, rng, arm, counts=counts, world=world, docs=docs, order=order)
+    The rows are those of `fit`, each with one of `score`. The whole takes about 15 CPU seconds.
 
-    return reader, fit([reader], draw, tokens=steps * docs * 51, seed=seed, every=every, watch=lambda: watch(reader))
+    Raises ValueError for an arm that there is not.
+    """
+    if arm not in ARMS:
+        raise ValueError(f"there is no arm {arm!r}; there are {', '.join(ARMS)}")
+
+    def watch(reader):
+        row = score(reader, ARMS[arm], (3,), n=100)[0]
+        first = "  ".join(f"{share:.2f}" for share in row["first"])
+        print(f"count {row['count']:.2f}   first code of picture 1, 2, 3: {first}", flush=True)
+        return row
+
+    reader, rows = train(ARMS[arm], seed=seed, steps=steps, every=every, watch=watch, vectors=vectors)
+    return reader, rows

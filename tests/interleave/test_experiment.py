@@ -1,0 +1,270 @@
+"""The experiment on pictures side by side: its documents and questions, read again by hand, and the table it wrote."""
+
+import itertools
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from experiment_programs import experiment_named
+
+pytestmark = pytest.mark.trains
+
+torch = pytest.importorskip("torch")
+
+from mmtokedu import samples
+from mmtokedu.nn import interleave as toy
+from mmtokedu.nn.interleave import ARMS, CLOSE, LARGE, LITTLE, NO_ANSWER, OPEN, WORDS
+
+ROOT = Path(__file__).resolve().parents[2]
+WORLDS = {"large": LARGE, "little": LITTLE}
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    with experiment_named("interleave") as module:
+        yield module
+
+
+def drawn_for(arm, world=LARGE, n=40, counts=(1, 2, 3, 4), seed=0):
+    return toy.documents(np.random.default_rng(seed), n, ARMS[arm], [c for c in counts if c <= world.most], world)
+
+
+def read_again(drawn, i):
+    """Pictures [(number, codes), ...] and words of document i, told by its separators alone, token by token."""
+    pictures, words, inside, number = [], [], None, None
+    for token in drawn.ids[i].tolist():
+        if token == OPEN:
+            assert inside is None
+            inside = []
+        elif token == CLOSE:
+            pictures.append((number, inside))
+            inside, number = None, None
+        elif token >= WORDS:
+            number = token - WORDS
+        elif inside is None:
+            words.append(token)
+        else:
+            inside.append(token)
+    assert inside is None and number is None
+    return pictures, words
+
+
+# documents
+
+
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+@pytest.mark.parametrize("arm", ["separators", "both", "labels", "labels_any"])
+def test_a_document_read_by_its_separators_is_what_it_says(arm, world):
+    drawn = drawn_for(arm, world)
+    for i in range(len(drawn.count)):
+        pictures, words = read_again(drawn, i)
+        assert len(pictures) == drawn.count[i]
+        for k, (number, codes) in enumerate(pictures):
+            assert world.shortest <= len(codes) <= world.longest and len(set(codes)) <= toy.PALETTE
+            assert codes[0] == drawn.first[i, k] and set(codes) == set(np.flatnonzero(drawn.has[i, k]))
+            assert number == (drawn.number[i, k] if ARMS[arm].labels else None)
+        assert set(words) == set(np.flatnonzero(drawn.has[i, -1]))
+        assert drawn.code[i].sum() == sum(len(codes) for _, codes in pictures)
+        assert not drawn.has[i, len(pictures) : -1].any()
+    if arm == "labels":
+        assert (drawn.number == np.arange(world.most)).all()
+    if arm == "labels_any":
+        assert drawn.number.max() == toy.NUMBERS - 1 and all(
+            len(set(row)) == world.most for row in drawn.number.tolist()
+        )
+
+
+def test_pictures_stand_side_by_side():
+    for arm, between in (("modality", 0), ("separators", 2), ("labels", 3)):
+        drawn = drawn_for(arm, counts=[4])
+        for row in drawn.code:
+            gaps = np.diff(np.flatnonzero(row)) - 1
+            assert set(gaps.tolist()) == {0, between} and (between == 0 or (gaps > 0).sum() == 3)
+
+
+def test_without_separators_there_are_words_and_codes_alone():
+    drawn = drawn_for("nothing")
+    assert drawn.ids.max() < WORDS and drawn.ids.shape == (40, LARGE.tokens)
+    for i, k in itertools.product(range(40), range(4)):
+        codes = set(np.flatnonzero(drawn.has[i, k]))
+        assert codes <= set(drawn.ids[i][drawn.code[i]]) and len(codes) <= toy.PALETTE
+        assert (drawn.first[i, k] in codes) == (k < drawn.count[i])
+
+
+def test_neither_length_nor_place_tells_how_many_pictures_there_are():
+    for arm, pictures in itertools.product(("nothing", "labels"), (1, 4)):
+        drawn = drawn_for(arm, n=400, counts=[pictures])
+        first = drawn.code.argmax(axis=1)
+        assert drawn.ids.shape[1] == LARGE.tokens and first.min() <= 2 + 2 * pictures and np.ptp(first) > 3
+
+
+# questions
+
+
+@pytest.mark.parametrize("arm", ["both", "labels_any"])
+def test_answers_are_those_of_the_document_read_by_hand(arm):
+    drawn, rng = drawn_for(arm, n=200), np.random.default_rng(1)
+    asked, answers, about = {}, {}, {}
+    for kind in toy.KINDS:
+        asked[kind], answers[kind], about[kind] = toy.questions(rng, drawn, kind)
+    for i in range(200):
+        pictures, words = read_again(drawn, i)
+        assert asked["count"][i].tolist() == [toy.COUNT] * 2 and answers["count"][i] == WORDS + len(pictures) - 1
+        k = about["first"][i]
+        assert asked["first"][i].tolist() == [toy.FIRST, WORDS + drawn.number[i, k]]
+        assert answers["first"][i] == pictures[k][1][0]
+        x, k = asked["which"][i, 1], about["which"][i]
+        if answers["which"][i] != NO_ANSWER:
+            assert [x in codes for _, codes in pictures].count(True) == 1 and x in pictures[k][1]
+            assert answers["which"][i] == WORDS + drawn.number[i, k]
+        else:
+            assert all(any(x in codes for j, (_, codes) in enumerate(pictures) if j != k) for x in pictures[k][1])
+        x = asked["kind"][i, 1]
+        if answers["kind"][i] != NO_ANSWER:
+            in_picture = any(x in codes for _, codes in pictures)
+            assert in_picture != (x in words) and answers["kind"][i] == (toy.A_CODE if in_picture else toy.A_WORD)
+    assert max(np.mean(answers[kind] == NO_ANSWER) for kind in ("kind", "which")) < 0.1
+
+
+def test_a_picture_that_is_not_there_cannot_be_asked_about():
+    drawn, rng = drawn_for("both", n=100), np.random.default_rng(1)
+    for kind, k in itertools.product(("which", "first"), range(4)):
+        _, answers, about = toy.questions(rng, drawn, kind, k)
+        assert (about == k).all() and (answers[drawn.count <= k] == NO_ANSWER).all()
+        assert np.mean(answers[drawn.count > k] != NO_ANSWER) > 0.8
+
+
+# the model
+
+
+@pytest.fixture(params=[False, True], ids=["codes", "vectors"])
+def reader(request):
+    torch.manual_seed(0)
+    reader = toy.Reader(vectors=request.param, width=32)
+    for weight in reader.parameters():
+        if not weight.any():
+            torch.nn.init.normal_(weight, std=0.2)
+    return reader.eval().requires_grad_(False)
+
+
+def some(arm="both", world=LARGE, n=5):
+    drawn, rng = drawn_for(arm, world, n=n), np.random.default_rng(2)
+    return drawn, np.stack([toy.questions(rng, drawn, kind)[0] for kind in toy.KINDS], axis=1)
+
+
+def moved(a, b):
+    return (a - b).abs().amax(dim=(0, -1))
+
+
+def test_a_question_sees_the_document_and_no_other_question(reader):
+    drawn, asked = some()
+    before, others = reader.ask(drawn, asked), asked.copy()
+    others[:, 1] = asked[:, 2]
+    change = moved(reader.ask(drawn, others), before)
+    assert change[1] > 1e-3 and change[[0, 2, 3]].max() == 0
+    ids = drawn.ids.copy()
+    ids[:, 5] = (ids[:, 5] + 1) % WORDS
+    assert moved(reader.ask(drawn._replace(ids=ids), asked), before).min() > 1e-4
+
+
+def test_with_the_picture_first_its_states_know_no_question(reader):
+    drawn, asked = some(world=LITTLE)
+    one, other = asked[:, :1], asked[:, 1:2]
+    assert reader.states(drawn, one).shape == (2, 2, 5, 4, LITTLE.tokens, 8)
+    assert torch.equal(reader.states(drawn, one), reader.states(drawn, other))
+    apart = reader.states(drawn, one, "question") - reader.states(drawn, other, "question")
+    assert apart[1].abs().amax(dim=(0, 1, 2, 4)).min() > 1e-3, "the second layer's states, at every token"
+
+
+def test_what_is_removed_nobody_sees(reader):
+    drawn, asked = some()
+    for how in ("kept", "closed"):
+        gone = drawn._replace(arm=drawn.arm._replace(removed=how))
+        swapped = np.where(gone.ids == OPEN, CLOSE, np.where(gone.ids == CLOSE, OPEN, gone.ids))
+        assert torch.equal(reader.ask(gone, asked), reader.ask(gone._replace(ids=swapped), asked))
+        assert moved(reader.ask(gone, asked), reader.ask(drawn, asked)).min() > 1e-4
+
+
+def test_a_closed_gap_is_a_shorter_document(reader):
+    """One document with its separators taken out of the arrays, and the same with them hidden and positions closed."""
+    drawn, asked = some(n=1)
+    keep = drawn.ids[0] < OPEN
+    shorter = drawn._replace(
+        ids=drawn.ids[:, keep], code=drawn.code[:, keep], world=LARGE._replace(tokens=int(keep.sum()))
+    )
+    closed, kept = (
+        reader.ask(drawn._replace(arm=drawn.arm._replace(removed=how)), asked) for how in ("closed", "kept")
+    )
+    assert keep.sum() < LARGE.tokens
+    np.testing.assert_allclose(closed, reader.ask(shorter, asked), rtol=0, atol=1e-5)
+    assert moved(kept, closed).min() > 1e-4
+
+
+def test_modality_and_noise_are_seen_where_they_are_given(reader):
+    drawn, asked = some("nothing")
+    marked = drawn._replace(arm=ARMS["modality"])
+    assert moved(reader.ask(marked, asked), reader.ask(drawn, asked)).min() > 1e-4
+    noisy = reader.ask(drawn, asked, rng=np.random.default_rng(0))
+    assert (moved(noisy, reader.ask(drawn, asked)).min() > 1e-4) == (reader.projector is not None)
+
+
+def test_a_vector_says_which_code_it_is(reader):
+    """In place of ids alone: with vectors a picture's ids reach the model through the tower, words through the table."""
+    drawn, asked = some()
+    table = reader.small.word.weight.clone()
+    reader.small.word.weight[:] = 0
+    codes = drawn._replace(ids=np.where(drawn.code, (drawn.ids + 1) % WORDS, drawn.ids))
+    change = moved(reader.ask(codes, asked), reader.ask(drawn, asked))
+    assert (change.max() > 1e-3) == (reader.projector is not None)
+    reader.small.word.weight[:] = table
+
+
+def test_scores_by_hand():
+    class Fixed:
+        """Says of every question that the answer is number 2."""
+
+        def ask(self, drawn, asked, order="picture", rng=None):
+            logits = torch.zeros(*asked.shape[:2], toy.IDS)
+            logits[..., WORDS + 1] = 1
+            return logits
+
+    rows = toy.score(Fixed(), ARMS["labels_any"], (1, 2), n=50)
+    assert [row["pictures"] for row in rows] == [1, 2] and [row["count"] for row in rows] == [0, 1]
+    assert rows[1]["which"] == [0, 1] and rows[1]["kind"] == 0 and rows[1]["first"] == [0, 0]
+
+
+# how it learns
+
+
+def test_one_seed_is_one_run_and_vectors_are_another():
+    run = lambda seed, **options: toy.train(ARMS["both"], seed=seed, steps=3, docs=4, **options)[0].state_dict()
+    first, again, other = run(0), run(0), run(1)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["small.word.weight"], other["small.word.weight"])
+    assert set(run(0, vectors=True)) > set(first)
+
+
+@pytest.mark.parametrize("orders", [(None,), ("picture",), ("question",), ("picture", "question")])
+def test_so_many_steps_are_so_many_batches(orders):
+    rows = toy.train(ARMS["both"], seed=0, steps=4, docs=3, world=LITTLE, orders=orders, counts=(1, 2), every=1)[1]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+
+
+def test_a_live_run_prints_as_it_goes(capsys):
+    reader, rows = toy.live("both", steps=4, every=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(rows) == 2 and all(line.startswith("count ") for line in lines)
+    assert isinstance(reader, toy.Reader) and {"step", "count", "first"} <= set(rows[0])
+    with pytest.raises(ValueError, match="there is no arm 'sepparators'; there are nothing, modality"):
+        toy.live("sepparators")
+
+
+def test_a_quick_run_of_every_part(experiment):
+    for part in experiment.PARTS:
+        run = next(run for run in experiment.PLAN if run.part == part)
+        row = experiment.measured(run, 0, share=0.003)
+        assert experiment.key(row) == (*run, 0) and row["course"][-1]["right"]["pictures"] == run.upto
+        assert {"as trained", "picture first"} & {ask["asked"] for ask in row["asked"]}
+        assert ("states" in row) == (part == "order")
