@@ -60,6 +60,7 @@ RESULTS = Path(mmtokedu.__file__).parent / "data" / "results" / "interleave.json
 
 SEEDS = 0, 1, 2
 STEPS, DOCS = 500, 24  # of a run; of a step
+LATER, EVEN_LATER = 1000, 1500  # of the arms that had learned neither `kind` nor `first` on seed 0 after STEPS
 ORDER_STEPS, ORDER_DOCS = 600, 48  # one question a document
 TESTS, WATCHED = 300, 60  # documents for each number of pictures, at the end and on the way
 EVERY = 100  # steps between two looks
@@ -78,7 +79,9 @@ class Run(NamedTuple):
 
 
 PLAN = (
-    *(Run("codes", arm) for arm in ("nothing", "modality", "separators", "both", "labels", "labels_any")),
+    *(Run("codes", arm) for arm in ("nothing", "modality", "both", "labels")),
+    Run("codes", "separators", steps=LATER),
+    Run("codes", "labels_any", steps=EVEN_LATER),
     *(Run("vectors", arm, vectors=True) for arm in ("nothing", "modality", "separators", "both")),
     Run("removed", "gap, modality"),
     Run("removed", "gap", vectors=True),
