@@ -246,7 +246,7 @@ def test_so_many_steps_are_so_many_batches(orders):
 
 
 def test_a_live_run_prints_as_it_goes(capsys):
-    reader, rows = toy.live("both", steps=4, every=2)
+    reader, rows = toy.live(steps=4, every=2)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(rows) == 2 and all(line.startswith("count ") for line in lines)
     assert isinstance(reader, toy.Reader) and {"step", "count", "first"} <= set(rows[0])
