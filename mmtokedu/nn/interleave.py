@@ -168,8 +168,9 @@ class Reader(nn.Module):
     With `vectors` a picture's token is no id but a vector, as an encoder gives it: fixed numbers for each code, and
     noise. A projector, two layers as LLaVA-1.5's (arXiv 2310.03744), brings it to the model's width.
 
-    `ask(drawn, asked)`: Documents and questions (n, Q, 2) -> logits (n, Q, IDS). order "picture" has the questions
-    behind the document; "question" has the one question before it, and its first token again behind.
+    `ask(drawn, asked)`: Documents and questions (n, Q, 2) -> logits (n, Q, IDS). Without `order` the questions stand
+    side by side behind the document. With "picture" or "question", what comes first, there is one question, behind or
+    before it, and the answer is read at one more token at the end, the same in both orders: BEGIN again.
 
     >>> rng = np.random.default_rng(0)
     >>> drawn = documents(rng, 5, ARMS["both"])
@@ -191,15 +192,15 @@ class Reader(nn.Module):
             self.register_buffer("tower", torch.from_numpy(tower).float())
             self.projector = nn.Sequential(nn.Linear(FEATURES, width), nn.GELU(), nn.Linear(width, width))
 
-    def ask(self, drawn, asked, order="picture", rng=None):
+    def ask(self, drawn, asked, order=None, rng=None):
         ids, code, place, mask, read = _lay_out(drawn, asked, order)
         logits = self.small(self._vectors(ids, code, drawn.arm, rng), self._angles(place), mask)
         return logits[:, read]
 
-    def states(self, drawn, asked, order="picture"):
+    def states(self, drawn, asked, order):
         """Keys and values of each layer at the document's tokens: (layers, 2, n, heads, tokens, d). No noise."""
         ids, code, place, mask, read = _lay_out(drawn, asked, order)
-        cache, begin = [], 1 if order == "picture" else 3
+        cache, begin = [], 3 if order == "question" else 1
         self.small(self._vectors(ids, code, drawn.arm, None), self._angles(place), mask, cache)
         return torch.stack([torch.stack(layer) for layer in cache])[..., begin : begin + drawn.world.tokens, :]
 
@@ -224,15 +225,16 @@ def _lay_out(drawn, asked, order):
     """ids and code (n, N), place (N,) or (n, N), mask (N, N) or (n, N, N) tensor, and where the answers are read."""
     n, many, _ = asked.shape
     begin, tokens = np.full((n, 1), BEGIN), drawn.world.tokens
-    if order == "picture":
+    if order is None:
         ids = np.concatenate([begin, drawn.ids, asked.reshape(n, -1)], axis=1)
         before, place = 1, np.concatenate([np.arange(tokens + 1), np.tile([tokens + 1, tokens + 2], many)])
         block = np.repeat(np.arange(-1, many), [tokens + 1] + [2] * many)
         read = tokens + 2 + 2 * np.arange(many)
     else:
-        ids = np.concatenate([begin, asked[:, 0], drawn.ids, asked[:, 0, :1]], axis=1)
-        before, place = 3, np.arange(ids.shape[1])
-        block, read = np.full(ids.shape[1], -1), np.array([ids.shape[1] - 1])
+        parts = [drawn.ids, asked[:, 0]] if order == "picture" else [asked[:, 0], drawn.ids]
+        ids = np.concatenate([begin, *parts, begin], axis=1)
+        before, place = (1 if order == "picture" else 3), np.arange(tokens + 4)
+        block, read = np.full(tokens + 4, -1), np.array([tokens + 3])
     code = np.pad(drawn.code, ((0, 0), (before, ids.shape[1] - before - tokens)))
     mask = np.tril((block == -1) | (block[:, None] == block))
     if drawn.arm.removed:
@@ -258,13 +260,13 @@ def batch_loss(reader, rng, arm, *, counts=(1, 2, 3), world=LARGE, docs=24, orde
     if order:
         chosen = np.arange(docs), rng.integers(answers.shape[1], size=docs)
         asked, answers = asked[chosen][:, None], answers[chosen][:, None]
-    logits = reader.ask(drawn, asked, order or "picture", rng)
+    logits = reader.ask(drawn, asked, order, rng)
     loss = F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(answers).flatten(), ignore_index=NO_ANSWER)
     return loss, docs * _length(world, order)
 
 
 def _length(world, order):
-    return 1 + world.tokens + (2 * sum(times for _, times in EACH) if order is None else 2 + (order == "question"))
+    return 1 + world.tokens + (3 if order else 2 * sum(times for _, times in EACH))
 
 
 def train(arm, *, seed, steps, orders=(None,), every=100, watch=None, vectors=False, docs=24, world=LARGE, **options):
@@ -277,14 +279,14 @@ def train(arm, *, seed, steps, orders=(None,), every=100, watch=None, vectors=Fa
     torch.manual_seed(seed)
     reader, turns = Reader(vectors=vectors), itertools.cycle(orders)
     draw = lambda rng: batch_loss(reader, rng, arm, order=next(turns), docs=docs, world=world, **options)
-    tokens = steps * docs * sum(_length(world, order) for order in orders) // len(orders)
+    tokens = steps * docs * _length(world, orders[0])
     return reader, fit(
         [reader], draw, tokens=tokens, seed=seed, every=every, watch=lambda: watch(reader) if watch else {}
     )
 
 
 @torch.no_grad()
-def score(reader, arm, counts=(1, 2, 3, 4), *, n=400, world=LARGE, order="picture", seed=7):
+def score(reader, arm, counts=(1, 2, 3, 4), *, n=400, world=LARGE, order=None, seed=7):
     """The share of right answers: a row for each number of pictures, {pictures, count, kind, first}.
 
     `first` is a list, a share for each picture asked about. Labels that may be any are 1, 2, … here.
@@ -300,7 +302,7 @@ def score(reader, arm, counts=(1, 2, 3, 4), *, n=400, world=LARGE, order="pictur
         drawn = documents(rng, n, arm, [pictures], world)
         plan = [("count", None), ("kind", 0), ("kind", 1), *(("first", k) for k in range(pictures))]
         asked, answers, _ = map(np.stack, zip(*(questions(rng, drawn, kind, about) for kind, about in plan)))
-        if order == "picture":
+        if order is None:
             told = reader.ask(drawn, asked.swapaxes(0, 1), rng=rng).argmax(dim=-1).T.numpy()
         else:
             told = np.stack([reader.ask(drawn, one[:, None], order, rng).argmax(dim=-1)[:, 0].numpy() for one in asked])

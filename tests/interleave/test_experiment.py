@@ -165,10 +165,24 @@ def test_a_question_sees_the_document_and_no_other_question(reader):
 def test_with_the_picture_first_its_states_know_no_question(reader):
     drawn, asked = some(world=LITTLE)
     one, other = asked[:, :1], asked[:, 1:2]
-    assert reader.states(drawn, one).shape == (2, 2, 5, 4, LITTLE.tokens, 8)
-    assert torch.equal(reader.states(drawn, one), reader.states(drawn, other))
+    assert reader.states(drawn, one, "picture").shape == (2, 2, 5, 4, LITTLE.tokens, 8)
+    assert torch.equal(*(reader.states(drawn, questions, "picture") for questions in (one, other)))
     apart = reader.states(drawn, one, "question") - reader.states(drawn, other, "question")
     assert apart[1].abs().amax(dim=(0, 1, 2, 4)).min() > 1e-3, "the second layer's states, at every token"
+
+
+def test_both_orders_have_the_same_tokens_and_end_with_the_same():
+    drawn, asked = some(world=LITTLE)
+    ids = {order: toy._lay_out(drawn, asked[:, :1], order)[0] for order in ("picture", "question")}
+    assert (np.sort(ids["picture"]) == np.sort(ids["question"])).all() and (ids["picture"] != ids["question"]).any()
+    for order, (before, at) in {"picture": (1, 1 + LITTLE.tokens), "question": (3, 1)}.items():
+        row, code, place, mask, read = toy._lay_out(drawn, asked[:, :1], order)
+        assert (row[:, before : before + LITTLE.tokens] == drawn.ids).all() and (
+            row[:, at : at + 2] == asked[:, 0]
+        ).all()
+        assert (code.sum(axis=1) == drawn.code.sum(axis=1)).all() and (row[code] == drawn.ids[drawn.code]).all()
+        assert read.tolist() == [row.shape[1] - 1] and (row[:, [0, -1]] == toy.BEGIN).all()
+        assert mask[-1].all() and place.tolist() == list(range(LITTLE.tokens + 4))
 
 
 def test_what_is_removed_nobody_sees(reader):
@@ -218,7 +232,8 @@ def test_scores_by_hand():
     class Fixed:
         """Says of every question that the answer is number 2."""
 
-        def ask(self, drawn, asked, order="picture", rng=None):
+        def ask(self, drawn, asked, order=None, rng=None):
+            assert (drawn.number == np.arange(LARGE.most)).all(), "labels are 1, 2, … in the test"
             logits = torch.zeros(*asked.shape[:2], toy.IDS)
             logits[..., WORDS + 1] = 1
             return logits
