@@ -64,6 +64,11 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "results/small.json": Item(
         "what the book's small model learns of its small world", "experiments/small.py", "MIT, as the code"
     ),
+    "results/interleave.json": Item(
+        "what separators, modality embeddings, labels, gaps and order teach about pictures side by side",
+        "experiments/interleave.py",
+        "MIT, as the code",
+    ),
     "results/subword.json": Item(
         "how many tokens seven texts are, by three vocabularies", "experiments/subword.py", "MIT, as the code"
     ),
