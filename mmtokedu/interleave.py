@@ -523,9 +523,9 @@ def chat(messages, *, style, reply=False):
 def embed(ids, table, spans, features):
     """The vectors of a sequence: rows of the table for its ids, projected features in their places. (N, D).
 
-    ids (N,) integers, table (K, D) floats, spans (S, 2) as of `interleave`, features (rows, D) floats, those of all media
-    one after the other, F the places of all spans together. Ids inside spans are not looked up: they may be anything
-    (LLaVA's is -200). Returns the table's dtype.
+    ids (N,) integers, table (K, D) floats, spans (S, 2) as of `interleave`, features (rows, D) floats, those of all
+    media one after the other, a row for each place of the spans. Ids inside spans are not looked up: they may be
+    anything (LLaVA's is -200). Returns the table's dtype.
 
     Raises ValueError where features and places are not as many, where they are not as wide as the table, and for an id
     that has no row. Source: `get_placeholder_mask` and `masked_scatter` in the models of transformers 5.23.0.
