@@ -147,7 +147,8 @@ def test_neighbours_are_one_picture_to_transformers():
 @pytest.mark.parametrize("rule", [rule for rule in ROTARY if rule != "hunyuan-vl"])
 def test_rotation(rule):
     """Queries and keys through the model's own rotary layer; its angles are float32: off by position times 2^-24."""
-    torch = load("torch") if needs(load, "torch") else None
+    needs(load, "transformers")
+    torch = needs(load, "torch")
     row, draw = catalog.row("models", rule), np.random.default_rng(0)
     queries, keys = (draw.standard_normal((2, heads, 40, row.head), np.float32) for heads in (4, 2))
     for high, tolerance in ((50, 2e-5), (3000, 2e-3)):
@@ -164,7 +165,8 @@ def test_hunyuans_layer_in_transformers_is_no_rotation():
     For words all axes agree, and so do we. In a picture lengths change. The authors' code repeats the list of sections
     where this one doubles each, and so keeps pairs together, as we do.
     """
-    torch = load("torch") if needs(load, "torch") else None
+    needs(load, "transformers")
+    torch = needs(load, "torch")
     draw = np.random.default_rng(0)
     queries = draw.standard_normal((1, 2, 9, 128), np.float32)
     words, picture = (
@@ -186,7 +188,8 @@ def test_hunyuans_layer_in_transformers_is_no_rotation():
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("style", [*TOWERS, "llama-4"])
 def test_towers(style):
-    torch = load("torch") if needs(load, "torch") else None
+    needs(load, "transformers")
+    torch = needs(load, "torch")
     draw = np.random.default_rng(0)
     for width in (16, 80):
         x, places = draw.standard_normal((30, 3, width), np.float32), draw.integers(0, 40, (2, 30))
