@@ -8,10 +8,10 @@ import functools
 import subprocess
 import tempfile
 import unicodedata
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from _patches_ocr import versions as versions
 from PIL import Image
 
 WIDE = 160  # pixels that a cut-out of 48 is padded to: RapidOCR's 320 costs twice the time, and no box here is as wide
@@ -81,16 +81,3 @@ def is_number(text):
     (True, False, False)
     """
     return text.isascii() and text.isdigit() and len(text) in (3, 4)
-
-
-def versions():
-    """The engines' versions, and the models that RapidOCR's wheel ships."""
-    import rapidocr as package
-
-    models = sorted(path.name for path in (Path(package.__file__).parent / "models").glob("*.onnx"))
-    said = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True)
-    return {
-        **{name: metadata.version(name) for name in ("rapidocr", "onnxruntime", "opencv-python-headless")},
-        "rapidocr models": ", ".join(models),
-        "tesseract": (said.stdout or said.stderr).split()[1],
-    }

@@ -325,14 +325,14 @@ def parity_counts():
     }
 
 
-def write_counts():
-    counts = parity_counts()
+def write_counts(counts, path):
+    """Counts as JSON, a row a line: a change shows as the rows that changed."""
     rows = ",\n".join("  " + json.dumps(row) for row in counts.pop("rows"))
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in counts.items()]
-    COUNTS.write_text("{\n" + ",\n".join([*lines, ' "rows": [\n' + rows + "\n ]"]) + "\n}\n")
+    path.write_text("{\n" + ",\n".join([*lines, ' "rows": [\n' + rows + "\n ]"]) + "\n}\n")
 
 
 if __name__ == "__main__":
     if "--counts" not in sys.argv[1:]:
         write_golden()
-    write_counts()
+    write_counts(parity_counts(), COUNTS)

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from peers import GOLDEN, ask, hf, inert_torchvision, load
+from peers import GOLDEN, ask, hf, inert_torchvision, load, write_counts
 
 from mmtokedu.video import sample_frames, video_tokens
 
@@ -432,14 +432,7 @@ def parity_counts():
     }
 
 
-def write_counts():
-    counts = parity_counts()
-    rows = ",\n".join("  " + json.dumps(row) for row in counts.pop("rows"))
-    lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in counts.items()]
-    COUNTS.write_text("{\n" + ",\n".join([*lines, ' "rows": [\n' + rows + "\n ]"]) + "\n}\n")
-
-
 if __name__ == "__main__":
     if "--counts" not in sys.argv[1:]:
         write_golden()
-    write_counts()
+    write_counts(parity_counts(), COUNTS)
