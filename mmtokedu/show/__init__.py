@@ -6,17 +6,19 @@ Charts need Matplotlib, which is loaded when the first one is drawn; everything 
 import importlib
 
 from mmtokedu.show.markup import PALETTE as PALETTE
+from mmtokedu.show.masks import mask, masks
 from mmtokedu.show.numbers import approx
 from mmtokedu.show.pictures import frame_slider, images
 from mmtokedu.show.players import sounds
 from mmtokedu.show.quotes import source
+from mmtokedu.show.sequences import sequence
 from mmtokedu.show.strips import token_strip
 from mmtokedu.show.tables import table
 
 _CHARTS = "COLOR", "DPI", "STYLE", "WIDTH", "draw_grid", "figure", "subplots"
 __all__ = [
-    "COLOR", "DPI", "STYLE", "WIDTH", "approx", "draw_grid", "figure", "frame_slider", "images", "sounds", "source",
-    "subplots", "table", "token_strip",
+    "COLOR", "DPI", "STYLE", "WIDTH", "approx", "draw_grid", "figure", "frame_slider", "images", "mask", "masks",
+    "sequence", "sounds", "source", "subplots", "table", "token_strip",
 ]  # fmt: skip
 
 

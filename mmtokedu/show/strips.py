@@ -17,7 +17,7 @@ CELLS = {
 }
 
 
-def cells_svg(kind, count, most=8):
+def cells_svg(kind, count, most=8, bracket=True):
     """The cells of one span as SVG; a span longer than `most` shows its first ones, a gap, and its last."""
     shown = list(range(count)) if count <= most else [*range(most - 3), None, count - 1]
     cell = CELLS[kind].replace('"F"', f'"var(--mm-{kind})"').replace('"P"', '"var(--mm-paper)"')
@@ -26,8 +26,10 @@ def cells_svg(kind, count, most=8):
         f'<g transform="translate({16 * i})">{gap if which is None else cell}</g>' for i, which in enumerate(shown)
     )
     width = 16 * len(shown)
-    bracket = f'<path d="M1.5 28v6H{width - 1.5}v-6" fill="none" stroke="var(--mm-{kind})" stroke-width="1.5"/>'
-    return f'<svg viewBox="0 0 {width} 37" width="{width}" height="37" aria-hidden="true">{drawn}{bracket}</svg>'
+    if bracket:
+        drawn += f'<path d="M1.5 28v6H{width - 1.5}v-6" fill="none" stroke="var(--mm-{kind})" stroke-width="1.5"/>'
+    height = 37 if bracket else 24
+    return f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">{drawn}</svg>'
 
 
 def token_strip(parts, *, alt, caption=None):

@@ -11,7 +11,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from mmtokedu import course, video
+from mmtokedu import course, interleave, video
 from mmtokedu.course import Exercise, Mistake, outcome, same, slip
 
 TOPICS = [m.name for m in pkgutil.iter_modules(course.__path__) if not (m.ispkg or m.name.startswith("_"))]
@@ -387,6 +387,12 @@ LISTS_BY_HAND = {
     "find the frames that catch a moment": [12],
     "find the cuts": [4, 7],
     "keep what changed": [[True] * 3, [False, True, True], [False, True, True], [False] * 3],
+    "make a run of each placeholder": [7, 99, 99, 8, 99, 99, 99],
+    "say where each medium stands": [(1, 3), (3, 6)],
+    "say what each token sees": [(0, 1), (0, 4), (0, 4), (0, 4), (0, 5)],
+    "say what the model is taught": [-100] * 10 + [20, 21, 22, 2, 9],
+    "stop at the limit, and halve no medium": [7, 1],
+    "weave the sound into the film": [12, 11, 52, 50, 14, 13, 51],
 }
 
 
@@ -414,6 +420,45 @@ def test_where_the_library_has_what_an_exercise_asks_the_two_agree():
         ).all()
     for case in kept.cases:
         assert kept.answer(*case) == video.retained_tokens(*case)
+
+
+def test_where_the_library_has_what_an_exercise_on_sequences_asks_the_two_agree():
+    expand, spans, visible, learned, truncate, weave = importlib.import_module("mmtokedu.course.interleave").EXERCISES
+    for case in expand.cases:
+        assert expand.answer(*case) == interleave.expand(*case)[0].tolist()
+    for case in spans.cases:
+        assert list(map(list, spans.answer(*case))) == interleave.find_spans(*case).tolist()
+    for kinds, where in visible.cases:
+        row = sequence(len(kinds), where, [{"p": interleave.IMAGE, "s": interleave.AUDIO}.get(k, 0) for k in kinds])
+        theirs = interleave.visible(row, "whole-images").tolist()
+        assert list(map(list, visible.answer(kinds, where))) == theirs
+    marks = {"begin": 1, "end": 2, "system": 4, "user": 5, "assistant": 6, "newline": 9}
+    for turns, begin, end in learned.cases:
+        assert begin == {role: [marks["begin"], marks[role], marks["newline"]] for role in begin}
+        parts = interleave.chat([(role, [interleave.Text(ids)]) for role, ids in turns], style="qwen2-vl")
+        theirs = interleave.interleave(parts, style="qwen2-vl", encode=spelled(marks), special=SPECIAL)
+        assert learned.answer(turns, begin, end) == theirs.labels.tolist()
+    for extents, tokens, limit in truncate.cases:
+        kept = interleave.truncate(sequence(tokens, extents), limit)
+        assert truncate.answer(extents, tokens, limit) == [len(kept.sequence.ids), len(kept.media)]
+
+
+SPECIAL = {"<|im_start|>": 1, "<|im_end|>": 2} | {
+    f"<|{token}|>": 300 + i for i, token in enumerate(["vision_start", "vision_end", "image_pad", "video_pad"])
+}
+
+
+def spelled(marks):
+    """A tokenizer that knows the roles and the newline alone."""
+    return lambda text: [marks[word] for word in text.replace("\n", " newline").split()]
+
+
+def sequence(tokens, spans, modality=None):
+    """A row of so many ids, all alike, with media at these places."""
+    places, media = np.array(spans), np.arange(len(spans))
+    ids = np.zeros(tokens, int)
+    kinds = ids if modality is None else np.array(modality)
+    return interleave.Sequence(ids, kinds, places, np.arange(tokens), ids - 100, ("",) * len(spans), media, places)
 
 
 def test_the_arrays_of_the_answers_are_right():

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmtokedu import measured, patches, video
+from mmtokedu import interleave, measured, patches, video
 from mmtokedu.course import quiz
 
 pytestmark = pytest.mark.apart
@@ -60,6 +60,13 @@ def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question
         ("video", "frames", 14, [15, 16, 7, 225]),
         ("video", "tokens", 10 * 20 * 36, [14_400, 720, 28_800]),
         ("video", "header", 3, [131, 0, 1]),
+        ("interleave", "run", 10 * 15 + 5 * 10 + 4 + 12, [212, 214, 18, 816]),
+        ("interleave", "sees", 4 + 6, [5, 6, 4 + 6 + 9, 4 + 6 + 9 + 5]),
+        ("interleave", "learned", 10 + 2 + 12 + 2, [22, 32, 14, 43]),
+        ("interleave", "mismatch", 35 + 576 - 512, [512 - 35, 576, 35 + 576 + 40 - 512]),
+        ("interleave", "twice", 63 + 64, [128, 4096, 64]),
+        ("interleave", "cross", 57_600, [676 * 677 // 2, 5050, 676**2]),
+        ("interleave", "packing", 12 + 81, [8 + 64 + 12 + 81, 92, 81]),
         ("vision-transformer", "pairs", 4 * 4, [4, 2]),
         ("vision-transformer", "rows-out", 24 * 24 + 1, [576, 25]),
     ],
@@ -151,6 +158,81 @@ def test_labels_of_a_rate_that_was_not_passed_on_are_a_quarter_of_the_time():
     true, told = video.timestamps(every_two_seconds, 30), video.timestamps(range(60), 2)
     assert set(np.diff(true)) == {4} and set(np.diff(told)) == {1}
     assert told[np.searchsorted(true, 90) - 1] == pytest.approx(22, abs=0.5)
+
+
+def right_option(name, stem="interleave"):
+    asked = quiz.draw(one(stem, name))
+    return asked.options[asked.answer]
+
+
+def interleave_rows(part, **wanted):
+    rows = [row for row in measured.results("interleave")["rows"] if row["part"] == part]
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+def scores(row, pictures, way=None):
+    """What a run answers in documents of so many pictures, asked as it was trained or another way."""
+    asked = row["asked"] if way is None else [rows for rows in row["asked"] if rows["asked"] == way]
+    return next(scored for scored in asked[0]["rows"] if scored["pictures"] == pictures)
+
+
+def test_what_the_questions_say_of_separators_and_embeddings_was_measured():
+    runs = {arm: interleave_rows("codes", arm=arm) for arm in ("modality", "separators")}
+    assert all(len(rows) >= 3 for rows in runs.values())
+    for row in runs["modality"]:
+        two = scores(row, 2)
+        assert two["kind"] > 0.99 and two["first"][1] < 0.5
+    assert "words, or in a picture" in right_option("fused")[0]
+    assert all(scores(row, n)["kind"] > 0.99 for row in runs["modality"] for n in (1, 2, 3))
+    assert all(abs(scores(row, 3)["kind"] - 0.5) < 0.02 for row in runs["separators"])
+    text, says = right_option("kind")
+    for arm in ("nothing", "modality", "separators", "both"):
+        kinds = [scores(row, 3)["kind"] for row in interleave_rows("vectors", arm=arm)]
+        assert max(kinds) - min(kinds) > 0.2
+    steps = [f"{rows[0]['steps']:,}" for rows in runs.values()]
+    assert "every run" in text and re.findall(r"[\d,]*\d{3}", says) == steps
+
+
+def test_what_the_questions_say_of_order_was_measured():
+    def first(order, way):
+        shares = [np.mean(scores(row, 2, f"{way} first")["first"]) for row in interleave_rows("order", order=order)]
+        assert len(shares) == 3
+        return [100 * share for share in shares]
+
+    own, other, reverse = first("picture", "picture"), first("picture", "question"), first("question", "picture")
+    both = first("both", "picture") + first("both", "question")
+    right, nothing, hardly = (says for _, says in quiz.draw(one("interleave", "order")).options)
+    assert right_option("order")[1] == right and min(own) > 99
+    *most, worst = sorted(other, reverse=True)
+    assert min(most) > 99 and f"two answer over 99 % and one {worst:.0f} %" in right and min(both) > 99
+    lost = max(before - after for before, after in zip(own, other))
+    assert f"takes {lost:.0f} of 100" in nothing and "more than 40" in nothing and max(reverse) < 60
+    assert all(f"between {min(reverse):.0f} % and {max(reverse):.0f} %" in says for says in (right, hardly))
+
+
+def test_no_run_ever_counts_four_and_states_of_pictures_that_come_first_do_not_move():
+    rows = measured.results("interleave")["rows"]
+    three = [row for row in rows if row["upto"] == 3]
+    assert len(three) > 30 and all(scores(row, 4, way["asked"])["count"] == 0 for row in three for way in row["asked"])
+    assert all(scores(row, 3)["count"] == 1 for row in interleave_rows("codes", arm="separators"))
+    assert right_option("beyond")[0] == "Never."
+    moved = {order: [] for order in ("picture", "question")}
+    for row in interleave_rows("order"):
+        for states in row["states"]:
+            moved[states["order"]].append(100 * states["relative"])
+    assert set(moved["picture"]) == {0} and "exactly 0" in right_option("cached")[1]
+    asked = quiz.draw(one("interleave", "cached"))
+    assert f"{min(moved['question']):.0f} to {max(moved['question']):.0f} %" in asked.options[0][1]
+
+
+def test_a_typed_placeholder_stands_first_and_a_picture_of_llava_has_576_tokens():
+    typed, written = "What does <image> mean in a prompt?", "<image>"
+    assert re.search("<image>", typed + written).start() < len(typed)
+    with pytest.raises(ValueError, match=r"2 placeholders of images .*, 1 images given"):
+        interleave.read_prompt(typed + written, [interleave.Image(480, 640)], style="llava-1.5")
+    parts = [interleave.Text(typed), interleave.Image(480, 640)]
+    assert interleave.interleave(parts, style="llava-1.5").spans.tolist() == [[len(typed), len(typed) + 576]]
+    assert len("<image>") == 7 and "seven characters" in quiz.draw(one("interleave", "typed")).options[0][1]
 
 
 def test_a_page_with_a_hyphen_has_its_functions_in_a_module_without(file, tmp_path):
@@ -246,7 +328,7 @@ def test_sheets_and_keys_are_printed(capsys):
 
 
 def test_a_page_without_questions_lists_those_that_have():
-    with pytest.raises(SystemExit, match="no questions for 'patchs'; there are for attention, patches"):
+    with pytest.raises(SystemExit, match="no questions for 'patchs'; there are for attention, .*patches"):
         quiz.main(["--seed", "1", "patchs"])
 
 
