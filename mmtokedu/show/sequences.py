@@ -220,7 +220,7 @@ _STYLE = (
     "min-width:0;box-sizing:border-box;margin-left:2px;padding:0 2px;border:1px solid var(--mm-c);border-radius:3px;"
     "background:color-mix(in srgb,var(--mm-c) 15%,transparent);overflow-wrap:anywhere;"
     "font-variant-numeric:tabular-nums}"
-    ":where(.mm-over.mm-wide){align-items:flex-start;padding:0 0 0 5px;white-space:nowrap}"
+    ":where(.mm-over.mm-left){align-items:flex-start;padding:0 0 0 5px;white-space:nowrap}"
     ":where(.mm-over.mm-none){border-color:transparent;background:none;color:var(--mm-muted)}"
     ":where(.mm-over.mm-drawn){border:0;background:none;justify-content:flex-start;padding:0;font-size:11.5px;line-height:1.1}"
     ":where(.mm-over.mm-on){margin-left:-1px;border-left-color:transparent;border-radius:0 3px 3px 0}"
@@ -312,7 +312,7 @@ def _width(column, cells):
 
 def _over(cell, name):
     names = ["mm-over", *(["mm-none"] if cell.kind == "none" else []), *(["mm-on"] if cell.on else [])]
-    names += (["mm-drawn"] if name == "ids" else []) + (["mm-wide"] if name in ("sent", "modality", "learned") else [])
+    names += (["mm-drawn"] if name == "ids" else []) + (["mm-left"] if name in ("sent", "modality", "learned") else [])
     colour = "" if cell.kind == "none" else f' style="--mm-c:var(--mm-{cell.kind})"'
     label = html.escape(cell.label, quote=False)
     label = re.sub("(_|&gt;)(?=.)", r"\1<wbr>", label)  # long tokens break there, numbers nowhere
