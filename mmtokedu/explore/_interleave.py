@@ -157,7 +157,7 @@ def part(system, kind, size):
     if not lacks:
         woven = Audio(frames / FPS) if sound and medium and medium.woven else None
         return Video(tuple(range(frames)), FPS, height, HEIGHTS[height], sound=woven, seconds=frames / FPS)
-    spans = len(_labels(medium.time)[: frames // _merge(medium.time)])
+    spans = len(timestamp_labels(range(frames), FPS, medium.time))
     grid = (spans, -(-height // FRAME_CELL), -(-HEIGHTS[height] // FRAME_CELL))
     return Video(tuple(range(frames)), FPS, grid=grid, seconds=frames / FPS)
 
@@ -234,10 +234,6 @@ def _tables():
                 tables.append(table)
             where[name, kind] = tables.index(table)
     return tables, where
-
-
-def _merge(time):
-    return video_row("time", time).merge
 
 
 @functools.cache
@@ -332,7 +328,7 @@ def _in_words(system, asked, sequence):
     learned = int((sequence.labels != library.NOT_LEARNED).sum())
     one = "1 placeholder" if placeholders == 1 else f"{placeholders} placeholders"
     return (
-        f"{said}{total:,} tokens, where {naive(sequence):,} would do if each of {one} were one; "
+        f"{said}{total:,} tokens, where {naive(sequence):,} would do if each of {one} were one token; "
         f"{learned or 'none'} of them learned."
     )
 
@@ -361,7 +357,7 @@ def _still(system, asked, sequence, alt):
                 middle = (x(start) + x(stop)) / 2
                 drawn += f'<text x="{middle:.1f}" y="94" text-anchor="middle">{word}: {stop - start:,}</text>'
         drawn += '<path d="M10 34h620v30H10z" fill="none" stroke="currentColor" stroke-opacity=".5"/>'
-    head = "refused" if sequence is None else f"{naive(sequence):,} tokens if a placeholder were one; {len(sequence.ids):,} in truth"
+    head = "refused" if sequence is None else f"{naive(sequence):,} tokens if a placeholder were one token; {len(sequence.ids):,} in truth"
     return (
         '<figure style="margin:1em 0"><svg viewBox="0 0 640 104" role="img" style="max-width:100%;height:auto" '
         f'width="640" height="104" fill="currentColor" font-size="15"><title>{said}</title><text x="10" y="20">{head}</text>'

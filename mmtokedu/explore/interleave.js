@@ -392,8 +392,8 @@ return class extends Explorable {
 .app { gap: 1.1rem 1.8rem; grid-template-columns: minmax(0, 1fr) } .app > * { grid-column: 1 / -1; min-width: 0 }
 textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--paper); border: 1px solid var(--muted); border-radius: 6px; padding: .35rem .55rem;
   width: 100%; box-sizing: border-box; resize: vertical; min-height: 3.4rem; display: block }
-.top { display: grid; gap: .6rem .8rem } .bigs { display: grid; gap: .2rem 1.6rem; line-height: 1.15; grid-template-columns: minmax(0, 1fr) minmax(0, 2fr) }
-.big b { display: block; font-size: min(2.4rem, 9cqi); white-space: nowrap } .naive b { color: var(--muted) } .refused b { color: var(--special) }
+.top { display: grid; gap: .6rem .8rem } .bigs { display: grid; gap: .2rem 1.6rem; line-height: 1.2; grid-template-columns: repeat(2, minmax(0, 1fr)) } .answer { display: grid; gap: .5rem }
+.bigs b { color: var(--ink) } .big b { display: block; font-size: min(2.4rem, 9cqi); white-space: nowrap } .naive b { color: var(--muted) } .bigs .refused b { color: var(--special) }
 .cards { display: flex; flex-wrap: wrap; gap: .9rem 1.2rem; list-style: none; margin: 0; padding: 0 } .cards > li { width: 9.4rem; font-size: .85rem; color: var(--muted) }
 .cards b { color: var(--ink); font-weight: 600 } .cards .box { position: relative; height: 138px; touch-action: pan-y; background: linear-gradient(var(--rule), var(--rule)) 0 0 / 132px 1px no-repeat, linear-gradient(var(--rule), var(--rule)) 0 0 / 1px 132px no-repeat; cursor: nwse-resize }
 .cards .audio .box, .cards .video .box { height: 48px; cursor: ew-resize; background: none; border-bottom: 1px solid var(--rule); margin-bottom: .2rem }
@@ -413,17 +413,18 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
 .here { outline: 2px solid var(--accent); outline-offset: 1px }
 .mask .two { display: grid; gap: .8rem 1.4rem } .mask .stage { width: min(100%, 400px); aspect-ratio: 1; cursor: row-resize } .mask canvas { touch-action: pan-y }
 .rowhand { position: absolute; left: -2px; width: 18px; height: 20px; margin-top: -10px; background: var(--accent); clip-path: polygon(0 0, 100% 50%, 0 100%) }
-.rowhand:focus-visible { clip-path: none; outline-color: var(--accent) } .mask .choose { display: grid; gap: .5rem; grid-template-columns: repeat(2, minmax(0, 1fr)) } .mask .words { display: grid; gap: .55rem; align-content: start }
+.rowhand:focus-visible { clip-path: none; outline-color: var(--accent) } .mask .choose { display: grid; gap: .5rem; grid-template-columns: minmax(0, 1fr) } .mask .words { display: grid; gap: .55rem; align-content: start }
 .keys i { display: inline-block; width: 1.1em; height: .8em; margin-right: .35em; vertical-align: -.05em; border: 1px solid currentColor; box-sizing: border-box }
 .keys .image { background: var(--image); color: var(--image) } .keys .audio { background: repeating-linear-gradient(90deg, var(--audio) 0 2px, var(--paper) 2px 4px); color: var(--audio) }
 .keys .video { background: repeating-linear-gradient(0deg, var(--video) 0 2px, var(--paper) 2px 3px); color: var(--video) } .keys .mark { background: var(--special); color: var(--special); transform: scaleY(1.3) } .keys .text { color: var(--text) }
 .keys .learned { height: 4px; background: var(--accent); border: 0; vertical-align: .2em }
-@container (min-width: 620px) { .top { grid-template-columns: 3fr 2fr } .top > .wide { grid-column: 1 / -1 } .mask .two { grid-template-columns: minmax(0, 400px) minmax(0, 1fr) } }
+@container (min-width: 620px) { .top { grid-template-columns: minmax(0, 1fr) auto; align-items: end } .bigs { grid-template-columns: minmax(0, 1fr) minmax(0, 2fr) } .top > .wide { grid-column: 1 / -1 } .mask .two { grid-template-columns: minmax(0, 400px) minmax(0, 1fr) } }
 @media (pointer: coarse) { .hand { width: 28px; height: 28px; margin: -14px 0 0 -14px } }
 `;
 
   memory = blank();
-  at = 0; // the token whose row is pointed at
+  share = 0.6; // where in the sequence the token stands whose row is pointed at
+  at = 0; // this token
 
   settings() { // from the attributes, each checked; whatever is not valid is as if it were not there
     const [, usual] = DATA.presets[0], given = (name) => this.getAttribute(name), style = given("style"), answer = given("answer");
@@ -437,7 +438,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
 
   changed(how) {
     Object.assign(this, attempt(this.state));
-    if (this.sequence) this.at = clamp(this.at, 0, Math.max(0, this.sequence.tokens - 1));
+    if (this.sequence) this.at = clamp(Math.floor(this.share * this.sequence.tokens), 0, Math.max(0, this.sequence.tokens - 1));
     super.changed(how);
   }
 
@@ -463,6 +464,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
       element("div", { class: "row" }, $.learn, $.named), $.answerLabel,
       element("div", { class: "wide" }, this.presets("Prompts worth trying", DATA.presets)));
 
+    $.hint = element("p", { class: "quiet" }, "Drag a picture's corner, or the end of a sound or film.");
     $.cards = element("ul", { class: "cards", "aria-label": "The media and their sizes" });
     [$.naive, $.big] = [element("b"), element("b")];
     [$.naiveUnit, $.unit] = [document.createTextNode(""), document.createTextNode("")];
@@ -470,7 +472,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     const bigs = element("div", { class: "bigs" }, element("p", { class: "big naive" }, $.naive, $.naiveUnit), $.bigLine);
     $.say = element("p", { class: "say" });
     $.notes = element("p", { class: "quiet" });
-    const answered = element("div", {}, bigs, $.say, $.notes);
+    const answered = element("div", { class: "answer" }, bigs, $.say, $.notes);
 
     $.scaleHead = element("span");
     $.scaleCanvas = element("canvas", { role: "img" });
@@ -480,8 +482,9 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     this.overTokens($.scaleCanvas, ({ offsetX }, { tokens }) => (offsetX / $.scaleCanvas.clientWidth) * tokens);
 
     $.piecesHead = element("span");
+    $.about = element("p", { class: "quiet about" });
     $.pieces = element("ol", { class: "pieces" });
-    const list = element("div", { class: "list" }, element("p", { class: "head" }, "Piece by piece", $.piecesHead), $.pieces);
+    const list = element("div", { class: "list" }, element("p", { class: "head" }, "Piece by piece", $.piecesHead), $.pieces, $.about);
     $.lossHead = element("span");
     $.loss = element("p", { class: "quiet" });
     const loss = element("div", { class: "loss" }, element("p", { class: "head" }, "What is learned", $.lossHead), $.loss);
@@ -496,10 +499,9 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
       element("div", { class: "two" }, $.stage, element("div", { class: "words" }, element("div", { class: "choose" }, rule, span), $.rowHead, $.sees, $.not, $.ruleSays)));
     this.listenToMask();
 
-    $.about = element("p", { class: "quiet about" });
     $.all = element("tbody");
-    const more = this.more(`This prompt in all ${STYLES.size} systems`, table("This prompt in every system", ["system", "tokens", "of media", "markers and text around them"], $.all), $.about);
-    return [top, $.cards, answered, $.scale, list, loss, $.mask, more];
+    const more = this.more(`This prompt in all ${STYLES.size} systems`, table("This prompt in every system", ["system", "tokens", "of media", "markers and text around them"], $.all));
+    return [top, element("div", {}, $.cards, $.hint), answered, $.scale, list, loss, $.mask, more];
   }
 
   overTokens(node, token) { // the mouse over it points at a token
@@ -510,6 +512,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     const { tokens } = this.sequence, at = clamp(Math.floor(token), 0, tokens - 1);
     if (at === this.at) return;
     this.at = at;
+    this.share = (at + 0.5) / tokens;
     this.tellRow();
     this.draw();
   }
@@ -544,7 +547,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
   card(kind, index) { // a medium that can be moved: {node, show}
     const hand = slider({ class: "hand" }), thing = element("div", { class: "thing" }), box = element("div", { class: "box" }, thing, hand);
     const title = `${TITLES[kind]} ${index + 1}`, said = element("span"), counted = element("div");
-    const node = element("li", { class: kind }, element("div", {}, element("b", {}, `${title} `), said), box, counted);
+    const node = element("li", { class: kind }, element("div", {}, element("b", {}, `${title} `)), element("div", {}, said), box, counted);
     const now = () => SIZE[kind](listed(this.state[PLURAL[kind]])[index]), resize = (size) => this.resize(kind, index, size);
     const place = (event) => { const { left, top } = box.getBoundingClientRect(); return [event.clientX - left, event.clientY - top]; };
     let show;
@@ -598,7 +601,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
       this.cardKey = key;
       this.cards = kinds.map((kind, i) => this.card(kind, kinds.slice(0, i).filter((one) => one === kind).length));
       this.$.cards.replaceChildren(...this.cards.map(({ node }) => node));
-      this.$.cards.hidden = !kinds.length;
+      this.$.cards.parentNode.hidden = !kinds.length;
     }
     this.cards.forEach(({ show }, i) => show(this.sequence?.media[i]));
   }
@@ -611,7 +614,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     const placeholders = plural(kinds.length, "placeholder");
     write($.big, sequence ? number(sequence.tokens) : "refused");
     write($.naive, sequence ? number(sequence.naive) : "–");
-    $.naiveUnit.nodeValue = sequence ? `tokens, if each of ${placeholders} were one` : "";
+    $.naiveUnit.nodeValue = sequence ? `tokens, if each of ${placeholders} were one token` : "";
     const times = sequence && sequence.naive ? sequence.tokens / sequence.naive : 1;
     $.unit.nodeValue = sequence ? `tokens in ${system.title}${times >= 1.05 ? `, ${times < 9.95 ? times.toFixed(1) : number(Math.round(times))} times as many` : ""}` : "";
     $.bigLine.classList.toggle("refused", !sequence);
@@ -627,7 +630,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     }
     if ($.more.open) this.tellAll();
     write($.about, `${system.title}: ${system.about} (${system.verified === "run" ? "Run against" : "Read in"}: ${system.source}; ${system.as_of}.)`);
-    this.speak(sequence ? `${number(sequence.tokens)} tokens, where ${number(sequence.naive)} would do if each of ${placeholders} were one.` : `Refused: ${refusal}.`);
+    this.speak(sequence ? `${number(sequence.tokens)} tokens, where ${number(sequence.naive)} would do if each of ${placeholders} were one token.` : `Refused: ${refusal}.`);
   }
 
   tellChoices(system, kinds) {
@@ -652,7 +655,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     write($.named, labels ? "with labels" : "has no labels");
     if (this.ruleKey !== system.id) {
       this.ruleKey = system.id;
-      $.rule.replaceChildren(...options([["own", `the system's own: ${RULES[ruleOf({ rule: "own", style: system.id })]}`], ...DATA.masks.map((name) => [name, RULES[name]])]));
+      $.rule.replaceChildren(...options([["own", `as the system does: ${RULES[ruleOf({ rule: "own", style: system.id })]}`], ...DATA.masks.map((name) => [name, RULES[name]])]));
     }
     $.rule.value = state.rule;
     $.window.value = state.window;
@@ -660,8 +663,8 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
 
   sayMedia({ media, pieces: all }) {
     const inText = all.filter(({ kind, medium }) => kind === "text" && medium < 0).reduce((sum, { count }) => sum + count, 0);
-    const list = media.map(({ title, soft }) => `${title} ${number(soft)}`).join(", ");
-    return `${list ? `${list}; t` : "T"}he text is ${plural(inText, "byte")}, each counted as a token: a real tokenizer makes about a quarter of it.`;
+    const list = media.map(({ title, soft }) => `${title} takes ${plural(soft, "token")}`).join(", ");
+    return `${list ? `${list}. ` : ""}The text is ${plural(inText, "byte")}, each counted as a token here; a real tokenizer makes fewer of it.`;
   }
 
   notes(sequence, system) {
@@ -701,9 +704,9 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
   tellLoss(sequence, system) {
     const { $, state } = this, { learned, tokens } = sequence;
     write($.lossHead, learned ? ` ${number(learned)} of ${number(tokens)} tokens` : " nothing");
-    const where = system.turns ? "the answer and the marks that end its turn" : system.after_prompt ? "the answer" : "the answer, which stands bare behind the prompt: how this system marks turns is not in the catalog";
+    const where = system.turns ? "the answer, and the marks that end its turn" : system.after_prompt ? "the answer" : "the answer, which stands bare behind the prompt: how this system marks turns is not in the catalog";
     write($.loss, state.answer === null ? "A prompt by itself teaches nothing: every token has the label −100, which the loss leaves out. Give it an answer, and the answer's tokens are learned."
-      : `Learned is ${where}. Every other token has the label −100, which the loss leaves out: the user's words, and every token of a medium.`);
+      : `The model is taught to say ${where}. Every other token has the label −100, which the loss leaves out: the user's words, and every token of a medium.`);
   }
 
   tellRow() {
@@ -724,7 +727,8 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
       const { sequence, refusal } = attempt({ ...this.state, style: id }), mine = id === this.state.style ? { "aria-current": "true" } : {};
       if (!sequence) return tableRow(title, ["refused", refusal.split("; ").at(-1), ""], mine);
       const soft = sequence.media.reduce((sum, medium) => sum + medium.soft, 0), around = sequence.media.reduce((sum, { start, stop }) => sum + stop - start, 0) - soft;
-      return tableRow(title, [sequence.tokens, soft, around].map(number), mine);
+      const guessed = sequence.media.some(({ kind }) => STYLES.get(id).media[kind].supposed) ? ", by a size that is supposed" : "";
+      return tableRow(title, [number(sequence.tokens), number(soft) + guessed, number(around)], mine);
     }));
   }
 
@@ -791,7 +795,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
   drawMask() { // rows see, columns are seen; the colours are those of what is seen
     const { $, sequence, state, at } = this, [ctx, width, height] = this.canvas($.maskCanvas), { tokens, pieces: all } = sequence, rule = ruleOf(state);
     if (!width) return;
-    const size = Math.min(width, height) - EDGE, each = size / tokens, rows = Math.min(tokens, Math.round(size * 2));
+    const size = Math.min(width, height) - EDGE, each = size / tokens, rows = Math.min(tokens, size);
     const columns = element("canvas"), strip = columns.getContext("2d"); // one row in which everything is seen
     [columns.width, columns.height] = [Math.ceil(size), 1];
     for (const piece of all) {
@@ -804,9 +808,10 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     ctx.fillRect(EDGE, EDGE, size, size);
     ctx.globalAlpha = 1;
     ctx.imageSmoothingEnabled = false;
+    const dots = ctx.getTransform().a, edge = (k) => Math.round((k * size * dots) / rows) / dots; // whole dots, so that rows do not overlap
     for (let k = 0; k < rows; k++) {
       const [from, to] = visible(sequence, rule, state.window, Math.floor(((k + 0.5) * tokens) / rows)), wide = (to - from) * each;
-      ctx.drawImage(columns, clamp(from * each, 0, columns.width - 0.01), 0, Math.min(wide, columns.width), 1, EDGE + from * each, EDGE + (k * size) / rows, wide, size / rows + 0.3);
+      ctx.drawImage(columns, clamp(from * each, 0, columns.width - 0.01), 0, Math.min(wide, columns.width), 1, EDGE + from * each, EDGE + edge(k), wide, edge(k + 1) - edge(k));
     }
     for (const piece of all) { // the sequence along both edges
       const from = piece.start * each, long = Math.max(piece.count * each, piece.kind === "mark" ? 1 : 0.5);

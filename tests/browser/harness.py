@@ -358,8 +358,8 @@ TOPICS = {
         first=FIRST_INTERLEAVE,
         holds=holds_interleave,
         held=FIRST_INTERLEAVE,
-        still="tokens, where 37 would do if each of 2 placeholders were one; none of them learned.",
-        spoken=r"^3,125 tokens, where 37 would do if each of 2 placeholders were one\.$",
+        still="3,119 tokens, where 35 would do if each of 2 placeholders were one token; none of them learned.",
+        spoken=r"^3,119 tokens, where 35 would do if each of 2 placeholders were one token\.$",
         fragment=(
             "p=.5bAUDIO.5dHear.3f,style=gemma-4,images=480x640_1080x1920,sounds=0.5,a=Yes,window=64",
             {

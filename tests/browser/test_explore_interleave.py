@@ -29,6 +29,7 @@ REPLAY = """text => {
       if (error.message !== expected) bad.push([state, expected, error.message]);
       continue;
     }
+    if (typeof expected === "string") { bad.push([state, expected, "not refused"]); continue; }
     const told = core.told(sequence), {masks, ...rest} = expected;
     for (const [name, value] of Object.entries(rest)) if (!same(told[name], value)) bad.push([state, name, value, told[name]]);
     for (const [rule, window, rows] of masks ?? []) for (const [row, start, stop] of rows) {
