@@ -11,7 +11,18 @@ import html
 import json
 import re
 
-from mmtokedu.explore import _patches, _rvq, _rvq_golden, _video, _video_budget, _video_golden, _vq, _vq_golden
+from mmtokedu.explore import (
+    _interleave,
+    _interleave_golden,
+    _patches,
+    _rvq,
+    _rvq_golden,
+    _video,
+    _video_budget,
+    _video_golden,
+    _vq,
+    _vq_golden,
+)
 from mmtokedu.explore._front import alone, front
 from mmtokedu.show.markup import Html
 
@@ -21,6 +32,7 @@ GOLDEN = {
     "rvq": _rvq_golden.golden,
     "video": _video_golden.golden,
     "video_budget": _video_budget.golden,
+    "interleave": _interleave_golden.golden,
 }
 
 
@@ -117,6 +129,38 @@ def video_budget(*, fps=1, budget=1024, digits=18, moment=0.5, limit=3.5):
     '100 % caught and readable.'
     """
     return _explorable("video_budget", *_video_budget.parts(fps, budget, digits, moment, limit))
+
+
+def interleave(
+    *,
+    prompt=_interleave.FIRST,
+    style="qwen2.5-vl",
+    images=None,
+    sounds=None,
+    clips=None,
+    answer=None,
+    named=False,
+    rule=None,
+    window=None,
+):
+    """Explore the sequence that a system makes of a prompt: its runs, markers and ids, who sees whom, what is learned.
+
+    `prompt` is text in which [IMG], [AUDIO] and [VIDEO] stand for media, at most 200 bytes with 8 media; whatever else
+    stands in it is text. `style` is a row of `catalog/styles.toml`. `images` are (height, width) of each in pixels,
+    `sounds` the seconds of each, `clips` (frames, height) of each, or (frames, height, True) with its sound woven in:
+    sizes are among those that the page has in its tables. `answer` is what the model is taught to say, at most 60
+    bytes (None: nothing); `named` writes the style's labels. `rule` is one of `attention_mask`, or None for the
+    system's own, `window` 64, 512, 1024 or None. In the book the page's fragment goes first. Returns an output for a
+    notebook.
+
+    Raises TypeError for text that is none, ValueError for sizes that the page has not and for unknown names.
+    Source: `interleave`, `chat` and `visible` of `mmtokedu/interleave.py`, by the catalog's rows.
+
+    >>> interleave(prompt="[IMG]What is it?", style="llava-1.5").alt.split(": ")[1]
+    '588 tokens, where 13 would do if each of 1 placeholder were one token; none of them learned.'
+    """
+    made = _interleave.parts(prompt, style, images, sounds, clips, answer, named, rule, window)
+    return _explorable("interleave", *made)
 
 
 def golden_vectors(topic):

@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mmtokedu import vq
+from mmtokedu.catalog import styles
 from mmtokedu.catalog import video as clips
-from mmtokedu.explore import _rvq, _video, _video_budget
+from mmtokedu.explore import _interleave, _rvq, _video, _video_budget
+from mmtokedu.interleave import visible
 from mmtokedu.patches import image_tokens
 from mmtokedu.video import sample_frames
 
@@ -136,6 +138,47 @@ def holds_video_budget(page):
     return now
 
 
+def asked_interleave(now):
+    """What the page's state asks of the library."""
+    sizes = lambda name: [one.split("x") for one in now[name].split("_") if one]
+    return _interleave.Asked(
+        now["prompt"],
+        now["style"],
+        tuple(tuple(map(int, size)) for size in sizes("images")),
+        tuple(float(size[0]) for size in sizes("sounds")),
+        tuple((int(frames), int(height), sound == "1") for frames, height, sound in sizes("clips")),
+        now["answer"],
+        now["named"],
+    )
+
+
+def holds_interleave(page):
+    """The large numbers, the learned ones and the row of the mask are the library's for the page's state: the state."""
+    now = state(page, "interleave")
+    big = page.locator(".big b").all_inner_texts()
+    assert page.locator("#prompt").input_value() == now["prompt"] and page.locator("#style").input_value() == now["style"]
+    try:
+        sequence = _interleave.made(asked_interleave(now))
+    except ValueError as error:
+        assert big == ["–", "refused"] and page.locator(".say").inner_text() == f"{error}."
+        return now
+    tokens = len(sequence.ids)
+    assert big == [f"{_interleave.naive(sequence):,}", f"{tokens:,}"]
+    if not tokens:
+        assert not page.locator(".mask").is_visible()
+        return now
+    learned = int((sequence.labels >= 0).sum())
+    said = f"{learned:,} of {tokens:,} tokens" if learned else "nothing"
+    assert page.locator(".loss .head").inner_text() == f"What is learned {said}"
+    at = page.evaluate(f"({element('interleave')}).at")
+    rule = styles.row(now["style"]).masks.split(",")[0] if now["rule"] == "own" else now["rule"]
+    start, stop = visible(sequence, rule, window=now["window"] or None)[at].tolist()
+    head, sees, *_ = page.locator(".words > p").all_inner_texts()
+    assert head.startswith(f"Token {at:,} of {tokens:,}: ")
+    assert sees.startswith(f"It sees {stop - start:,} token{'s' * (stop - start != 1)}: ")
+    return now
+
+
 # --- what differs between topics where the property is the same -------------------------------------------------------
 
 
@@ -182,6 +225,10 @@ def all_of(*acts):
 FIRST_VIDEO = {
     "rule": "qwen-vl-utils", "model": "qwen3-vl-qwen-vl-utils", "total": 300, "rate": 30, "height": 720, "fps": None,
     "frames": None, "max": None, "first": 207, "last": 218,
+}  # fmt: skip
+FIRST_INTERLEAVE = {
+    "prompt": "[IMG][IMG]Which of the two was taken first?", "style": "qwen2.5-vl", "images": "480x640_1080x1920", "sounds": "",
+    "clips": "", "answer": None, "named": False, "rule": "own", "window": 0,
 }  # fmt: skip
 FIRST_VIDEO_BUDGET = {"fps": 1, "budget": 1024, "digits": 18, "moment": 0.5}
 TOPICS = {
@@ -306,6 +353,40 @@ TOPICS = {
         inside="button, input, select, p, b, canvas, figure",
         slack=0,
         busy=pressed("small print"),
+    ),
+    "interleave": Topic(
+        first=FIRST_INTERLEAVE,
+        holds=holds_interleave,
+        held=FIRST_INTERLEAVE,
+        still="3,119 tokens, where 35 would do if each of 2 placeholders were one token; none of them learned.",
+        spoken=r"^3,119 tokens, where 35 would do if each of 2 placeholders were one token\.$",
+        fragment=(
+            "p=.5bAUDIO.5dHear.3f,style=gemma-4,images=480x640_1080x1920,sounds=0.5,a=Yes,window=64",
+            {
+                "prompt": "[AUDIO]Hear?", "style": "gemma-4", "images": "480x640_1080x1920", "sounds": "0.5", "answer": "Yes",
+                "window": 64,
+            },
+        ),
+        change=("a page in tiles", "p=.5bIMG.5dWhat_is_the_total.3f,style=idefics3,images=2080x1560"),
+        hostile=[
+            "p=<img onerror=alert(1) src=x>", "p=%3Cimg%20src=x%3E", "p=.zz", "p=.3", "p=.c3", "p=.00a", "p=" + "a" * 201,
+            "style=__proto__", "style=constructor", "style=<b>", "style=gpt-9", "images=480", "images=480x641", "images=480x640_",
+            "images=1e2x112", "images=-64x64", "images=64x64x64", "sounds=7", "sounds=NaN", "sounds=3.0", "sounds=-1", "clips=20x720",
+            "clips=20x720x2", "clips=7x720x0", "clips=20x721x0", "a=" + "b" * 61, "a=.0a", "named=true", "rule=__proto__",
+            "rule=toString", "window=63", "window=64.0", "p=a,", ",", "", "p=a,x=1", "p=a\np=a", "images=" + "64x64_" * 150 + "64x64",
+            "constructor=1",
+        ],
+        bad=["style='<b>' images='0x0' sounds='x' clips='1' named='yes' rule='constructor' window='7'", ""],
+        wide=[
+            pressed("invoice, voice and film"), pressed("a page in tiles"), pressed("seen whole, then answered"),
+            all_of(
+                lambda page: page.locator("#prompt").fill("[IMG]" * 8 + "W" * 120),
+                chosen(style="molmo2"),
+            ),
+        ],
+        inside="button, input, select, textarea, p, b, canvas, li, code",
+        slack=0,
+        busy=pressed("invoice, voice and film", "with an answer, to be learned"),
     ),
 }  # fmt: skip
 

@@ -129,6 +129,19 @@ def test_strips_by_hand():
     assert colours == [f"--mm-c:var(--mm-{kind})" for kind in kinds]
 
 
+def test_marks_of_turns_are_cells_of_their_own():
+    said = chat([("user", "Hi"), ("assistant", "A.")], style="qwen2-vl")
+    sequence = interleave(said, style="qwen2-vl")
+    cells = stacks(show.sequence(sequence, style="qwen2-vl", strips=["ids", "learned"]), ["ids", "learned"])
+    assert [text for _, text in cells["ids"]] == [
+        "<|im_start|>", "user↵Hi7", "<|im_end|>", "↵1", "<|im_start|>", "assistant↵10", "A.2", "<|im_end|>", "↵1",
+    ]  # fmt: skip
+    assert [text for _, text in cells["learned"]] == ["–"] * 6 + ["learned"] * 3
+    assert [text for _, text in stacks(show.sequence(sequence, style="qwen2-vl"), list(STRIPS))["sent"] if text] == [
+        "text"
+    ]
+
+
 def test_strips_are_chosen_and_keep_their_look():
     sequence = interleave(["Go", Image(64, 96)], style="qwen2-vl")
     whole = stacks(show.sequence(sequence, style="qwen2-vl"), list(STRIPS))
