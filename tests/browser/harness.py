@@ -7,7 +7,7 @@ import numpy as np
 from mmtokedu import vq
 from mmtokedu.catalog import styles
 from mmtokedu.catalog import video as clips
-from mmtokedu.explore import _interleave, _rvq, _video, _video_budget
+from mmtokedu.explore import _fuse, _interleave, _rvq, _video, _video_budget
 from mmtokedu.interleave import visible
 from mmtokedu.patches import image_tokens
 from mmtokedu.video import sample_frames
@@ -156,7 +156,9 @@ def holds_interleave(page):
     """The large numbers, the learned ones and the row of the mask are the library's for the page's state: the state."""
     now = state(page, "interleave")
     big = page.locator(".big b").all_inner_texts()
-    assert page.locator("#prompt").input_value() == now["prompt"] and page.locator("#style").input_value() == now["style"]
+    assert (
+        page.locator("#prompt").input_value() == now["prompt"] and page.locator("#style").input_value() == now["style"]
+    )
     try:
         sequence = _interleave.made(asked_interleave(now))
     except ValueError as error:
@@ -176,6 +178,61 @@ def holds_interleave(page):
     head, sees, *_ = page.locator(".words > p").all_inner_texts()
     assert head.startswith(f"Token {at:,} of {tokens:,}: ")
     assert sees.startswith(f"It sees {stop - start:,} token{'s' * (stop - start != 1)}: ")
+
+
+def shown_fuse(page, which):
+    """The cells of a row in the page, by their places: [(letter, look)], None for a place that is empty."""
+    cells = page.locator("mm-explore-fuse").first.evaluate(
+        "(it, which) => [...it.$[which].querySelectorAll('.cell:not(.hole)')].map((cell) => "
+        "[Number(cell.style.gridColumn) - 1, cell.textContent, cell.className.split(' ').slice(1).join(' ')])",
+        which,
+    )
+    return [(int(at), letter, look) for at, letter, look in cells]
+
+
+def looks_fuse(arm, layout):
+    """What the library says of the cells of a model's row."""
+    row = _fuse.received(*arm, layout)
+    look = lambda form, kind: {"marker": f"marker {kind}".strip(), "vector": f"vector {kind or 'none'}"}.get(
+        form, kind or "none"
+    )
+    return [(i if arm[1] == "closed" else at, what, look(form, kind)) for i, (what, form, kind, at) in enumerate(row)]
+
+
+def spread_fuse(measured):
+    mean, least, most = (round(100 * x) for x in measured)
+    return f"{mean} % (each seed)" if least == most else f"{mean} % (seeds: {least} to {most} %)"
+
+
+def holds_fuse(page):
+    """Rows, numbers and shares are the library's for the state in the page: the state."""
+    now = state(page, "fuse")
+    arm, bounds = (now["pictures"], now["separators"], now["modality"]), tuple(now["bounds"])
+    row, old = looks_fuse(arm, bounds), looks_fuse(arm, _fuse.FIRST)
+    changed = [a != b for a, b in zip(_fuse.received(*arm, bounds), _fuse.received(*arm, _fuse.FIRST), strict=True)]
+    for which, cells in (("given", row), ("start", old)):
+        marked = [
+            (at, what, f"{look} other" if other else look)
+            for (at, what, look), other in zip(cells, changed, strict=True)
+        ]
+        assert [(at, what, " ".join(look.split())) for at, what, look in shown_fuse(page, which)] == marked
+    fits = len(_fuse.fitting(*arm, bounds))
+    moved = f"{sum(changed)} of {len(row)}" if bounds != _fuse.FIRST else "Drag a boundary"
+    assert page.locator(".big b").all_inner_texts() == [moved, f"{fits} of {len(_fuse.layouts())}"]
+    learned = _fuse.share(*arm)
+    for name, share in (("count", "count"), ("first", "first"), ("kind", "kind")):
+        text = page.locator(f".card.{name}").inner_text()
+        if learned is None:
+            assert "was not measured" in text and not page.locator(f".card.{name} .bar").is_visible()
+        else:
+            assert f"right in {spread_fuse(learned[share][1] if name == 'first' else learned[share])}." in text
+    count, first, kind = _fuse.answers(bounds)
+    right = (str(count), first, {"word": "a word", "picture": "part of a picture"}[kind])
+    for name, answer in zip(("count", "first", "kind"), right, strict=True):
+        assert f"Right: {answer}." in page.locator(f".card.{name}").inner_text()
+    assert [int(n) for n in page.locator(".handle").evaluate_all("all => all.map((a) => a.ariaValueNow)")] == list(
+        bounds
+    )
     return now
 
 
@@ -230,6 +287,7 @@ FIRST_INTERLEAVE = {
     "prompt": "[IMG][IMG]Which of the two was taken first?", "style": "qwen2.5-vl", "images": "480x640_1080x1920", "sounds": "",
     "clips": "", "answer": None, "named": False, "rule": "own", "window": 0,
 }  # fmt: skip
+FIRST_FUSE = {"pictures": "codes", "separators": "closed", "modality": True, "bounds": [3, 6, 9, 12]}
 FIRST_VIDEO_BUDGET = {"fps": 1, "budget": 1024, "digits": 18, "moment": 0.5}
 TOPICS = {
     "patches": Topic(
@@ -387,6 +445,30 @@ TOPICS = {
         inside="button, input, select, textarea, p, b, canvas, li, code",
         slack=0,
         busy=pressed("invoice, voice and film", "with an answer, to be learned"),
+    ),
+    "fuse": Topic(
+        first=FIRST_FUSE,
+        holds=holds_fuse,
+        held=FIRST_FUSE,
+        still="right answers: how many pictures 82 %, how the second begins 24 %, word or picture 100 %",
+        spoken=r"^12 of 462 layouts give this row\.$",
+        fragment=(
+            "pictures=vectors,separators=kept,modality=off,bounds=2-7-10-15",
+            {"pictures": "vectors", "separators": "kept", "modality": False, "bounds": [2, 7, 10, 15]},
+        ),
+        change=("both", "pictures=codes,separators=there,modality=on,bounds=3-6-9-12"),
+        hostile=[
+            "pictures=<img onerror=alert(1) src=x>", "pictures=__proto__", "pictures=words", "separators=constructor",
+            "separators=on", "separators=", "modality=true", "modality=1", "bounds=3-6-9", "bounds=3-6-9-12-14", "bounds=0-3-6-9",
+            "bounds=3-4-9-12", "bounds=3-9-12-14", "bounds=3-6-9-16", "bounds=03-6-9-12", "bounds=3-6-9-1e1", "bounds=3--6-9-12",
+            "bounds=9-6-9-12", "bounds=NaN", "modality=on,", ",", "", "modality=on,x=1", "%3Cimg%20src=x%3E", "bounds=%33",
+            "modality=on\nmodality=on", "bounds=" + "9" * 999, "constructor=1",
+        ],
+        bad=["pictures='<b>' separators='x' modality='maybe' bounds='1-2-3-4'", "separators='constructor' bounds='3-6-9'", ""],
+        wide=[pressed("nothing"), pressed("both"), all_of(pressed("modality alone"), pressed("keep their gap"))],
+        inside="button, p, b, .cell, .bar, .places",
+        slack=0,
+        busy=all_of(pressed("separators alone"), lambda page: page.locator(".handle").nth(1).press("ArrowRight")),
     ),
 }  # fmt: skip
 
