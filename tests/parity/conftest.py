@@ -1,15 +1,32 @@
 """What the live parity tests share: both sides are asked, what they said is counted, and the counts are printed."""
 
+import parity_counts
 import pytest
 from near_ties import regrets
 from peers import ask
 
 
 @pytest.fixture
-def compare(capsys):
-    """Ask both sides about every input, a size or a length; print three counts under a name, fail on a disagreement."""
+def counted(request):
+    """Hold three counts, under a kind and a name, to those that are kept for the chapters; of other topics nothing is."""
+    _, how, topic = request.path.stem.split("_", 2)
 
-    def check(name, ours, theirs, inputs):
+    def hold(kind, name, agreed, refused, disagreed, why="", asked=how):
+        if topic in parity_counts.TOPICS:
+            row = parity_counts.row(kind, name, asked, agreed, refused, disagreed, why)
+            parity_counts.held(request.config, topic, row)
+
+    return hold
+
+
+@pytest.fixture
+def compare(capsys, counted):
+    """Ask both sides about every input, a size or a length; print three counts under a name, fail on a disagreement.
+
+    The name is "kind, of what": so the counts are kept.
+    """
+
+    def check(name, ours, theirs, inputs, **how):
         agreed, refused, disagreed = 0, 0, []
         for given in inputs:
             arguments = given if isinstance(given, tuple) else (given,)
@@ -28,6 +45,8 @@ def compare(capsys):
             print(f"\n  {name:42} {agreed:5} agreed {refused:5} both refused {len(disagreed):5} disagreed", end="")
         assert not disagreed, f"{name}: (input, ours, peer's, refusal) {disagreed[:4]}"
         assert agreed > len(inputs) // 2  # a peer that refuses everything proves nothing
+        kind, _, of_what = name.partition(", ")
+        counted(kind, of_what, agreed, refused, len(disagreed), **how)
 
     return check
 

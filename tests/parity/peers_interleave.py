@@ -137,16 +137,22 @@ PROCESSORS = {  # style -> its processor's folder, class and parts
 }  # fmt: skip
 
 
+def processing(folder):
+    """A processor's module. SmolVLM's wants num2words, in whose place stand our words: a golden row has the real ones."""
+    with without_torchvision():
+        module = hf(f"{folder}.processing_{folder}")
+    if folder == "smolvlm":
+        module.num2words = styles.in_words
+    return module
+
+
 @functools.cache
 def processor(style):
     """The peer's whole processor, its tokenizer a tiny one."""
     folder, name, made = PROCESSORS[style]()
     load("transformers")
     mixin = import_module("transformers.processing_utils").ProcessorMixin
-    with without_torchvision():
-        module = hf(f"{folder}.processing_{folder}")
-    if folder == "smolvlm":
-        module.num2words = str
+    module = processing(folder)
     checked = mixin.check_argument_for_proper_class
     mixin.check_argument_for_proper_class = lambda self, argument, value: type(value)
     try:
@@ -199,9 +205,11 @@ def drawn_prompts(style, count, seed, sides):
         yield texts, [(draw.randint(*sides), draw.randint(*sides)) for _ in range(images)]
 
 
-def prompt(style, texts):
-    """The texts with the style's own placeholders between them, as a chat template writes them."""
-    return styles.row(style).media["image"].prompt.join(texts)
+def prompt(style, texts, kinds=None):
+    """The texts with the style's own placeholders between them, as a chat template writes them: of images, or by kind."""
+    kinds = ["image"] * (len(texts) - 1) if kinds is None else kinds
+    written = [styles.row(style).media[kind].prompt for kind in kinds]
+    return "".join(text + mark for text, mark in zip(texts, [*written, ""], strict=True))
 
 
 def peer_sequence(style, texts, sizes):
@@ -237,6 +245,44 @@ def drawn_cases(style, count, seed, sides):
         yield tuple(texts), tuple(sizes)
 
 
+def drawn_media(style, count, seed):
+    """Prompts with 0 to 5 media of all the style's kinds in any order: (texts, kinds, media that are given).
+
+    Every fourth has a medium too few or too many. A medium is (kind, what), as `replaced` asks for it; all clips of a
+    prompt have as many frames.
+    """
+    draw, system = random.Random(seed), styles.row(style)
+    for i in range(count):
+        frames = draw.randint(1, 12)
+        drawn = {
+            "image": lambda: drawn_grid(style, draw),
+            "video": lambda frames=frames: drawn_clip(style, draw, frames),
+            "audio": lambda: draw.randint(1, 30),
+        }
+        kinds = [draw.choice(list(system.media)) for _ in range(i % 6 if i < 12 else draw.randint(1, 5))]
+        if system.one_video and i % 5 != 4:  # now and then two, which is refused
+            kinds = [kind for k, kind in enumerate(kinds) if kind != "video" or "video" not in kinds[:k]]
+        media = [(kind, drawn[kind]()) for kind in kinds]
+        if i % 4 == 3 and media and draw.random() < 0.5:
+            media = media[1:]
+        elif i % 4 == 3:
+            kind = draw.choice(list(system.media))
+            media = [*media, (kind, drawn[kind]())]
+        yield tuple(draw.choice(WORDS) for _ in range(len(kinds) + 1)), tuple(kinds), tuple(media)
+
+
+def drawn_grid(style, draw):
+    return tuple(draw.randint(1, 5) for _ in range(4 if style == "molmo2" else 2))
+
+
+def drawn_clip(style, draw, frames):
+    """(indices, frames a second, tokens of a span)."""
+    step = draw.choice([1, 12, 30, 1000])
+    indices = tuple(i * step + draw.randint(0, step - 1) for i in range(frames))
+    tokens = {"internvl": 256, "smolvlm": 64}.get(style) or draw.randint(1, 9)
+    return indices, draw.choice([30.0, 29.97, 25.0, 1.0]), tokens
+
+
 # Processors whose image or video processor is not run: their own methods, asked for a string.
 
 TOKENS = {  # style -> folder, class, what its methods read
@@ -251,7 +297,8 @@ TOKENS = {  # style -> folder, class, what its methods read
          "image_end_token": "[IMG_END]"},
     ),
     "llama-4": ("llama4", "Llama4Processor", {"patch_size": 14, "downsample_ratio": 4, "image_token": "<|image|>"}),
-    "hunyuan-vl": ("hunyuan_vl", "HunYuanVLProcessor", {"image_token": "<image>", "cat_extra_token": True}),
+    "hunyuan-vl": ("hunyuan_vl", "HunYuanVLProcessor", {"image_token": "<image>", "image_start_token": "<image_start>", "image_end_token": "<image_end>",
+         "cat_extra_token": True}),
     "deepseek-ocr2": (
         "deepseek_ocr2", "DeepseekOcr2Processor", {"image_token": "<image>", "patch_size": 16, "downsample_ratio": 4},
     ),
@@ -263,24 +310,40 @@ TOKENS = {  # style -> folder, class, what its methods read
     ),
     "qwen2.5-omni": (
         "qwen2_5_omni", "Qwen2_5OmniProcessor",
-        {"video_token": "<|VIDEO|>", "audio_token": "<|AUDIO|>", "audio_bos_token": "<|audio_bos|>",
-         "audio_eos_token": "<|audio_eos|>"},
+        {"image_token": "<|IMAGE|>", "video_token": "<|VIDEO|>", "audio_token": "<|AUDIO|>",
+         "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>"},
     ),
     "qwen3-omni": (
         "qwen3_omni_moe", "Qwen3OmniMoeProcessor",
-        {"video_token": "<|video_pad|>", "audio_token": "<|audio_pad|>", "audio_bos_token": "<|audio_start|>",
-         "audio_eos_token": "<|audio_end|>"},
+        {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>", "audio_token": "<|audio_pad|>",
+         "audio_bos_token": "<|audio_start|>", "audio_eos_token": "<|audio_end|>"},
+    ),
+    "qwen2-vl": ("qwen2_vl", "Qwen2VLProcessor", {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"}),
+    "qwen2.5-vl": (
+        "qwen2_5_vl", "Qwen2_5_VLProcessor", {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"},
     ),
     "qwen3-vl": (
         "qwen3_vl", "Qwen3VLProcessor",
-        {"video_token": "<|video_pad|>", "vision_start_token": "<|vision_start|>", "vision_end_token": "<|vision_end|>"},
+        {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>", "vision_start_token": "<|vision_start|>",
+         "vision_end_token": "<|vision_end|>"},
+    ),
+    "llava-onevision": (
+        "llava_onevision", "LlavaOnevisionProcessor", {"video_token": "<video>", "num_image_tokens": 729},
+    ),
+    "smolvlm": (
+        "smolvlm", "SmolVLMProcessor",
+        {"image_token": "<image>", "video_token": "<video>", "fake_image_token": "<fake_token_around_image>",
+         "global_image_token": "<global-img>", "image_seq_len": 64},
+    ),
+    "phi-4-multimodal": (
+        "phi4_multimodal", "Phi4MultimodalProcessor", {"image_token": "<|image|>", "audio_token": "<|audio|>"},
     ),
     "glm-4.1v": ("glm4v", "Glm4vProcessor", {"image_token": "<|image|>", "video_token": "<|video|>"}),
     "glm-4.6v": ("glm46v", "Glm46VProcessor", {"image_token": "<|image|>", "video_token": "<|video|>"}),
     "gemma-4": (
         "gemma4", "Gemma4Processor",
-        {"video_token": "<|video|>", "boi_token": "<|image>", "eoi_token": "<image|>", "audio_token": "<|audio|>",
-         "boa_token": "<|audio>", "eoa_token": "<audio|>"},
+        {"image_token": "<|image|>", "video_token": "<|video|>", "boi_token": "<|image>", "eoi_token": "<image|>",
+         "audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>"},
     ),
     "internvl": (
         "internvl", "InternVLProcessor",
@@ -303,6 +366,7 @@ TOKENS = {  # style -> folder, class, what its methods read
     "nemotron-h-omni": (
         "nemotron_h_omni", "NemotronH_Omni_Reasoning_V3Processor",
         {"image_token": "<image>", "image_start_token": "<img>", "image_end_token": "</img>", "video_token": "<video>",
+         "audio_token": "<so_embedding>", "audio_start_token": "<so_start>", "audio_end_token": "<so_end>",
          "video_temporal_patch_dim": 2},
     ),
     "video-llama-3": (
@@ -323,52 +387,111 @@ GRIDS = [
 def methods(style):
     """A processor without its set-up, and the module that it is from."""
     folder, name, attributes = TOKENS[style]
-    with without_torchvision():
-        module = hf(f"{folder}.processing_{folder}")
+    module = processing(folder)
     peer = object.__new__(getattr(module, name))
     for attribute, value in attributes.items():
         setattr(peer, attribute, value)
     size = 4 if style == "kimi-k2.5" else 2
     parts = {"merge_size": 1, "temporal_patch_size": size, "spatial_patch_size": 1, "tile_size": 768}
     parts |= {"downsample_ratio": 1}
-    peer.image_processor = types.SimpleNamespace(size={"height": 1024}, **parts)
+    given_back = {"fetch_images": lambda media: media, "fetch_audio": lambda media, sampling_rate: media}
+    peer.image_processor = types.SimpleNamespace(size={"height": 1024}, **parts, **given_back)
     peer.video_processor = types.SimpleNamespace(frame_timestamp_format="Time: {timestamp:.1f}s", **parts)
+    peer.feature_extractor = types.SimpleNamespace(sampling_rate=16000, **given_back)
     return peer
+
+
+def clip_length(style):
+    """How many frames share a span."""
+    return methods(style).video_processor.temporal_patch_size
+
+
+def inputs_of_images(style, grids):
+    """What a peer's methods read of images that were cut: grids of tokens, or of tiles."""
+    cell = getattr(methods(style), "patch_size", 1) * getattr(methods(style), "spatial_merge_size", 1)
+    counts = [grid[0] * grid[1] for grid in grids]
+    inputs = {
+        "image_sizes": [(grid[0] * cell, grid[1] * cell) for grid in grids], "aspect_ratios": grids,
+        "image_grids": [list(grid) for grid in grids], "pixel_values": [np.zeros((3, 336, 336))],
+        "num_local_patches": counts, "num_img_tokens": counts, "num_soft_tokens_per_image": counts,
+        "num_patches": counts, "image_grid_hw": np.array(grids), "rows": [[grid[0] for grid in grids]],
+        "cols": [[grid[1] for grid in grids]], "image_grid_thw": [(1, *grid) for grid in grids],
+    }  # fmt: skip
+    if style not in ("hunyuan-vl", "deepseek-ocr2"):
+        inputs["image_grid_thw"] = np.array(inputs["image_grid_thw"])
+    return inputs
+
+
+def inputs_of_clips(style, clips):
+    """The same of clips (indices, frames a second, tokens of a span), all of as many frames."""
+    torch, metadata = load("torch"), import_module("transformers.video_utils").VideoMetadata
+    frames, tokens = len(clips[0][0]), [clip[2] for clip in clips]
+    spans = -(-frames // clip_length(style))
+    rows = frames if style == "video-llama-3" else spans
+    grids = [[rows, 1, n] for n in tokens]
+    if style in ("kimi-k2.5", "minimax-m3"):  # in chunks
+        grids = [[1, 1, n] for n in tokens for _ in range(spans)]
+    told = {"total_num_frames": 10**6, "duration": 1e3}
+    return {
+        "video_metadata": [metadata(**told, fps=rate, frames_indices=list(at)) for at, rate, _ in clips],
+        "num_soft_tokens_per_video": tokens, "num_chunks_per_video": [spans] * len(clips), "num_tokens": tokens,
+        "video_grid_thw": torch.tensor(grids), "video_grids": torch.tensor([[frames, 1, n] for n in tokens]),
+        "video_merge_sizes": torch.tensor([1] * len(clips)), "pixel_values": torch.zeros(1, frames),
+        "pixel_values_videos": torch.zeros(len(clips), frames),
+        "video_compression_mask": torch.ones(rows * sum(tokens), dtype=torch.bool),
+    }  # fmt: skip
+
+
+def inputs_of_sounds(style, counts):
+    """The same of sounds of so many tokens."""
+    masks = [np.ones(4 * n) for n in counts]  # Gemma 4 halves a mask twice
+    return {name: counts for name in ("num_audio_tokens", "num_tokens", "audio_embed_sizes")} | {
+        "input_features_mask": masks
+    }
+
+
+INPUTS = {"image": inputs_of_images, "video": inputs_of_clips, "audio": inputs_of_sounds}
+
+
+def replaced(style, kind, media):
+    """By what the peer's own method replaces the placeholder of each of these media."""
+    peer, inputs = methods(style), INPUTS[kind](style, media) if media else {}
+    strings = []
+    for i, medium in enumerate(media):
+        more = {"load_audio_from_video": False}
+        if kind == "video":
+            more |= {"num_frames": len(medium[0]), "video_metadata": inputs["video_metadata"][i]}
+        strings.append(getattr(peer, f"replace_{kind}_token")(inputs, **{f"{kind}_idx": i}, **more))
+    return strings
 
 
 def peer_picture(style, *grid):
     """The prompt of an image, its placeholder replaced by what an image of this grid is."""
-    peer = methods(style)
-    cell = getattr(peer, "patch_size", 1) * getattr(peer, "spatial_merge_size", 1)
-    inputs = {
-        "image_sizes": [(grid[0] * cell, grid[1] * cell)], "aspect_ratios": [grid], "image_grids": [list(grid)],
-        "pixel_values": [np.zeros((3, 336, 336))], "image_grid_thw": [(1, *grid)],
-        "num_local_patches": [grid[0] * grid[1]], "image_grid_hw": np.array([grid]),
-    }  # fmt: skip
-    if style in ("kimi-k2.5", "muse-glimmer", "minimax-m3", "video-llama-3", "ernie-4.5-vl"):
-        inputs["image_grid_thw"] = np.array([(1, *grid)])
     written = styles.row(style).media["image"].prompt
-    return written.replace(peer.image_token, peer.replace_image_token(inputs, image_idx=0))
+    return written.replace(methods(style).image_token, *replaced(style, "image", [grid]))
 
 
-def peer_clip(style, indices, video_fps, tokens):
+def peer_clip(style, *clip):
     """The prompt of a clip, its placeholder replaced by what a clip is whose patches have so many tokens each."""
-    torch, metadata = load("torch"), import_module("transformers.video_utils").VideoMetadata
-    peer, frames = methods(style), len(indices)
-    spans = -(-frames // peer.video_processor.temporal_patch_size)
-    clip = metadata(total_num_frames=10**6, fps=video_fps, duration=1e3, frames_indices=list(indices))
-    chunks = style in ("kimi-k2.5", "minimax-m3")
-    rows = frames if style == "video-llama-3" else spans
-    inputs = {
-        "video_metadata": [clip], "num_soft_tokens_per_video": [tokens], "num_chunks_per_video": [spans],
-        "num_tokens": [tokens],
-        "video_grid_thw": torch.tensor([[1, 1, tokens]] * spans if chunks else [[rows, 1, tokens]]),
-        "video_grids": torch.tensor([[frames, 1, tokens]]), "video_merge_sizes": torch.tensor([1]),
-        "pixel_values": torch.zeros(1, frames), "pixel_values_videos": torch.zeros(1, frames),
-        "video_compression_mask": torch.ones(rows * tokens, dtype=torch.bool),
-    }  # fmt: skip
-    replaced = peer.replace_video_token(inputs, video_idx=0, num_frames=frames, video_metadata=clip)
-    return styles.row(style).media["video"].prompt.replace(peer.video_token, replaced)
+    written = styles.row(style).media["video"].prompt
+    return written.replace(methods(style).video_token, *replaced(style, "video", [clip]))
+
+
+def peer_mixed(style, text, media):
+    """A prompt with media [(kind, what)] of all kinds: checked, replaced and joined by the peer's own methods."""
+    peer = methods(style)
+    given = {kind: [what for one, what in media if one == kind] for kind in INPUTS}
+    stand_ins = {
+        "images": [PillowImage.new("RGB", (2, 2))] * len(given["image"]) or None,
+        "videos": [np.zeros((2, 2, 2, 3))] * len(given["video"]) or None,
+        "audio": [np.zeros(9)] * len(given["audio"]) or None,
+    }
+    layout = dict(zip(("images", "text", "videos", "audio"), peer.prepare_inputs_layout(**stand_ins, text=[text])))
+    peer.validate_inputs(**layout)
+    if style == "nemotron-h-omni":  # whose own call makes one replacement, whatever is given
+        given["video"] = given["video"][:1]
+    (whole,), _ = peer.get_text_with_replacements([text], *(replaced(style, kind, given[kind]) for kind in INPUTS))
+    return whole
 
 
 def peer_woven(style, grid, seconds_per_grid, sounds):

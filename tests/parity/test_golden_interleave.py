@@ -9,6 +9,7 @@ import pytest
 from mmtokedu.catalog import styles
 from mmtokedu.catalog.listeners import listener_tokens
 from mmtokedu.interleave import Audio, Image, Text, Video, interleave, read_prompt, runs
+from mmtokedu.measured import results
 
 pytestmark = pytest.mark.apart
 
@@ -139,16 +140,97 @@ def made(part, style):
     return Video(indices, 2 / more[0], grid=grid, sound=Audio(more[1] / 100) if kind == "av" else None)
 
 
+SOUNDS = {"qwen2.5-omni": "qwen2_5_omni", "qwen3-omni": "qwen3_omni"}
+SHORTEST = {"qwen2.5-omni": 3, "qwen3-omni": 2}  # in mel frames
+
+
+@pytest.mark.parametrize("style", SOUNDS)
 @pytest.mark.parametrize("row", GOLDEN["audio"], ids=lambda row: row["id"])
-def test_sounds(row):
-    """Mel frames are hundredths of a second; no sound is as short as one that gives Qwen2.5-Omni no token."""
-    mel = row["input"]["mel_frames"]
-    if mel < 3:
-        assert row["output"]["qwen2_5_omni"] == 0
-        with pytest.raises(ValueError, match="makes no token of"):
-            interleave([Audio(mel / 100)], style="qwen2.5-omni")
+def test_sounds(row, style):
+    """Mel frames are hundredths of a second. Of one or two Qwen2.5-Omni makes no token; of one Qwen3-Omni's rule makes
+    one, but no spectrogram can be made of so short a sound."""
+    mel, count = row["input"]["mel_frames"], row["output"][SOUNDS[style]]
+    if mel < SHORTEST[style]:
+        assert count == (style == "qwen3-omni")
+        with pytest.raises(ValueError, match="makes no token of|refuses fewer than 201"):
+            interleave([Audio(mel / 100)], style=style)
         return
-    for style, peer in (("qwen2.5-omni", "qwen2_5_omni"), ("qwen3-omni", "qwen3_omni")):
-        count = row["output"][peer]
-        assert len(interleave([Audio(mel / 100)], style=style).ids) == count + 2
-        assert listener_tokens(style, mel / 100) == count
+    assert len(interleave([Audio(mel / 100)], style=style).ids) == count + 2
+    assert listener_tokens(style, mel / 100) == count
+
+
+# How many of all these rows agree, as chapters say
+
+
+def golden_checks():
+    """(kind, style, the check of one row, whether the peer refuses) of every golden row."""
+    for row in PROMPTS:
+        yield (
+            "prompts",
+            STYLES[row["id"].split("/")[1]],
+            lambda row=row: test_prompts_token_for_token(row),
+            isinstance(row["output"], str),
+        )
+    for row in GOLDEN["stubs"]:
+        yield (
+            "what replaces a placeholder",
+            STUBS[row["id"].removeprefix("interleave_stub/")][0],
+            lambda row=row: test_what_replaces_a_placeholder(row),
+            False,
+        )
+    for row in WOVEN:
+        style = {"qwen2_5_omni": "qwen2.5-omni", "qwen3_omni": "qwen3-omni"}[row["id"].split("/")[1]]
+        yield "woven", style, lambda row=row: test_sound_between_the_frames(row), False
+    for row in GOLDEN["audio"]:
+        for style in SOUNDS:
+            yield (
+                "sounds",
+                style,
+                lambda row=row, style=style: test_sounds(row, style),
+                row["input"]["mel_frames"] < SHORTEST[style],
+            )
+
+
+def test_how_many_rows_agree(counted):
+    found = {}
+    for kind, style, check, refused in golden_checks():
+        counts = found.setdefault((kind, style), [0, 0, 0])
+        try:
+            check()
+            counts[1 if refused else 0] += 1
+        except AssertionError:
+            counts[2] += 1
+    for (kind, style), counts in sorted(found.items()):
+        counted(kind, style, *counts)
+    assert sum(map(sum, found.values())) == len(PROMPTS) + len(GOLDEN["stubs"]) + len(WOVEN) + 2 * len(GOLDEN["audio"])
+    assert not any(disagreed for *_, disagreed in found.values())
+
+
+def test_how_many_typed_placeholders_agree(counted):
+    """Two rows: of a prompt that the peer was asked to sanitize, and of one that it was not."""
+    safe, silent = (row for row in GOLDEN["prompts"] if "literal_placeholder" in row["id"])
+    ours = runs(interleave([Image(grid=(2, 3)), "what is <|image_pad|> ?"], style="qwen2-vl").ids, style="qwen2-vl")
+    same = [list(run) for run in ours] == safe["output"]["runs"]
+    counted("typed placeholders", "qwen2-vl, sanitized", int(same), 0, int(not same))
+    with pytest.raises(ValueError, match="stands alone"):
+        read_prompt(silent["input"]["text"], [Image(64, 96), Image(56, 56)], style="qwen2-vl")
+    refused = int(isinstance(silent["output"], str))
+    why = "the peer puts the first image where the user typed the placeholder; here the prompt is refused"
+    counted("typed placeholders", "qwen2-vl, as many as images", 0, refused, 1 - refused, why)
+    assert same and not refused
+
+
+def test_every_style_is_among_the_kept_counts():
+    """Live alone, golden alone, both: what the chapter says of each; every row that was counted is one of these."""
+    rows = results("interleave_parity")["rows"]
+    per_style = {name: {row["asked"] for row in rows if row["name"] == name} for name in styles.rows()}
+    alone = {which: {name for name, asked in per_style.items() if asked == {which}} for which in ("golden", "live")}
+    assert alone == {"golden": {"qwen3-vl-vllm"}, "live": LIVE_ALONE} and all(per_style.values())
+    assert {row["kind"] for row in rows if row["disagreed"]} == {"typed placeholders", "labels"}
+    assert all(row["disagreed"] == 0 or row["why"] for row in rows)
+
+
+LIVE_ALONE = {
+    "llava-1.5", "gemma-3-pan-and-scan", "idefics2-split", "pixtral", "hunyuan-vl", "molmo2", "qwen2-audio",
+    "phi-4-multimodal",
+}  # fmt: skip

@@ -14,12 +14,17 @@ from peers_interleave import (
     GRIDS,
     PROCESSORS,
     TOKENS,
+    clip_length,
     drawn_cases,
+    drawn_clip,
+    drawn_grid,
+    drawn_media,
     encode,
     ids_of_tokens,
     listener,
     peer_answer,
     peer_clip,
+    peer_mixed,
     peer_picture,
     peer_sequence,
     peer_woven,
@@ -78,42 +83,79 @@ def test_prompts(compare, style):
     compare(f"prompts, {style}", ours, theirs, cases)
 
 
+def part_of(style, kind, what):
+    """A medium of `drawn_media` as one of our parts."""
+    if kind == "audio":
+        return Audio(tokens=what)
+    if kind == "image":
+        return Image(tokens=(256 * what[0] * what[1],)) if style == "internvl" else Image(grid=what)
+    indices, video_fps, tokens = what
+    if style == "llava-onevision":  # of any picture as many
+        return Video(indices, video_fps, 384, 384)
+    spans = -(-len(indices) // (1 if style in FRAME_BY_FRAME else clip_length(style)))
+    grid = (spans, 1, tokens) if style != "ernie-4.5-vl" else (1, 1, spans * tokens // 2)
+    return Video(indices, video_fps, grid=grid, seconds=1000.0)
+
+
 @pytest.mark.parametrize("style", GRIDS)
 def test_pictures_of_any_grid(compare, style):
     needs(peer_picture, style, *((2, 3, 2, 3) if style == "molmo2" else (2, 3)))
     draw, special = random.Random(3), ids_of_tokens(style)
-    grids = [tuple(draw.randint(1, 5) for _ in range(4 if style == "molmo2" else 2)) for _ in range(60)]
+    grids = [drawn_grid(style, draw) for _ in range(60)]
 
     def ours(*grid):
-        return said(interleave([Image(grid=grid)], style=style, encode=encode(style), special=special).ids.tolist())
+        return said(
+            interleave([part_of(style, "image", grid)], style=style, encode=encode(style), special=special).ids.tolist()
+        )
 
     compare(f"grids, {style}", ours, lambda *grid: said(encode(style)(peer_picture(style, *grid))), grids)
 
 
+FRAME_BY_FRAME = "internvl", "gemma-4", "molmo2", "video-llama-3", "smolvlm"
 CLIPS = [style for style in TOKENS if "video" in styles.row(style).media and "omni" not in style] + ["nemotron-h-omni"]
+
+
+def enough(style, clip):
+    """ERNIE's processor halves what a clip has: a clip of one token has none."""
+    return style != "ernie-4.5-vl" or -(-len(clip[0]) // 2) * clip[2] >= 2
 
 
 @pytest.mark.parametrize("style", CLIPS)
 def test_clips(compare, style):
     needs(peer_clip, style, [0, 15], 30.0, 4)
-    draw, special, clips = random.Random(4), ids_of_tokens(style), []
-    size = {"kimi-k2.5": 4, "internvl": 1, "gemma-4": 1, "molmo2": 1, "video-llama-3": 1}.get(style, 2)
-    for _ in range(60):
-        step, frames = draw.choice([1, 12, 30, 1000]), draw.randint(1, 12)
-        indices = tuple(i * step + draw.randint(0, step - 1) for i in range(frames))
-        clips.append(
-            (indices, draw.choice([30.0, 29.97, 25.0, 1.0]), 256 if style == "internvl" else draw.randint(1, 9))
+    draw, special = random.Random(4), ids_of_tokens(style)
+    clips = [drawn_clip(style, draw, draw.randint(1, 12)) for _ in range(60)]
+
+    def ours(*clip):
+        return said(
+            interleave([part_of(style, "video", clip)], style=style, encode=encode(style), special=special).ids.tolist()
         )
 
-    def ours(indices, video_fps, tokens):
-        spans = -(-len(indices) // size)
-        grid = (spans, 1, tokens) if style != "ernie-4.5-vl" else (1, 1, spans * tokens // 2)
-        clip = Video(indices, video_fps, grid=grid)
-        return said(interleave([clip], style=style, encode=encode(style), special=special).ids.tolist())
-
-    if style == "ernie-4.5-vl":  # pairs of pairs: what its processor is given counts patches in time
-        clips = [clip for clip in clips if -(-len(clip[0]) // 2) * clip[2] >= 2]
+    clips = [clip for clip in clips if enough(style, clip)]
     compare(f"clips, {style}", ours, lambda *clip: said(encode(style)(peer_clip(style, *clip))), clips)
+
+
+MIXED = [style for style in TOKENS if style != "llava-onevision"]  # of which an image needs its pixels
+
+
+@pytest.mark.parametrize("style", MIXED)
+def test_media_in_any_order(compare, style):
+    """Prompts with none to five media of all kinds, and with a medium too few or too many, which both refuse."""
+    needs(peer_mixed, style, "", ())
+    special, cases = ids_of_tokens(style), []
+    for texts, kinds, media in drawn_media(style, 48, 12):
+        checked = style != "nemotron-h-omni" or tuple(kind for kind, _ in media) == kinds  # which does not count them
+        if checked and all(enough(style, what) for kind, what in media if kind == "video"):
+            cases.append((texts, kinds, media))
+
+    def ours(texts, kinds, media):
+        parts = read_prompt(prompt(style, texts, kinds), [part_of(style, *medium) for medium in media], style=style)
+        return said(interleave(parts, style=style, encode=encode(style), special=special).ids.tolist())
+
+    def theirs(texts, kinds, media):
+        return said(encode(style)(peer_mixed(style, prompt(style, texts, kinds), media)))
+
+    compare(f"media in any order, {style}", ours, theirs, cases)
 
 
 @pytest.mark.parametrize("style", ["qwen2.5-omni", "qwen3-omni"])
@@ -131,7 +173,7 @@ def test_sound_woven_into_clips(compare, style):
     compare(f"woven, {style}", ours, lambda *clip: said(encode(style)(peer_woven(style, *clip))), clips)
 
 
-def test_a_typed_placeholder(compare):
+def test_a_typed_placeholder():
     """The peer's own words for four prompts in which a user types one, and what is made of them here."""
     needs(processor, "qwen2-vl")
     load("transformers")
@@ -195,7 +237,7 @@ def test_masks_of_gemma_3(compare):
     sequences = list(drawn_sequences("gemma-3", 40, 6))
     for name, window in (("full_attention", None), ("sliding_attention", 5), ("sliding_attention", 1)):
         compare(
-            f"mask, Gemma 3, {name}, {window}",
+            f"masks, Gemma 3, {f'window of {window}' if window else 'global'}",
             lambda i: attention_mask(sequences[i], "whole-images", window=window).tolist(),  # noqa: B023
             lambda i: gemma_masks(sequences[i].modality.tolist(), window or 5)[name].tolist(),  # noqa: B023
             list(range(len(sequences))),
@@ -208,7 +250,7 @@ def test_masks_of_gemma_4(compare):
     sequences = list(drawn_sequences("gemma-4", 20, 6))
     for name, rule, window in (("full_attention", "causal", None), ("sliding_attention", "whole-images", 5)):
         compare(
-            f"mask, Gemma 4, {name}",
+            f"masks, Gemma 4, {f'window of {window}' if window else 'global'}",
             lambda i: attention_mask(sequences[i], rule, window=window).tolist(),  # noqa: B023
             lambda i: gemma_masks(sequences[i].modality.tolist(), window or 5, "gemma4")[name].tolist(),  # noqa: B023
             list(range(len(sequences))),
@@ -230,7 +272,9 @@ def test_masks_of_paligemma(compare):
         blocks = torch.tensor([np.where(sequences[i].labels < 0, 0, -1).tolist()])
         return transformers_mask("causal", len(sequences[i].ids), block_sequence_ids=blocks).tolist()
 
-    compare("mask, PaliGemma", lambda i: attention_mask(sequences[i], "prefix").tolist(), theirs, list(range(40)))
+    compare(
+        "masks, PaliGemma, prefix", lambda i: attention_mask(sequences[i], "prefix").tolist(), theirs, list(range(40))
+    )
 
 
 def test_masks_of_packed_documents(compare):
@@ -242,25 +286,56 @@ def test_masks_of_packed_documents(compare):
         position_ids = torch.tensor([packed[i].positions.tolist()])
         return transformers_mask(kind, len(packed[i].ids), position_ids=position_ids, **more).tolist()
 
-    compare("mask, packed", lambda i: attention_mask(packed[i]).tolist(), theirs, list(range(40)))
+    compare("masks, packed documents", lambda i: attention_mask(packed[i]).tolist(), theirs, list(range(40)))
     compare(
-        "mask, packed, window of 4",
+        "masks, packed documents, window of 4",
         lambda i: attention_mask(packed[i], window=4).tolist(),
         lambda i: theirs(i, "sliding_window_causal", window=4),
         list(range(40)),
     )
 
 
-def test_masks_as_flex_attention_reads_them():
-    """create_block_mask calls the function for every pair; its table is the array's."""
+def test_masks_that_are_causal(compare):
+    needs(transformers_mask, "causal", 3)
+    sequences = list(drawn_sequences("qwen2-vl", 40, 10))
+    for window in (None, 4):
+        kind = "sliding_window_causal" if window else "causal"
+        compare(
+            f"masks, {f'causal, window of {window}' if window else 'causal'}",
+            lambda i: attention_mask(sequences[i], window=window).tolist(),  # noqa: B023
+            lambda i: transformers_mask(kind, len(sequences[i].ids), window=window or 4).tolist(),  # noqa: B023
+            list(range(len(sequences))),
+        )
+
+
+FLEX = {  # name -> rule, window
+    "causal": ("causal", None),
+    "whole images": ("whole-images", None),
+    "whole images, window of 6": ("whole-images", 6),
+    "prefix": ("prefix", None),
+    "packed documents": ("causal", None),
+}
+
+
+@pytest.mark.parametrize("name", FLEX)
+def test_masks_as_flex_attention_reads_them(compare, name):
+    """create_mask calls the function for every pair; its table is the array's."""
     torch = needs(load, "torch")
     flex = import_module("torch.nn.attention.flex_attention")
-    for i, sequence in enumerate(drawn_sequences("gemma-3", 6, 8)):
-        rule, window = [("causal", None), ("whole-images", None), ("whole-images", 6)][i % 3]
-        seen = torch.from_numpy(visible(sequence, rule, window=window))
-        n = len(seen)
-        made = flex.create_mask(mask_mod(seen), 1, 1, n, n, device="cpu")
-        np.testing.assert_array_equal(made[0, 0].numpy(), attention_mask(sequence, rule, window=window))
+    rule, window = FLEX[name]
+    sequences = list(drawn_sequences("gemma-3", 20, 8))
+    if name == "prefix":
+        parts = lambda i: [Image(tokens=1 + i % 7), "what?", Text("a" * i, learn=True)]
+        sequences = [interleave(parts(i), style="paligemma") for i in range(20)]
+    if name == "packed documents":
+        sequences = [pack(sequences[i : i + 3]) for i in range(18)]
+
+    def asked(i):
+        seen = torch.from_numpy(visible(sequences[i], rule, window=window))
+        return flex.create_mask(mask_mod(seen), 1, 1, len(seen), len(seen), device="cpu")[0, 0].tolist()
+
+    ours = lambda i: attention_mask(sequences[i], rule, window=window).tolist()
+    compare(f"FlexAttention, {name}", ours, asked, list(range(len(sequences))))
 
 
 # What is learned
@@ -291,14 +366,53 @@ def worded(text):
     return ids
 
 
-def test_learned_answers_as_the_authors_mark_them():
+def drawn_chats(count, seed, words):
+    """Conversations of a user who shows pictures and an assistant who answers, now and then with nothing."""
+    draw = random.Random(seed)
+    for _ in range(count):
+        messages = [("system", "You help.")] if draw.random() < 0.3 else []
+        for _ in range(draw.randint(1, 4)):
+            pictures = [Image(grid=(draw.randint(1, 4), draw.randint(1, 4))) for _ in range(draw.randint(0, 2))]
+            messages += [
+                ("user", [*pictures, draw.choice(words)]),
+                ("assistant", draw.choice(["A cat.", "", "Yes,\nit is."])),
+            ]
+        yield chat(messages, style="qwen2-vl", reply=draw.random() < 0.3)
+
+
+def labels_of(parts):
+    """(our labels, those of the authors' first rule, those of today's) for a chat."""
     special = ids_of_words()
-    clean = chat([("user", [Image(64, 96), "What is it?"]), ("assistant", "A cat."), ("user", "Sure?"), ("assistant", "")],
-                 style="qwen2-vl")  # fmt: skip
-    sequence = interleave(clean, style="qwen2-vl", encode=worded, special=special)
-    for opening in (None, special["<|im_start|>"]):
-        theirs = labels_by_token(sequence.ids, 1000, 10, special["<|im_end|>"], opening)
-        np.testing.assert_array_equal(sequence.labels, theirs)
+    sequence = interleave(parts, style="qwen2-vl", encode=worded, special=special)
+    by = [
+        labels_by_token(sequence.ids, 1000, 10, special["<|im_end|>"], opening)
+        for opening in (None, special["<|im_start|>"])
+    ]
+    return sequence.labels.tolist(), *(labels.tolist() for labels in by)
+
+
+def test_learned_answers_as_the_authors_mark_them(compare):
+    chats = [labels_of(parts) for parts in drawn_chats(40, 14, ["What is it?", "Sure?", "<|im_end|>", "\n"])]
+    for which, name in ((1, "by one token, clean chats"), (2, "by two tokens, clean chats")):
+        compare(f"labels, {name}", lambda i: chats[i][0], lambda i: chats[i][which], list(range(40)), asked="read")  # noqa: B023
+
+
+def test_how_often_one_token_is_wrong(counted, compare):
+    """Chats whose users say the word: by one token all of them teach the model the user's text, by two tokens none."""
+    chats = [labels_of(parts) for parts in drawn_chats(40, 15, ["Ask the assistant for help.", "an assistant?"])]
+    compare(
+        "labels, by two tokens, users who say assistant",
+        lambda i: chats[i][0],
+        lambda i: chats[i][2],
+        list(range(40)),
+        asked="read",
+    )
+    apart = sum(ours != first for ours, first, _ in chats)
+    counted("labels", "by one token, users who say assistant", 40 - apart, 0, apart, WHY_ONE_TOKEN, asked="read")
+    assert apart == 40
+
+
+WHY_ONE_TOKEN = "the authors' first rule takes any token of the word for the beginning of an answer"
 
 
 def ids_of_words():
@@ -323,16 +437,16 @@ def test_sounds(compare):
     style = "qwen2-audio"
     peer = needs(listener)
     special, draw = ids_of_tokens(style), random.Random(9)
-    cases = [tuple(round(draw.uniform(0.1, 33), 2) for _ in range(draw.randint(1, 2))) for _ in range(5)]
+    written = styles.row(style).media["audio"].prompt
+    cases = [(i % 6, tuple(round(draw.uniform(0.1, 33), 2) for _ in range(i % 6 + (i > 8)))) for i in range(12)]
 
-    def theirs(*seconds):
-        text = "a" + "b".join(["<|audio_bos|><|AUDIO|><|audio_eos|>"] * len(seconds))
+    def theirs(placeholders, seconds):
         waves = [np.zeros(round(s * 16000), np.float32) for s in seconds]
-        return said(peer(text=[text], audio=waves, sampling_rate=16000)["input_ids"][0])
+        asked = {"audio": waves, "sampling_rate": 16000} if waves else {}
+        return said(peer(text=["a" + "b".join([written] * placeholders)], **asked)["input_ids"][0])
 
-    def ours(*seconds):
-        parts = [part for s in seconds for part in ("b", Audio(s))]
-        parts[0] = "a"
+    def ours(placeholders, seconds):
+        parts = read_prompt("a" + "b".join([written] * placeholders), [Audio(s) for s in seconds], style=style)
         return said(interleave(parts, style=style, encode=encode(style), special=special).ids.tolist())
 
     compare("sounds, qwen2-audio", ours, theirs, cases)
