@@ -52,7 +52,9 @@ def parts(prompt, style, images, sounds, clips, answer, named, rule, window):
     system = styles.row(style)
     asked = _asked(prompt, style, images, sounds, clips, answer, named)
     if rule not in (None, *library.MASKS):
-        raise ValueError(f"rule is {rule!r}; choose {', '.join(map(repr, library.MASKS))}, or None for the system's own")
+        raise ValueError(
+            f"rule is {rule!r}; choose {', '.join(map(repr, library.MASKS))}, or None for the system's own"
+        )
     if window not in (None, *WINDOWS):
         raise ValueError(f"window is {window!r}; choose None, {', '.join(map(str, WINDOWS))}")
     try:
@@ -257,19 +259,33 @@ def _data():
     """The styles and tables, as the front-end file reads them."""
     tables, _ = _tables()
     times = {medium.time for system in styles.rows().values() for medium in system.media.values() if medium.time}
-    turns = {name: {key: getattr(row, key) for key in ("tokens", "begin", "end")} for name, row in styles.rows("turns").items()}
-    presets = _presets()
+    turns = {
+        name: {key: getattr(row, key) for key in ("tokens", "begin", "end")}
+        for name, row in styles.rows("turns").items()
+    }
+    some = presets()
     return {
         "styles": [_style(system) for system in styles.rows().values()], "turns": turns, "tables": tables,
         "labels": {time: _labels(time) for time in sorted(times)}, "sides": SIDES, "seconds": SECONDS, "frames": FRAMES,
         "heights": [list(size) for size in HEIGHTS.items()], "fps": FPS, "windows": WINDOWS, "masks": list(library.MASKS),
-        "most": {"prompt": MOST_PROMPT, "answer": MOST_ANSWER, "media": MOST_MEDIA}, "presets": presets,
+        "most": {"prompt": MOST_PROMPT, "answer": MOST_ANSWER, "media": MOST_MEDIA}, "presets": some,
         "usual": {kind: _joined([size]) for kind, size in USUAL.items()}, "answer": "The second one.",
     }  # fmt: skip
 
 
 def _style(system):
-    plain = ("title", "tokens", "about", "source", "verified", "turns", "shared", "spaced", "after_media", "after_prompt")
+    plain = (
+        "title",
+        "tokens",
+        "about",
+        "source",
+        "verified",
+        "turns",
+        "shared",
+        "spaced",
+        "after_media",
+        "after_prompt",
+    )
     plain += ("needs_image", "one_video", "masks")
     media = {kind: _medium(system, medium) for kind, medium in system.media.items()}
     told = {name: getattr(system, name) for name in plain if getattr(system, name)}
@@ -289,7 +305,7 @@ def _medium(system, medium):
     return told
 
 
-def _presets():
+def presets():
     """Prompts worth trying: [name, state]."""
     film = film_facts()
     frames = min(FRAMES, key=lambda some: abs(some - film.frames / film.fps * FPS))
@@ -298,7 +314,13 @@ def _presets():
         ("two photos, one question", Asked(FIRST, "qwen2.5-vl", FIRST_IMAGES)),
         (
             "invoice, voice and film",
-            Asked(f"[IMG][AUDIO][VIDEO]{request_text()}", "qwen2.5-omni", ((2080, 1560),), (VOICE,), ((frames, film.height, True),)),
+            Asked(
+                f"[IMG][AUDIO][VIDEO]{request_text()}",
+                "qwen2.5-omni",
+                ((2080, 1560),),
+                (VOICE,),
+                ((frames, film.height, True),),
+            ),
         ),
         ("someone typed <image>", Asked(f"[IMG]{asks}", "llava-1.5", ((480, 640),))),
         ("nothing between", Asked("[IMG][IMG]Which is the cat?", "llava-1.5", ((480, 640), (480, 640)))),
@@ -357,7 +379,11 @@ def _still(system, asked, sequence, alt):
                 middle = (x(start) + x(stop)) / 2
                 drawn += f'<text x="{middle:.1f}" y="94" text-anchor="middle">{word}: {stop - start:,}</text>'
         drawn += '<path d="M10 34h620v30H10z" fill="none" stroke="currentColor" stroke-opacity=".5"/>'
-    head = "refused" if sequence is None else f"{naive(sequence):,} tokens if a placeholder were one token; {len(sequence.ids):,} in truth"
+    head = (
+        "refused"
+        if sequence is None
+        else f"{naive(sequence):,} tokens if a placeholder were one token; {len(sequence.ids):,} in truth"
+    )
     return (
         '<figure style="margin:1em 0"><svg viewBox="0 0 640 104" role="img" style="max-width:100%;height:auto" '
         f'width="640" height="104" fill="currentColor" font-size="15"><title>{said}</title><text x="10" y="20">{head}</text>'

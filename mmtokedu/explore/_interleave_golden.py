@@ -23,7 +23,16 @@ def _drawn(style, rng):
     """Prompts by hand, then drawn ones: any media in any order, mostly of kinds that the style has."""
     has, names = tuple(styles.row(style).media), {kind: name for name, kind in page.KINDS.items()}
     one = f"[{names[has[0]]}]"
-    for prompt in ("", "text alone", one, one * 2, f"a{one}b{one}", f"{one} {one}x", f"{one}<image>", "[IMG][AUDIO][VIDEO]!"):
+    for prompt in (
+        "",
+        "text alone",
+        one,
+        one * 2,
+        f"a{one}b{one}",
+        f"{one} {one}x",
+        f"{one}<image>",
+        "[IMG][AUDIO][VIDEO]!",
+    ):
         yield _sized(prompt, style, rng)
     for _ in range(16):
         kinds = has if rng.random() < 0.93 else tuple(names)

@@ -277,7 +277,7 @@ const SIZE = { // kind -> its text, read and written; null where it is none of t
     const size = /^\d{1,4}x\d{1,4}$/.test(text) ? text.split("x").map(Number) : [];
     return size.length && size.every((side) => SIDES.includes(side)) ? size : null;
   },
-  audio: (text) => (/^\d{1,3}(\.\d)?$/.test(text) && SECONDS.includes(+text) ? +text : null),
+  audio: (text) => (SECONDS.map(String).includes(text) ? +text : null),
   video(text) {
     const [frames, height, sound] = /^\d{1,3}x\d{1,4}x[01]$/.test(text) ? text.split("x").map(Number) : [];
     return FRAMES.includes(frames) && HEIGHTS.some(([h]) => h === height) ? [frames, height, Boolean(sound)] : null;

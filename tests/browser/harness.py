@@ -156,7 +156,9 @@ def holds_interleave(page):
     """The large numbers, the learned ones and the row of the mask are the library's for the page's state: the state."""
     now = state(page, "interleave")
     big = page.locator(".big b").all_inner_texts()
-    assert page.locator("#prompt").input_value() == now["prompt"] and page.locator("#style").input_value() == now["style"]
+    assert (
+        page.locator("#prompt").input_value() == now["prompt"] and page.locator("#style").input_value() == now["style"]
+    )
     try:
         sequence = _interleave.made(asked_interleave(now))
     except ValueError as error:
@@ -361,10 +363,10 @@ TOPICS = {
         still="3,119 tokens, where 35 would do if each of 2 placeholders were one token; none of them learned.",
         spoken=r"^3,119 tokens, where 35 would do if each of 2 placeholders were one token\.$",
         fragment=(
-            "p=.5bAUDIO.5dHear.3f,style=gemma-4,images=480x640_1080x1920,sounds=0.5,a=Yes,window=64",
+            "p=.5bIMG.5d.5bIMG.5d.5bAUDIO.5dHear_.c3.a9.3f,style=gemma-4,images=64x64_112x2080,sounds=0.5,a=Yes,window=64",
             {
-                "prompt": "[AUDIO]Hear?", "style": "gemma-4", "images": "480x640_1080x1920", "sounds": "0.5", "answer": "Yes",
-                "window": 64,
+                "prompt": "[IMG][IMG][AUDIO]Hear é?", "style": "gemma-4", "images": "64x64_112x2080", "sounds": "0.5",
+                "answer": "Yes", "window": 64,
             },
         ),
         change=("a page in tiles", "p=.5bIMG.5dWhat_is_the_total.3f,style=idefics3,images=2080x1560"),
