@@ -6,12 +6,12 @@ import json
 import harness
 import numpy as np
 import pytest
-from harness import YARDSTICK, core, element, press, settle
+from harness import YARDSTICK, element, press, settle
 from harness import holds_interleave as holds
 
 from mmtokedu import explore
 from mmtokedu.catalog import styles
-from mmtokedu.explore import _interleave
+from mmtokedu.explore import _interleave, _interleave_asked
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 TOPIC = "interleave"
@@ -71,14 +71,14 @@ def pieces(page):
 @pytest.mark.parametrize("style", styles.rows())
 def test_every_style_shows_its_number_its_ids_and_its_source(visit, style):
     page, system = visit(), styles.row(style)
-    names = {kind: name for name, kind in _interleave.KINDS.items()}
+    names = {kind: name for name, kind in _interleave_asked.KINDS.items()}
     write(page, "".join(f"[{names[kind]}]" for kind in system.media) + "And?")
     page.locator("#style").select_option(style)
     assert holds(page)["style"] == style and page.locator(".big b").nth(1).inner_text() != "refused"
     assert system.source in page.locator(".about").inner_text() and system.about in page.locator(".about").inner_text()
     notes = page.locator(".answer .quiet").inner_text()
     for kind, medium in system.media.items():
-        said = _interleave.supposed(medium)
+        said = _interleave_asked.supposed(medium)
         assert (f"here {said} is supposed" in notes) == bool(said), kind
     look = page.locator(".pieces").inner_text()
     for medium in system.media.values():
@@ -379,16 +379,16 @@ def test_the_table_is_the_librarys(visit):
     rows = [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()]
     assert [row[0] for row in rows] == [row.title for row in styles.rows().values()]
     for name, row in zip(styles.rows(), rows, strict=True):
-        asked = _interleave.Asked("[IMG]x[IMG]", name, ((480, 640), (1080, 1920)))
+        asked = _interleave_asked.Asked("[IMG]x[IMG]", name, ((480, 640), (1080, 1920)))
         try:
-            sequence = _interleave.made(asked)
+            sequence = _interleave_asked.made(asked)
         except ValueError:
             assert row[1:3] == ["refused", f"{name} has audio alone"]
             continue
         soft = int(np.diff(sequence.spans).sum())
         around = int(np.diff(sequence.extents).sum()) - soft
         assert row[1] == f"{len(sequence.ids):,}" and row[3] == f"{around:,}"
-        guessed = _interleave.supposed(styles.row(name).media["image"])
+        guessed = _interleave_asked.supposed(styles.row(name).media["image"])
         assert row[2] == f"{soft:,}" + (", by a size that is supposed" if guessed else "")
 
 
