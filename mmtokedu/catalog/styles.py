@@ -66,6 +66,20 @@ class MediumRow:
 
 
 @dataclass(frozen=True)
+class ModalityRow:
+    """Whether a released model tells its tokens what they are, by a vector added to them where they enter."""
+
+    adds: str  # "yes", "no" or "unknown"
+    source: str
+    as_of: datetime.date
+    about: str = ""
+
+    def __post_init__(self):
+        if self.adds not in ("yes", "no", "unknown"):
+            raise ValueError(f"modality adds {self.adds!r}; expected 'yes', 'no' or 'unknown'")
+
+
+@dataclass(frozen=True)
 class StyleRow:
     """One system's way to write media into text."""
 
@@ -73,6 +87,7 @@ class StyleRow:
     title: str
     tokens: tuple  # its own tokens, in the order of the byte vocabulary
     media: MappingProxyType  # kind -> MediumRow
+    modality: ModalityRow
     about: str
     source: str
     as_of: datetime.date
@@ -141,6 +156,18 @@ def row(name):
     return catalog.one("style", name, rows())
 
 
+def modality_census():
+    """Who adds a modality embedding at all: {"yes": names of styles, "no": …, "unknown": …}.
+
+    Source: each row's `modality` in `mmtokedu/catalog/styles.toml`.
+
+    >>> {adds: len(names) for adds, names in modality_census().items()}, modality_census()["yes"]
+    ({'yes': 1, 'no': 34, 'unknown': 0}, ('molmo2',))
+    """
+    found = {name: style.modality.adds for name, style in rows().items()}
+    return {said: tuple(name for name in found if found[name] == said) for said in ("yes", "no", "unknown")}
+
+
 def _kind(kind, table):
     make = _turns_row if kind == "turns" else _style_row
     return MappingProxyType({name: make(name, dict(row)) for name, row in table.items()})
@@ -152,11 +179,11 @@ def _turns_row(name, row):
 
 def _style_row(name, row):
     media = {kind: _medium_row(kind, row.pop(kind)) for kind in ("image", "video", "audio") if kind in row}
-    tokens = row.pop("tokens")
+    tokens, modality = row.pop("tokens"), ModalityRow(**row.pop("modality"))
     if template := row.pop("grid_token", ""):
         tokens = tokens + [template.format(y, x) for y in range(1, 7) for x in range(1, 7)]
     frozen = {key: MappingProxyType(row.pop(key)) for key in ("ids", "names") if key in row}
-    return StyleRow(name=name, tokens=tuple(tokens), media=MappingProxyType(media), **frozen, **row)
+    return StyleRow(name=name, tokens=tuple(tokens), media=MappingProxyType(media), modality=modality, **frozen, **row)
 
 
 def _medium_row(kind, row):

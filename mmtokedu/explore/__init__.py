@@ -14,6 +14,7 @@ import re
 from mmtokedu.explore import (
     _fuse,
     _interleave,
+    _interleave_asked,
     _interleave_golden,
     _patches,
     _rvq,
@@ -135,7 +136,7 @@ def video_budget(*, fps=1, budget=1024, digits=18, moment=0.5, limit=3.5):
 
 def interleave(
     *,
-    prompt=_interleave.FIRST,
+    prompt=_interleave_asked.FIRST,
     style="qwen2.5-vl",
     images=None,
     sounds=None,
@@ -159,7 +160,7 @@ def interleave(
     Source: `interleave`, `chat` and `visible` of `mmtokedu/interleave.py`, by the catalog's rows.
 
     >>> interleave(prompt="[IMG]What is it?", style="llava-1.5").alt.split(": ")[1]
-    '588 tokens, where 13 would do if each of 1 placeholder were one token; none of them learned.'
+    '588 tokens, where 13 would do if the placeholder were one token; none of them learned.'
     """
     made = _interleave.parts(prompt, style, images, sounds, clips, answer, named, rule, window)
     return _explorable("interleave", *made)

@@ -4,7 +4,7 @@ import numpy as np
 
 from mmtokedu import interleave as library
 from mmtokedu.catalog import styles
-from mmtokedu.explore import _interleave as page
+from mmtokedu.explore import _interleave_asked as page
 
 WORDS = (
     "What is it? ", "a", " b", "\n", "<", "é", "数", "🙂", "<image>", "<|im_start|>assistant\n", "[IMG", "[img]", "IMG",
@@ -23,9 +23,21 @@ def _drawn(style, rng):
     """Prompts by hand, then drawn ones: any media in any order, mostly of kinds that the style has."""
     has, names = tuple(styles.row(style).media), {kind: name for name, kind in page.KINDS.items()}
     one = f"[{names[has[0]]}]"
-    for prompt in ("", "text alone", one, one * 2, f"a{one}b{one}", f"{one} {one}x", f"{one}<image>", "[IMG][AUDIO][VIDEO]!"):
+    for prompt in (
+        "",
+        "text alone",
+        one,
+        one * 2,
+        f"a{one}b{one}",
+        f"{one} {one}x",
+        f"{one}<image>",
+        "[IMG][AUDIO][VIDEO]!",
+    ):
         yield _sized(prompt, style, rng)
-    for _ in range(16):
+    if "video" in has and styles.row(style).media["video"].woven:
+        for frames in page.FRAMES:
+            yield page.Asked("a[VIDEO]b", style, clips=((frames, 360, True),))
+    for _ in range(10):
         kinds = has if rng.random() < 0.93 else tuple(names)
         bits = [f"[{names[rng.choice(kinds)]}]" for _ in range(rng.integers(0, 6))]
         bits += [str(rng.choice(WORDS)) for _ in range(rng.integers(0, 5))]
@@ -40,8 +52,12 @@ def _sized(prompt, style, rng):
     draw = {
         "image": lambda: tuple(rng.choice(page.SIDES, 2).tolist()),
         "audio": lambda: rng.choice(page.SECONDS).item(),
-        "video": lambda: (*rng.choice(page.FRAMES, 1).tolist(), rng.choice(list(page.HEIGHTS)).item(), bool(rng.random() < 0.5)),
-    }  # fmt: skip
+        "video": lambda: (
+            rng.choice(page.FRAMES).item(),
+            rng.choice(list(page.HEIGHTS)).item(),
+            bool(rng.random() < 0.5),
+        ),
+    }
     sizes = {kind: [] for kind in draw}
     for kind, _ in page.split(prompt):
         if kind:

@@ -277,7 +277,7 @@ const SIZE = { // kind -> its text, read and written; null where it is none of t
     const size = /^\d{1,4}x\d{1,4}$/.test(text) ? text.split("x").map(Number) : [];
     return size.length && size.every((side) => SIDES.includes(side)) ? size : null;
   },
-  audio: (text) => (/^\d{1,3}(\.\d)?$/.test(text) && SECONDS.includes(+text) ? +text : null),
+  audio: (text) => (SECONDS.map(String).includes(text) ? +text : null),
   video(text) {
     const [frames, height, sound] = /^\d{1,3}x\d{1,4}x[01]$/.test(text) ? text.split("x").map(Number) : [];
     return FRAMES.includes(frames) && HEIGHTS.some(([h]) => h === height) ? [frames, height, Boolean(sound)] : null;
@@ -338,6 +338,7 @@ function writeFragment({ prompt, style, images, sounds, clips, answer, named, ru
 }
 
 // ---------------------------------------------------------------- words
+const ifOne = (n) => (n === 0 ? "without a medium" : n === 1 ? "if the placeholder were one token" : `if each of ${number(n)} placeholders were one token`);
 const visibleText = (text) => text.replaceAll("\n", "⏎");
 const clock = (s) => `${number(s)} s`;
 const SAYS = {
@@ -611,12 +612,11 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     const { $, state, sequence, refusal } = this, system = STYLES.get(state.style), kinds = kindsOf(state.prompt);
     this.tellChoices(system, kinds);
     this.tellCards();
-    const placeholders = plural(kinds.length, "placeholder");
     write($.big, sequence ? number(sequence.tokens) : "refused");
     write($.naive, sequence ? number(sequence.naive) : "–");
-    $.naiveUnit.nodeValue = sequence ? `tokens, if each of ${placeholders} were one token` : "";
+    $.naiveUnit.nodeValue = sequence ? `${sequence.naive === 1 ? "token" : "tokens"}${kinds.length ? "," : ""} ${ifOne(kinds.length)}` : "";
     const times = sequence && sequence.naive ? sequence.tokens / sequence.naive : 1;
-    $.unit.nodeValue = sequence ? `tokens in ${system.title}${times >= 1.05 ? `, ${times < 9.95 ? times.toFixed(1) : number(Math.round(times))} times as many` : ""}` : "";
+    $.unit.nodeValue = sequence ? `${sequence.tokens === 1 ? "token" : "tokens"} in ${system.title}${times >= 1.05 ? `, ${times < 9.95 ? times.toFixed(1) : number(Math.round(times))} times as many` : ""}` : "";
     $.bigLine.classList.toggle("refused", !sequence);
     write($.say, sequence ? this.sayMedia(sequence) : `${refusal}.`);
     write($.notes, this.notes(sequence, system).join(" "));
@@ -630,7 +630,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     }
     if ($.more.open) this.tellAll();
     write($.about, `${system.title}: ${system.about} (${system.verified === "run" ? "Run against" : "Read in"}: ${system.source}; ${system.as_of}.)`);
-    this.speak(sequence ? `${number(sequence.tokens)} tokens, where ${number(sequence.naive)} would do if each of ${placeholders} were one token.` : `Refused: ${refusal}.`);
+    this.speak(sequence ? `${number(sequence.tokens)} tokens, where ${number(sequence.naive)} would do ${ifOne(kinds.length)}.` : `Refused: ${refusal}.`);
   }
 
   tellChoices(system, kinds) {

@@ -7,7 +7,7 @@ import numpy as np
 from mmtokedu import vq
 from mmtokedu.catalog import styles
 from mmtokedu.catalog import video as clips
-from mmtokedu.explore import _fuse, _interleave, _rvq, _video, _video_budget
+from mmtokedu.explore import _fuse, _interleave_asked, _rvq, _video, _video_budget
 from mmtokedu.interleave import visible
 from mmtokedu.patches import image_tokens
 from mmtokedu.video import sample_frames
@@ -141,7 +141,7 @@ def holds_video_budget(page):
 def asked_interleave(now):
     """What the page's state asks of the library."""
     sizes = lambda name: [one.split("x") for one in now[name].split("_") if one]
-    return _interleave.Asked(
+    return _interleave_asked.Asked(
         now["prompt"],
         now["style"],
         tuple(tuple(map(int, size)) for size in sizes("images")),
@@ -160,12 +160,12 @@ def holds_interleave(page):
         page.locator("#prompt").input_value() == now["prompt"] and page.locator("#style").input_value() == now["style"]
     )
     try:
-        sequence = _interleave.made(asked_interleave(now))
+        sequence = _interleave_asked.made(asked_interleave(now))
     except ValueError as error:
         assert big == ["–", "refused"] and page.locator(".say").inner_text() == f"{error}."
         return now
     tokens = len(sequence.ids)
-    assert big == [f"{_interleave.naive(sequence):,}", f"{tokens:,}"]
+    assert big == [f"{_interleave_asked.naive(sequence):,}", f"{tokens:,}"]
     if not tokens:
         assert not page.locator(".mask").is_visible()
         return now
@@ -419,10 +419,10 @@ TOPICS = {
         still="3,119 tokens, where 35 would do if each of 2 placeholders were one token; none of them learned.",
         spoken=r"^3,119 tokens, where 35 would do if each of 2 placeholders were one token\.$",
         fragment=(
-            "p=.5bAUDIO.5dHear.3f,style=gemma-4,images=480x640_1080x1920,sounds=0.5,a=Yes,window=64",
+            "p=.5bIMG.5d.5bIMG.5d.5bAUDIO.5dHear_.c3.a9.3f,style=gemma-4,images=64x64_112x2080,sounds=0.5,a=Yes,window=64",
             {
-                "prompt": "[AUDIO]Hear?", "style": "gemma-4", "images": "480x640_1080x1920", "sounds": "0.5", "answer": "Yes",
-                "window": 64,
+                "prompt": "[IMG][IMG][AUDIO]Hear é?", "style": "gemma-4", "images": "64x64_112x2080", "sounds": "0.5",
+                "answer": "Yes", "window": 64,
             },
         ),
         change=("a page in tiles", "p=.5bIMG.5dWhat_is_the_total.3f,style=idefics3,images=2080x1560"),

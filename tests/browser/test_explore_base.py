@@ -177,7 +177,7 @@ def test_everything_is_reached_by_the_keyboard(visit, topic):
     page.locator("summary").click()
     page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
     wanted = f"""() => [...({element(topic)}).shadowRoot.querySelectorAll(
-        "button, select, input, summary, [role=slider], .scroll")]
+        "button, select, input, textarea, summary, [role=slider], .scroll")]
         .filter((e) => e.checkVisibility() && !e.disabled).length"""
     seen = f"""() => {{ const at = ({element(topic)}).shadowRoot.activeElement;
         if (at) at.dataset.seen = ""; return Boolean(at); }}"""

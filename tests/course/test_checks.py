@@ -11,7 +11,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from mmtokedu import course, interleave, video
+from mmtokedu import course, interleave, mrope, video
 from mmtokedu.course import Exercise, Mistake, outcome, same, slip
 
 TOPICS = [m.name for m in pkgutil.iter_modules(course.__path__) if not (m.ispkg or m.name.startswith("_"))]
@@ -369,6 +369,8 @@ BY_HAND = {  # exercise -> what its cases must give, worked out on paper
     "measure what padding wastes": [0, 1 - 3011 / 8073, 9 / 20],
     "count what EVS keeps": [128, 64, 226, 296, 460],
     "split a budget between rate and size": [2, 4, 0.5, 0.25, 8],
+    "say where the next word stands": [9, 7, 22, 7],
+    "go on where the prompt ends": [-3, 0, -20, -8, -14],
 }
 
 
@@ -393,6 +395,11 @@ LISTS_BY_HAND = {
     "say what the model is taught": [-100] * 10 + [20, 21, 22, 2, 9],
     "stop at the limit, and halve no medium": [7, 1],
     "weave the sound into the film": [12, 11, 52, 50, 14, 13, 51],
+    "give every token its three numbers": [
+        *[(0, 0, 0), (1, 1, 1), (2, 2, 2), (2, 2, 3), (2, 2, 4), (2, 3, 2), (2, 3, 3), (2, 3, 4)],
+        *[(5, 5, 5), (6, 6, 6)],
+    ],
+    "say which axis turns a pair": list("tthhhwww"),
 }
 
 
@@ -441,6 +448,33 @@ def test_where_the_library_has_what_an_exercise_on_sequences_asks_the_two_agree(
     for extents, tokens, limit in truncate.cases:
         kept = interleave.truncate(sequence(tokens, extents), limit)
         assert truncate.answer(extents, tokens, limit) == [len(kept.sequence.ids), len(kept.media)]
+
+
+def test_where_the_library_has_what_an_exercise_on_positions_asks_the_two_agree():
+    angles, score, positions, resume, axes, rotate, offset = importlib.import_module("mmtokedu.course.mrope").EXERCISES
+    for position, pairs, theta in angles.cases:
+        theirs = mrope.angles([position], sections=(pairs,), theta=theta)[0]
+        np.testing.assert_allclose(angles.answer(position, pairs, theta), theirs)
+    for query, key, m, n, theta in score.cases:
+        turned = mrope.rotate(np.array([query, key]), [[m, n]], sections=(len(query) // 2,), theta=theta)
+        assert score.answer(query, key, m, n, theta) == pytest.approx(turned[0] @ turned[1])
+    for exercise in (positions, offset):
+        for (segments,) in exercise.cases:
+            row = [mrope.Text(n[0]) if kind == "text" else mrope.Vision(*[1, *n][-3:]) for kind, *n in segments]
+            theirs = list(map(tuple, mrope.position_ids(row).T.tolist()))
+            assert exercise.answer(segments) == (theirs if exercise is positions else mrope.decode_offset(row))
+    for start, grid in resume.cases:
+        row = [mrope.Text(start)] if start else []
+        theirs = mrope.position_ids([*row, mrope.Vision(*grid), mrope.Text(1)])[:, -1]
+        assert theirs.tolist() == [resume.answer(start, grid)] * 3
+    for sections, layout in axes.cases:
+        theirs = mrope.axis_of_pair(sections, layout=layout)
+        assert axes.answer(sections, layout) == ["thw"[axis] for axis in theirs]
+    for vector, turns, adjacent in rotate.cases:  # each pair an axis, so that any angles can be asked for
+        ones, pairing = (1,) * len(turns), "adjacent" if adjacent else "half"
+        places = [[turn * 8.0 ** (i / len(turns))] for i, turn in enumerate(turns)]
+        theirs = mrope.rotate(np.array([vector]), places, sections=ones, theta=8.0, pairing=pairing)
+        np.testing.assert_allclose(rotate.answer(vector, turns, adjacent), theirs[0], atol=1e-12)
 
 
 SPECIAL = {"<|im_start|>": 1, "<|im_end|>": 2} | {
