@@ -208,7 +208,7 @@ def save(name, *, device, threads, packages, rows, skipped, notes=()):
         "parity": True,
         "rows": rows,
         "skipped": skipped,
-        "notes": list(notes),
+        "notes": [*notes, f"{os.cpu_count()} cores, shared; load average {os.getloadavg()[0]:.1f} at the end"],
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")

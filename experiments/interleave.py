@@ -51,17 +51,14 @@ one seed of three for codes. 7 for who learned with the question first, not for 
 """
 
 import argparse
-import datetime
 import json
-import platform
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from patches import as_text, device
+from _results import as_text, head
 
 import mmtokedu
 from mmtokedu.nn import interleave as toy
@@ -201,17 +198,12 @@ def main(argv=None):
 
 
 def store(rows):
-    head = {
-        "what": "What separators, modality embeddings, labels, gaps and order teach about pictures side by side.",
-        "made_by": "experiments/interleave.py",
-        "date": str(datetime.date.today()),
-        "device": f"{device()}, one thread",
-        "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in ("numpy", "torch")},
+    what = "What separators, modality embeddings, labels, gaps and order teach about pictures side by side."
+    begins = head(what, "interleave", ("numpy", "torch")) | {
         "settings": settings(),
         "processor_seconds": round(sum(row["seconds"] for row in rows)),
     }
-    RESULTS.write_text(as_text(head | {"rows": rows}), encoding="utf-8")
+    RESULTS.write_text(as_text(begins | {"rows": rows}), encoding="utf-8")
 
 
 if __name__ == "__main__":

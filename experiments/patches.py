@@ -26,15 +26,13 @@ import datetime
 import hashlib
 import json
 import math
-import os
-import platform
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 import _patches_ocr as ocr
 import numpy as np
+from _results import as_text, device, head
 from PIL import Image, ImageFont
 from tqdm import tqdm
 
@@ -634,16 +632,6 @@ def experiment_padding():
 # Together
 
 
-def device():
-    """The processor that ran this, in words."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, no GPU"
-
-
 def quick():
     page = samples.document()
     for way in WAYS:
@@ -683,13 +671,8 @@ def main(argv=None):
         store(stored | ({"padding": experiment_padding()} if options.padding else {"ocr": experiment_ocr()}))
         return
     started = time.time()
-    result = {
-        "what": "What a resize destroys on the typeset page, and what padding wastes on mixed sizes.",
-        "made_by": "experiments/patches.py",
-        "date": str(datetime.date.today()),
-        "device": device(),
-        "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in ("numpy", "pillow", "scikit-image")},
+    what = "What a resize destroys on the typeset page, and what padding wastes on mixed sizes."
+    result = head(what, "patches", ("numpy", "pillow", "scikit-image"), ran_on=device()) | {
         "reading": experiment_letters(),
         "padding": experiment_padding(),
         "ocr": json.loads(RESULTS.read_text(encoding="utf-8"))["ocr"],
@@ -728,30 +711,6 @@ def store(result):
     result = result | {"curve": curve(result["ocr"]["rows"])}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(as_text(result), encoding="utf-8")
-
-
-def as_text(value, indent=""):
-    """JSON with one row a line, so that a difference can be read.
-
-    >>> print(as_text({"seeds": [0, 1], "rows": [{"a": 1}, {"a": 2}]}))
-    {
-     "seeds": [0, 1],
-     "rows": [
-      {"a": 1},
-      {"a": 2}
-     ]
-    }
-    <BLANKLINE>
-    """
-    rows = isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value)
-    if isinstance(value, dict) and len(indent) < 3 and (not indent or len(json.dumps(value)) > 110):
-        items = [f"{indent} {json.dumps(k)}: {as_text(v, indent + ' ')}" for k, v in value.items()]
-        body = "{\n" + ",\n".join(items) + f"\n{indent}}}"
-    elif rows:
-        body = "[\n" + ",\n".join(f"{indent} {json.dumps(row, ensure_ascii=False)}" for row in value) + f"\n{indent}]"
-    else:
-        body = json.dumps(value, ensure_ascii=False)
-    return body if indent else body + "\n"
 
 
 if __name__ == "__main__":

@@ -18,20 +18,17 @@ Everything runs on one thread, the parts one after the other, in about 20 minute
 """
 
 import argparse
-import datetime
 import hashlib
 import json
 import math
-import platform
 import re
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from _results import as_text, head
 from _rvq_metrics import measures
-from patches import as_text, device
 from tqdm import tqdm
 
 import mmtokedu
@@ -459,14 +456,8 @@ def main(argv=None):
 
     from mmtokedu.nn.codec import load
 
-    result = {
-        "what": "Speech through stacks of codebooks, without and with a network, and the streams of their codes.",
-        "made_by": "experiments/rvq.py",
-        "date": str(datetime.date.today()),
-        "device": f"{device()}, one thread",
-        "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in ("numpy", "torch", "pystoi", "soundfile")},
-    }
+    what = "Speech through stacks of codebooks, without and with a network, and the streams of their codes."
+    result = head(what, "rvq", ("numpy", "torch", "pystoi", "soundfile"))
     with tempfile.TemporaryDirectory() as temporary:
         tables, shipped = run_all(Scratch(asked.scratch or temporary))
         weights = shipped.read_bytes()

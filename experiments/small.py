@@ -13,14 +13,12 @@ most frequent answer to a question's words in the training scenes, and the taugh
 import argparse
 import datetime
 import json
-import platform
 import time
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import torch
-from patches import device
+from _results import device, head
 from tqdm import tqdm
 
 import mmtokedu
@@ -324,17 +322,11 @@ def main(argv=None):
         result["examples"] = examples()
         write(result)
         return
-    head = {
-        "what": "Answers of the book's small model in the book's small world, beside blind ones and untaught eyes.",
-        "made_by": "experiments/small.py",
-        "date": str(datetime.date.today()),
-        "device": f"{device()}, one thread",
-        "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in ("numpy", "pillow", "torch")},
-    }
+    what = "Answers of the book's small model in the book's small world, beside blind ones and untaught eyes."
+    begins = head(what, "small", ("numpy", "pillow", "torch"))
     for found in experiment(resume=asked.resume):
         spent = found["settings"]["drawing_seconds"] + sum(row["seconds"] for row in found["rows"])
-        write(rounded(head | found | {"processor_seconds": spent}))
+        write(rounded(begins | found | {"processor_seconds": spent}))
 
 
 def write(result):

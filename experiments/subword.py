@@ -14,14 +14,13 @@ languages are our own translations of one sentence of the sample page: a look at
 
 import argparse
 import base64
-import datetime
 import hashlib
 import importlib.util
 import json
-import platform
 import re
-from importlib import metadata
 from pathlib import Path
+
+from _results import head
 
 import mmtokedu
 from mmtokedu import samples
@@ -198,12 +197,8 @@ def main(argv=None):
         print("the sample page:", measure(texts()["page"][2], cuts))
         print("one sentence in English:", measure(SENTENCES["English"], cuts))
         return
-    result = {
-        "what": "Words, characters and tokens of texts, by three vocabularies that lie in wheels.",
-        "made_by": "experiments/subword.py",
-        "date": str(datetime.date.today()),
-        "device": "any: counts, no times",
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
+    what = "Words, characters and tokens of texts, by three vocabularies that lie in wheels."
+    result = head(what, "subword", PACKAGES, ran_on="any: counts, no times") | {
         "vocabularies": {name: entries for name, (_, entries) in made.items()},
         "texts": [
             {"name": name, "what": what, "licence": licence, "sha256": hashlib.sha256(text.encode()).hexdigest()[:12]}

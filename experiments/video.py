@@ -27,9 +27,7 @@ import functools
 import hashlib
 import json
 import math
-import platform
 import time
-from importlib import metadata
 from pathlib import Path
 
 import _video_cuts as cuts
@@ -37,7 +35,7 @@ import _video_look as look
 import _video_ocr as ocr
 import _video_still as still
 import numpy as np
-from patches import as_text, device
+from _results import as_text, device, head, versions
 from PIL import Image
 from tqdm import tqdm
 
@@ -560,10 +558,6 @@ def part_head():
     return {"date": str(datetime.date.today()), "device": f"{device()}, one thread"}
 
 
-def versions(*names):
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
-
-
 def settings():
     return {
         "size": SIZE, "video_fps": FPS, "frames": FRAMES, "token_px": TOKEN, "frames_a_token": 2, "heights": HEIGHTS,
@@ -640,12 +634,8 @@ def part_versions(name):
 
 
 def store(stored):
-    result = {
-        "what": "A number shown for a moment: which frames and how many pixels a budget of tokens should buy.",
-        "made_by": "experiments/video.py",
-        "date": str(datetime.date.today()),
-        "device": f"{device()}, one thread",
-        "versions": versions("numpy", "pillow", "scikit-image"),
+    what = "A number shown for a moment: which frames and how many pixels a budget of tokens should buy."
+    result = head(what, "video", ("numpy", "pillow", "scikit-image")) | {
         "settings": settings(),
     }
     result |= {name: stored[name] for name in PARTS if name in stored}

@@ -20,16 +20,14 @@ import json
 import math
 import multiprocessing
 import os
-import platform
 import time
 from concurrent import futures
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from _results import as_text, device, head
 from _vq_bits import against_jpeg, as_bytes, code_bits, image_error, jpeg_curve
 from _vq_published import PUBLISHED
-from patches import as_text, device
 from tqdm import tqdm
 
 import mmtokedu
@@ -461,14 +459,8 @@ def main(argv=None):
             pixels = experiment_pixels(pool) | {"date": str(datetime.date.today())}
         return store(json.loads(RESULTS.read_text(encoding="utf-8")) | {"pixels": pixels})
     started = time.time()
-    result = {
-        "what": "Codebook collapse and its remedies on photos, and what the codes cost in bits beside JPEG.",
-        "made_by": "experiments/vq.py",
-        "date": str(datetime.date.today()),
-        "device": device(),
-        "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in ("numpy", "torch", "pillow", "scikit-image")},
-    }
+    what = "Codebook collapse and its remedies on photos, and what the codes cost in bits beside JPEG."
+    result = head(what, "vq", ("numpy", "torch", "pillow", "scikit-image"), ran_on=device())
     with one_thread_each(asked.workers) as pool:
         result["pixels"] = experiment_pixels(pool) | {"date": result["date"]}
         result["encoder"] = experiment_encoder(pool)

@@ -13,18 +13,15 @@ reconstructions and the samples, so that what the tokenizer lost can be told fro
 
 import argparse
 import base64
-import datetime
 import io
 import json
 import math
-import platform
 import time
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import torch
-from patches import device
+from _results import head
 from PIL import Image, ImageDraw
 from torch import nn
 from torch.nn import functional as F
@@ -468,14 +465,8 @@ def main(argv=None):
             print(f"{name:10}{numbers['used']:4} codes{numbers['psnr']:6.1f} dB{numbers['bits']:7.1f} bits an image")
         return
     started = time.time()
-    result = {
-        "what": "Bits an image and samples of one small transformer over the codes of four tokenizers.",
-        "made_by": "experiments/vq_generation.py",
-        "date": str(datetime.date.today()),
-        "device": f"{device()}, one thread",
-        "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in ("numpy", "pillow", "torch")},
-    } | experiment()
+    what = "Bits an image and samples of one small transformer over the codes of four tokenizers."
+    result = head(what, "vq_generation", ("numpy", "pillow", "torch")) | experiment()
     result["seconds"], result["processor_seconds"] = round(time.time() - started), round(time.process_time())
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(as_text(json.loads(json.dumps(result))) + "\n", encoding="utf-8")

@@ -20,6 +20,22 @@ def read(kind, make):
     return MappingProxyType({name: make(name, row) for name, row in tomllib.loads(text).items()})
 
 
+def read_kinds(file, kinds):
+    """The rows of `<file>.toml` that has several kinds of them: a read-only mapping kind -> name -> row.
+
+    kinds: kind -> (what a message calls such a row, what makes one of its name and its table).
+
+    >>> list(read_kinds("styles", {kind: ("row", lambda name, row: name) for kind in ("style", "turns")})["turns"])
+    ['chatml']
+    """
+
+    def rows_of(kind, table):
+        make = kinds[kind][1]
+        return MappingProxyType({name: make(name, dict(row)) for name, row in table.items()})
+
+    return read(file, rows_of)
+
+
 def one(what, name, rows):
     """The row of this name, or a ValueError that lists the names there are.
 

@@ -123,7 +123,7 @@ def rows(kind):
     >>> rows("models")["qwen3-vl"].sections
     (24, 20, 20)
     """
-    return catalog.one("kind of positions row", kind, catalog.read("positions", _kind))
+    return catalog.one("kind of positions row", kind, catalog.read_kinds("positions", KINDS))
 
 
 def row(kind, name):
@@ -135,11 +135,6 @@ def row(kind, name):
     'shared'
     """
     return catalog.one(KINDS[kind][0], name, rows(kind))
-
-
-def _kind(kind, table):
-    make = KINDS[kind][1]
-    return MappingProxyType({name: make(name, dict(row)) for name, row in table.items()})
 
 
 def _model_row(name, row):

@@ -142,7 +142,7 @@ def rows(kind="style"):
     >>> rows()["gemma-3"].media["image"].start
     ('\\n\\n', '<start_of_image>')
     """
-    return catalog.one("kind of style row", kind, catalog.read("styles", _kind))
+    return catalog.one("kind of style row", kind, catalog.read_kinds("styles", KINDS))
 
 
 def row(name):
@@ -168,11 +168,6 @@ def modality_census():
     return {said: tuple(name for name in found if found[name] == said) for said in ("yes", "no", "unknown")}
 
 
-def _kind(kind, table):
-    make = _turns_row if kind == "turns" else _style_row
-    return MappingProxyType({name: make(name, dict(row)) for name, row in table.items()})
-
-
 def _turns_row(name, row):
     return TurnsRow(name=name, **(row | {"tokens": tuple(row["tokens"])}))
 
@@ -188,6 +183,9 @@ def _style_row(name, row):
 
 def _medium_row(kind, row):
     return MediumRow(kind, **{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+
+
+KINDS = {"style": ("style", _style_row), "turns": ("way to mark turns", _turns_row)}  # as in catalog.video
 
 
 # From pixels and seconds to a Cut.

@@ -94,7 +94,7 @@ def rows(kind):
     >>> rows("sampling")["smolvlm"].defaults["max_frames"]
     64
     """
-    return catalog.one("kind of video row", kind, catalog.read("video", _kind))
+    return catalog.one("kind of video row", kind, catalog.read_kinds("video", KINDS))
 
 
 def row(kind, name):
@@ -106,11 +106,6 @@ def row(kind, name):
     'transformers 5.23.0 models/internvl/video_processing_internvl.py'
     """
     return catalog.one(KINDS[kind][0], name, rows(kind))
-
-
-def _kind(kind, table):
-    make = KINDS[kind][1]
-    return MappingProxyType({name: make(name, dict(row)) for name, row in table.items()})
 
 
 def _sampling_row(name, row):

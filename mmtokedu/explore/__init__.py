@@ -160,7 +160,7 @@ def interleave(
     Source: `interleave`, `chat` and `visible` of `mmtokedu/interleave.py`, by the catalog's rows.
 
     >>> interleave(prompt="[IMG]What is it?", style="llava-1.5").alt.split(": ")[1]
-    '588 tokens, where 13 would do if the placeholder were one token; none of them learned.'
+    '587 tokens, where 12 would do if the placeholder were one token; none of them learned.'
     """
     made = _interleave.parts(prompt, style, images, sounds, clips, answer, named, rule, window)
     return _explorable("interleave", *made)

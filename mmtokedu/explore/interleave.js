@@ -465,7 +465,8 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
       element("div", { class: "row" }, $.learn, $.named), $.answerLabel,
       element("div", { class: "wide" }, this.presets("Prompts worth trying", DATA.presets)));
 
-    $.hint = element("p", { class: "quiet" }, "Drag a picture's corner, or the end of a sound or film.");
+    $.hint = element("p", { class: "quiet" }, "Drag a picture's corner, or the end of a sound or film. Sizes go in steps, so that each count is " +
+      `the library's own; of a film ${DATA.fps} frames a second are taken.`);
     $.cards = element("ul", { class: "cards", "aria-label": "The media and their sizes" });
     [$.naive, $.big] = [element("b"), element("b")];
     [$.naiveUnit, $.unit] = [document.createTextNode(""), document.createTextNode("")];

@@ -90,6 +90,17 @@ def test_every_arm_says_what_was_measured(visit):
     assert holds(page) == harness.FIRST_FUSE
 
 
+def test_what_the_row_tells_and_no_model_learned_is_said(visit):
+    """Separators alone, pictures as codes: the row tells words from pictures, and the small model guesses."""
+    page, lost = visit(), "The row tells it; the small model did not reliably learn to read it."
+    for name, cards in (("separators alone", {"kind"}), ("both", set()), ("modality alone", set()), ("nothing", set())):
+        press(page, name)
+        now = holds(page)
+        arm = now["pictures"], now["separators"], now["modality"]
+        assert {card for card in ("count", "first", "kind") if lost in page.locator(f".{card}").inner_text()} == cards
+        assert cards == set() or (_fuse.share(*arm)["kind"][0] < 0.9 and len(_fuse.fitting(*arm, _fuse.FIRST)) == 1)
+
+
 def test_presets_leave_the_boundaries(visit):
     page = visit()
     page.locator(".handle").nth(2).press("ArrowRight")

@@ -221,10 +221,10 @@ def test_a_film_has_its_frames_size_and_its_sound_where_the_system_weaves(visit)
     film = page.locator(".cards .video")
     runs = lambda: [look for look, _ in pieces(page) if look in ("video", "audio")]
     assert runs()[:3] == ["audio", "video", "audio"]  # the question, then the film and its own sound
+    film.locator("select").select_option("360")
+    assert holds(page)["clips"] == "20x360x1"
     film.get_by_role("button", name="with its sound").click()
-    assert holds(page)["clips"] == "20x720x0" and runs() == ["audio", "video"]
-    film.locator("select").select_option("1080")
-    assert holds(page)["clips"] == "20x1080x0"
+    assert holds(page)["clips"] == "20x360x0" and runs() == ["audio", "video"]
     page.locator("#style").select_option("gemma-4")
     assert not film.get_by_role("button", name="with its sound").is_visible()
     holds(page)

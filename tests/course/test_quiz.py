@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmtokedu import interleave, measured, patches, video
+from mmtokedu import interleave, measured, mrope, patches, video
 from mmtokedu.course import quiz
 
 pytestmark = pytest.mark.apart
@@ -67,6 +67,14 @@ def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question
         ("interleave", "twice", 63 + 64, [128, 4096, 64]),
         ("interleave", "cross", 57_600, [676 * 677 // 2, 5050, 676**2]),
         ("interleave", "packing", 12 + 81, [8 + 64 + 12 + 81, 92, 81]),
+        ("mrope", "below", 12, [6, 1, 8, 24]),
+        ("mrope", "axis", 6, [16, 5, 24]),
+        ("mrope", "resume", 4 + 9, [4 + 54, 12, 5, 4 + 15]),
+        ("mrope", "inside", 12 - 7, [0, 7, 4, 12]),
+        ("mrope", "rate", 4, [2, 1]),
+        ("mrope", "first-new", 6 + 16 + 8, [6 + 12 * 16 + 8, 29, 16 - 12 * 16]),
+        ("mrope", "distinct", 9, [12, 8]),
+        ("mrope", "packed", 7, [5 + 6 + 7, 5 + 24 + 7, 0]),
         ("vision-transformer", "pairs", 4 * 4, [4, 2]),
         ("vision-transformer", "rows-out", 24 * 24 + 1, [576, 25]),
     ],
@@ -116,6 +124,7 @@ def test_a_mask_after_the_softmax_lets_later_tokens_be_felt_and_rows_sum_to_less
         ("subword-tokens", "window", "6,770 words", ["9,912 words", "8,192 words"]),
         ("vision-transformer", "start", "10.4", ["0", "15.0", "1.1"]),
         ("vision-transformer", "share", "0.30 %", ["4.29 %", "0.06 %"]),
+        ("mrope", "offset", "0.50", ["-1.00", "-0.50", "1"]),
         ("video", "unseen", "1.23 s", ["0 s", "8.73 s", "0.62 s"]),
         ("video", "cap", "49 %", ["100 %", "71 %", "25 %"]),
         ("video", "label", "3.4 seconds", ["3.1 seconds", "3.7 seconds", "4.2 seconds"]),
@@ -233,6 +242,21 @@ def test_a_typed_placeholder_stands_first_and_a_picture_of_llava_has_576_tokens(
     parts = [interleave.Text(typed), interleave.Image(480, 640)]
     assert interleave.interleave(parts, style="llava-1.5").spans.tolist() == [[len(typed), len(typed) + 576]]
     assert len("<image>") == 7 and "seven characters" in quiz.draw(one("interleave", "typed")).options[0][1]
+
+
+def test_what_the_choices_on_positions_say_holds():
+    t, h, w = mrope.position_ids([mrope.Text(3), mrope.Vision(1, 4, 4), mrope.Text(2)])
+    picture = np.arange(16).reshape(4, 4)
+    seen = np.empty_like(picture)
+    seen[w[3:19] - 3, h[3:19] - 3] = picture.ravel()  # each token where its numbers, swapped, put it
+    np.testing.assert_array_equal(seen, picture.T)
+    assert right_option("swap", "mrope")[0] == "Mirrored along its diagonal."
+    words = [*range(3), *range(19, 21)]
+    np.testing.assert_array_equal(h[words], w[words])
+    np.testing.assert_array_equal(mrope.position_ids([mrope.Text(9)]), np.tile(np.arange(9), (3, 1)))
+    assert "three rows" in right_option("silent", "mrope")[0]
+    other, alone = mrope.decode_offset([mrope.Text(3), mrope.Vision(1, 4, 4)]), mrope.decode_offset([mrope.Text(9)])
+    assert other < alone == 0 and "offset" in right_option("earlier", "mrope")[0]
 
 
 def test_a_page_with_a_hyphen_has_its_functions_in_a_module_without(file, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from peers_mrope import sound_tokens
 
 from mmtokedu.catalog import positions as catalog
+from mmtokedu.measured import results
 from mmtokedu.mrope import (
     Audio,
     Text,
@@ -136,22 +137,33 @@ def test_v2pe_of_its_authors(row):
     )
 
 
-def test_the_rows_that_turn_are_the_catalogs():
+TURNING = {
+    "Qwen2-VL": "qwen2-vl", "Qwen3-VL": "qwen3-vl", "Qwen3-Omni": "qwen3-omni", "Qwen4": "qwen4-exp",
+    "GLM-4V": "glm-4v", "GLM-OCR": "glm-ocr", "HunYuan-VL": "hunyuan-vl", "ERNIE 4.5 VL": "ernie-4.5-vl",
+    "mmrope": "mmrope", "MRoPE-I": "spatial-reset", "VideoRoPE": "videorope", "HoPE": "hope",
+}  # fmt: skip
+
+
+def test_every_row_that_turns_has_its_rule():
+    assert TURNING.keys() == {row["name"] for row in GOLDEN["rows"]}
+
+
+@pytest.mark.parametrize("row", GOLDEN["rows"], ids=lambda row: row["name"])
+def test_the_rows_that_turn_are_the_catalogs(row):
     """Sections and layout of each catalog row that has an axis map among the golden rows."""
-    names = {"Qwen2-VL": "qwen2-vl", "Qwen3-VL": "qwen3-vl", "Qwen3-Omni": "qwen3-omni", "Qwen4": "qwen4-exp"}
-    names |= {"GLM-4V": "glm-4v", "GLM-OCR": "glm-ocr", "HunYuan-VL": "hunyuan-vl", "ERNIE 4.5 VL": "ernie-4.5-vl"}
-    names |= {"mmrope": "mmrope", "MRoPE-I": "spatial-reset", "VideoRoPE": "videorope", "HoPE": "hope"}
-    assert names.keys() == {row["name"] for row in GOLDEN["rows"]}
-    for row in GOLDEN["rows"]:
-        how = turning(names[row["name"]])
-        assert axis_of_pair(how["sections"], layout=how["layout"]).tolist() == row["axis_of_pair"]
+    how = turning(TURNING[row["name"]])
+    assert axis_of_pair(how["sections"], layout=how["layout"]).tolist() == row["axis_of_pair"]
+
+
+def tower_of(row):
+    kind = row["id"].removeprefix("vision_rope/").partition("/")[0]
+    return {"qwen2vl": "qwen", "kimi_k25": "kimi-k2.5", "muse_glimmer": "muse-glimmer"}.get(kind, kind)
 
 
 @pytest.mark.parametrize("row", GOLDEN["towers"], ids=lambda row: row["id"])
 def test_vision_towers(row):
     """What they multiply a patch's numbers with: the first 16 of the turned ones and zeros are the cosines."""
-    kind = row["id"].removeprefix("vision_rope/").partition("/")[0]
-    style = {"qwen2vl": "qwen", "kimi_k25": "kimi-k2.5", "muse_glimmer": "muse-glimmer"}.get(kind, kind)
+    style = tower_of(row)
     places = np.array(row["positions"]).T
     ones = np.concatenate(
         [np.ones((len(places.T), 8)), np.zeros((len(places.T), 8))], axis=1
@@ -160,3 +172,43 @@ def test_vision_towers(row):
     np.testing.assert_allclose(turned[:, :8], np.array(row["output"]["cos"])[:, :8], atol=1e-6)
     if "sin" in row["output"]:
         np.testing.assert_allclose(turned[:, 8:], np.array(row["output"]["sin"])[:, :8], atol=1e-6)
+
+
+# How many of all these rows agree, as chapters say
+
+
+def test_how_many_rows_agree(counted):
+    checks = [("positions", rule_of(row), test_positions_of_each_system, row) for row in POSITIONS]
+    checks += [("positions", "v2pe", test_v2pe_of_its_authors, row) for row in OFFICIAL_V2PE]
+    checks += [
+        ("axes of pairs", TURNING[row["name"]], test_the_rows_that_turn_are_the_catalogs, row) for row in GOLDEN["rows"]
+    ]
+    checks += [("towers", tower_of(row), test_vision_towers, row) for row in GOLDEN["towers"]]
+    found = {}
+    for kind, name, check, row in checks:
+        counts = found.setdefault((kind, name), [0, 0])
+        try:
+            check(row)
+            counts[0] += 1
+        except AssertionError:
+            counts[1] += 1
+    for (kind, name), (agreed, disagreed) in sorted(found.items()):
+        counted(kind, name, agreed, 0, disagreed)
+    assert not any(disagreed for _, disagreed in found.values())
+
+
+def test_every_rule_is_among_the_kept_counts():
+    """Who has live rows, and that every disagreement says on what."""
+    rows = results("mrope_parity")["rows"]
+    asked = {name: {row["asked"] for row in rows if row["name"] == name} for name in catalog.rows("models")}
+    research = {
+        "1d",
+        "v2pe",
+        "videorope",
+        "hope",
+        "spatial-reset",
+        "circlerope",
+        "mmrope",
+    }  # whose authors' code is not installed
+    assert {name for name, how in asked.items() if "live" not in how} == research | {"keye-vl-1.5"}
+    assert all(asked.values()) and all(row["disagreed"] == 0 or row["why"] for row in rows)

@@ -58,11 +58,16 @@ def test_positions(compare, rule):
     )
 
 
-def test_where_the_authors_way_parts_from_transformers():
-    """Of the same layouts: those with a film longer than it is high and wide. For single frames never."""
+def test_where_the_authors_way_parts_from_transformers(counted):
+    """Of the same layouts: those with a film longer than it is high and wide. For single frames never.
+
+    `test_positions` holds "spatial" to transformers, so ours by both ways are compared here.
+    """
     layouts = drawn_layouts(LAYOUTS)
+    why = "text behind a film that is longer than high and wide: transformers goes on inside it, the authors after it"
     for rule in ("qwen2-vl", "qwen2.5-vl", "qwen3-vl", "ernie-4.5-vl"):
         apart = sum(said(rule, layout, "after-max") != said(rule, layout, "spatial") for layout in layouts)
+        counted("positions", f"{rule}, the authors' way", LAYOUTS - apart, 0, apart, why if apart else "")
         assert (apart > 50) == catalog.row("models", rule).films, (rule, apart)
     for layout in layouts:
         film = segments_of_layout("qwen2-vl", layout)
@@ -74,7 +79,7 @@ SHORT = {"qwen2.5-omni": 2 / 25, "qwen3-omni": None}  # seconds between frames o
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("rule", OMNI)
-def test_positions_with_sound(capsys, rule):
+def test_positions_with_sound(capsys, counted, rule):
     """To a thousandth: the peer adds in float32.
 
     Where two frames are 0.08 s apart, exactly two ids of Qwen2.5-Omni, eight such steps are 15.999999 in float32, and the
@@ -99,12 +104,14 @@ def test_positions_with_sound(capsys, rule):
         print(
             f"\n  positions, {rule:31} {agreed:5} agreed {skipped:5} without pictures {len(apart):5} fall short", end=""
         )
+    why = "frames 0.08 s apart are exactly two ids apart, in the peer's float32 a little less, of which it cuts off one"
+    counted("positions", rule, agreed, 0, len(apart), why if apart else "")
     assert len(apart) == {"qwen2.5-omni": 9, "qwen3-omni": 0}[rule]
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("rule", OMNI)
-def test_the_order_of_film_and_sound(rule):
+def test_the_order_of_film_and_sound(counted, rule):
     """As the processor writes it, token by token."""
     needs(omni_order, rule, 2, 1, 1, 1.0, 5)
     a_second, system, checked = OMNI[rule][3], catalog.row("models", rule), 0
@@ -116,6 +123,7 @@ def test_the_order_of_film_and_sound(rule):
                 ours = "".join("VA"[int(at >= len(film))] for at in order)
                 assert ours == omni_order(rule, t, h, w, seconds, tokens), (t, h, w, seconds, tokens)
                 checked += 1
+    counted("order of film and sound", rule, checked, 0, 0)
     assert checked > 300
 
 
@@ -145,21 +153,24 @@ def test_neighbours_are_one_picture_to_transformers():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("rule", [rule for rule in ROTARY if rule != "hunyuan-vl"])
-def test_rotation(rule):
+def test_rotation(counted, rule):
     """Queries and keys through the model's own rotary layer; its angles are float32: off by position times 2^-24."""
     needs(load, "transformers")
     torch = needs(load, "torch")
     row, draw = catalog.row("models", rule), np.random.default_rng(0)
     queries, keys = (draw.standard_normal((2, heads, 40, row.head), np.float32) for heads in (4, 2))
+    turned = 0
     for high, tolerance in ((50, 2e-5), (3000, 2e-3)):
         ids = draw.integers(0, high, (len(row.axes), 40))
         theirs = peer_rotation(rule, torch.from_numpy(queries), torch.from_numpy(keys), ids)
         for mine, answer in zip(rotate((queries, keys), ids, **turning(rule)), theirs, strict=True):
             np.testing.assert_allclose(mine, answer, atol=tolerance)
+            turned += mine[..., 0].size
+    counted("rotation", rule, turned, 0, 0)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_hunyuans_layer_in_transformers_is_no_rotation():
+def test_hunyuans_layer_in_transformers_is_no_rotation(counted):
     """It gives each axis 32 numbers that lie side by side, and turns number i with number i + 64, which has another axis.
 
     For words all axes agree, and so do we. In a picture lengths change. The authors' code repeats the list of sections
@@ -177,7 +188,14 @@ def test_hunyuans_layer_in_transformers_is_no_rotation():
         theirs = peer_rotation("hunyuan-vl", torch.from_numpy(queries), torch.from_numpy(queries), ids)[0]
         mine = rotate(queries, ids, **turning("hunyuan-vl"))
         lengths = np.linalg.norm(theirs, axis=-1) / np.linalg.norm(queries, axis=-1)
-        assert (np.abs(mine - theirs).max() < 2e-5) == alike
+        same = int((np.abs(mine - theirs).max(axis=-1) < 2e-5).sum())
+        why = (
+            ""
+            if alike
+            else "transformers turns each number with one of another axis, which is no rotation; the authors do not"
+        )
+        counted("rotation", f"hunyuan-vl, {'words' if alike else 'a picture'}", same, 0, mine[..., 0].size - same, why)
+        assert (same == mine[..., 0].size) == alike
         assert (np.abs(lengths - 1).max() < 1e-5) == alike
         axis, number = [0, 1, 2, 3], np.arange(128)  # what it does, in a line
         angle = ids[np.repeat(axis, 32)].T * 1e4 ** (-(number % 64) / 64)
@@ -187,10 +205,11 @@ def test_hunyuans_layer_in_transformers_is_no_rotation():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("style", [*TOWERS, "llama-4"])
-def test_towers(style):
+def test_towers(counted, style):
     needs(load, "transformers")
     torch = needs(load, "torch")
     draw = np.random.default_rng(0)
+    turned = 0
     for width in (16, 80):
         x, places = draw.standard_normal((30, 3, width), np.float32), draw.integers(0, 40, (2, 30))
         if style == "llama-4":  # a patch each
@@ -198,6 +217,8 @@ def test_towers(style):
         theirs = peer_tower(style, torch.from_numpy(x), *places)
         mine = rotate_2d(x.swapaxes(0, 1), places, style=style).swapaxes(0, 1)
         np.testing.assert_allclose(mine, theirs, atol=2e-5)
+        turned += mine[..., 0].size
+    counted("towers", style, turned, 0, 0)
 
 
 def test_sounds_count_as_words():
