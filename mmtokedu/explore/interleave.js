@@ -125,9 +125,10 @@ const WEAVES = { // times in position ids -> [is it sound, how many], …
   },
   by_time(film, sound) { // whichever is earlier; where both are, film
     const turns = [];
-    for (let i = 0, j = 0; i < film.length || j < sound.length; ) {
+    for (let i = 0, j = 0, last = null; i < film.length || j < sound.length; ) {
       const isSound = i >= film.length || (j < sound.length && sound[j] < film[i]);
-      turns.push([isSound, 1]);
+      if (last?.[0] === isSound) last[1]++;
+      else turns.push((last = [isSound, 1]));
       if (isSound) j++;
       else i++;
     }
@@ -136,8 +137,8 @@ const WEAVES = { // times in position ids -> [is it sound, how many], …
 };
 
 function woven(system, [t, rows, cols], secondsEach, sounds) {
-  const { video, audio } = system.media, film = [], pieces = [];
-  for (let i = 0; i < t; i++) for (let k = 0; k < rows * cols; k++) film.push(i * secondsEach * video.rate);
+  const { video, audio } = system.media, film = new Float64Array(t * rows * cols), pieces = [];
+  for (let i = 0; i < t; i++) film.fill(i * secondsEach * video.rate, i * rows * cols, (i + 1) * rows * cols);
   const turns = WEAVES[video.woven](film, Array.from({ length: sounds }, (_, i) => i), Math.trunc(video.rate * video.chunk));
   for (const [isSound, count] of turns) {
     const before = pieces.at(-1), what = isSound ? audio.soft : video.soft;
