@@ -175,6 +175,11 @@ def group(title, copied, contenders, expected, *, tolerance=0.0, **options):
     return race(title, calls, **options)
 
 
+def how_busy():
+    """A note on the neighbours, for the results: the load average of the last minute."""
+    return f"{os.cpu_count()} cores, of which others used some: load average {os.getloadavg()[0]:.1f} at the end"
+
+
 def cpu_name():
     """What the processor calls itself."""
     try:
@@ -208,7 +213,7 @@ def save(name, *, device, threads, packages, rows, skipped, notes=()):
         "parity": True,
         "rows": rows,
         "skipped": skipped,
-        "notes": [*notes, f"{os.cpu_count()} cores, shared; load average {os.getloadavg()[0]:.1f} at the end"],
+        "notes": list(notes),
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")

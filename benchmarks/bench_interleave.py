@@ -49,7 +49,7 @@ def on_the_cpu():
     _timing.keep_memory()
     rows = [row for style in STYLES for title, media in MEDIA.items() for row in measured(style, title, media)]
     packages = ("numpy", "transformers", "tokenizers")
-    options = dict(packages=packages, rows=rows, skipped=dict(SKIPPED), notes=NOTES)
+    options = dict(packages=packages, rows=rows, skipped=dict(SKIPPED), notes=[*NOTES, _timing.how_busy()])
     _timing.save("interleave-cpu", device=_timing.cpu_name(), threads=1, **options)
 
 

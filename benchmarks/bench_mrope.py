@@ -50,7 +50,7 @@ def rotation():
 def on_the_cpu():
     rows = [row for title, (rule, segments) in LAYOUTS.items() for row in numbering(title, rule, segments)]
     rows += rotation()
-    options = dict(packages=PACKAGES, rows=rows, skipped=dict(SKIPPED), notes=NOTES)
+    options = dict(packages=PACKAGES, rows=rows, skipped=dict(SKIPPED), notes=[*NOTES, _timing.how_busy()])
     _timing.save("mrope-cpu", device=_timing.cpu_name(), threads=1, **options)
 
 
