@@ -11,8 +11,19 @@ import html
 import json
 import re
 
-from mmtokedu.explore import _dials, _mrope, _mrope_golden
-from mmtokedu.explore import _patches, _rvq, _rvq_golden, _video, _video_budget, _video_golden, _vq, _vq_golden
+from mmtokedu.explore import (
+    _dials,
+    _mrope,
+    _mrope_golden,
+    _patches,
+    _rvq,
+    _rvq_golden,
+    _video,
+    _video_budget,
+    _video_golden,
+    _vq,
+    _vq_golden,
+)
 from mmtokedu.explore._front import alone, front
 from mmtokedu.show.markup import Html
 
@@ -152,7 +163,7 @@ def mrope(
     return _explorable("mrope", *_mrope.parts(rule, layout, resume, height, width, fps, query, token))
 
 
-def dials(*, layout="interleaved", theta=100, numbers="ones", query="1_1_2", key="0_2_1"):
+def dials(*, layout="interleaved", theta=20, numbers="ones", query="1_1_2", key="0_2_1"):
     """Explore how the pairs of a query and a key turn as they move over three pictures, and what their product is.
 
     The places of `query` and `key` are "t_h_w": picture, row and column, from 0. `layout` says which pair turns with

@@ -26,7 +26,13 @@ def parts(layout, theta, numbers, query, key):
             raise ValueError(f"{name} is {value!r}; choose {', '.join(map(str, known))}")
     places = _place("query", query), _place("key", key)
     alt = _in_words(layout, theta, numbers, *places)
-    attributes = {"layout": layout, "theta": THETAS[THETAS.index(theta)], "numbers": numbers, "query": query, "key": key}
+    attributes = {
+        "layout": layout,
+        "theta": THETAS[THETAS.index(theta)],
+        "numbers": numbers,
+        "query": query,
+        "key": key,
+    }
     return attributes, _data(), _still(layout, theta, numbers, *places, alt), alt
 
 
@@ -34,7 +40,9 @@ def _place(name, text):
     found = PLACE.fullmatch(text) if isinstance(text, str) else None
     place = tuple(map(int, found.groups())) if found else ()
     if not place or any(at >= size for at, size in zip(place, GRID, strict=True)):
-        raise ValueError(f"{name} is {text!r}; expected picture_row_column from 0_0_0 to {'_'.join(str(n - 1) for n in GRID)}")
+        raise ValueError(
+            f"{name} is {text!r}; expected picture_row_column from 0_0_0 to {'_'.join(str(n - 1) for n in GRID)}"
+        )
     return place
 
 

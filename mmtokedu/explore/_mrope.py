@@ -50,7 +50,10 @@ def _examples(ids):
     return ", ".join(f"{name} ({WHAT[kind]})" for kind, name in some.items())
 
 
-WHAT = {"a": "a word", "p": "picture, row_column", "b": "a word", "s": "a frame's time", "f": "frame_row_column", "c": "a word"}  # fmt: skip
+WHAT = {
+    "a": "a word", "p": "picture, row_column", "b": "a word", "s": "a frame's time", "f": "frame_row_column",
+    "c": "a word",
+}  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------- the sequence

@@ -87,4 +87,9 @@ def turned(count=40):
 
 def golden():
     """Positions of drawn sequences and of the page's, axes of pairs, attention from place to place."""
-    return {"ids": list(_ids()), "sequences": list(_sequences()), "axes": list(_axes()), "attention": list(_attention())}
+    return {
+        "ids": list(_ids()),
+        "sequences": list(_sequences()),
+        "axes": list(_axes()),
+        "attention": list(_attention()),
+    }

@@ -2,6 +2,7 @@
 // their product follows the offset alone. The base is explained in base.js; DATA are the grid, the pairs and the vectors.
 mmExplore.define("dials", (DATA, { Explorable, number, clamp, fragment, element, button, pressed, options, slider, valued, table,
   tableRow, drag, keys, ACROSS }) => {
+const GAP = 8; // pixels between two pictures
 const [FRAMES, ROWS, COLS] = DATA.grid, LETTERS = ["t", "h", "w"], LAYOUTS = Object.keys(DATA.axes);
 const list = (count, make) => Array.from({ length: count }, (_, i) => make(i));
 
@@ -56,7 +57,7 @@ const PRESETS = [
   ["neighbours", { q: "0_1_2", k: "0_1_1" }],
   ["neighbours elsewhere", { q: "2_3_3", k: "2_3_2" }],
   ["the next picture", { q: "1_1_1", k: "0_1_1" }],
-  ["the same place", { q: "1_2_2", k: "1_2_2" }],
+  ["far apart", { q: "2_3_3", k: "0_0_0" }],
 ];
 const signed = (n) => (n > 0 ? `+${n}` : String(n).replace("-", "−"));
 const fixed = (x) => x.toFixed(2).replace(/^-(0\.00)$/, "$1").replace("-", "−");
@@ -70,7 +71,7 @@ return class extends Explorable {
   static label = "Explore: one dial a pair, and the product of a query and a key";
   static style = `
 .app { ${AXIS_STYLE[0]} gap: .9rem 2rem; grid-template: "top" "grid" "answer" "dials" "more" / minmax(0, 1fr) } .app.dark { ${AXIS_STYLE[1]} }
-.top { grid-area: top; display: grid; gap: .6rem .8rem; grid-template-columns: repeat(3, minmax(0, 1fr)) } .top .row { grid-column: 1 / -1 }
+.top { grid-area: top; display: grid; gap: .6rem .8rem; grid-template-columns: minmax(0, 1.2fr) minmax(0, .85fr) minmax(0, 1.15fr) } .top .row { grid-column: 1 / -1 } .top select { padding-inline: .3rem; font-size: .95rem }
 .grid { grid-area: grid } .answer { grid-area: answer } .dials { grid-area: dials } .more { grid-area: more }
 .dials canvas { width: 100%; display: block } .bar { width: 100%; height: 46px; display: block }
 .hand { position: absolute; box-sizing: border-box; width: 24px; height: 24px; margin: -12px 0 0 -12px; touch-action: none; cursor: grab; display: grid; place-items: center; font-weight: 700; font-size: .85rem; line-height: 1; background: var(--paper) }
@@ -78,16 +79,16 @@ return class extends Explorable {
 .hand.together.q { margin: -17px 0 0 -17px } .hand.together.k { margin: -7px 0 0 -7px }
 .answer { display: grid; gap: .5rem; align-content: start } .bigs { display: flex; flex-wrap: wrap; gap: .4rem 2rem; line-height: 1.15 } .big b { display: block; white-space: nowrap } .big.offset b { color: var(--ink); font-size: 2rem; padding-top: .6rem }
 .big b { color: var(--accent) } .say { min-height: 2.9em } .axis-t { color: var(--axis-t) } .axis-h { color: var(--axis-h) } .axis-w { color: var(--axis-w) } .keys b { margin-right: .3em }
-.frames { display: flex; font-size: .8rem; color: var(--muted) } .frames span { flex: 1 }
+.frames { display: flex; gap: ${GAP}px; font-size: .8rem; color: var(--muted); margin-bottom: .4rem } .frames span { flex: 1 }
 @container (min-width: 620px) {
-  .app { grid-template: "top top" "grid answer" "dials dials" "more more" / minmax(0, 1.15fr) minmax(0, 1fr) } .top { grid-template-columns: repeat(3, minmax(0, 12rem)) }
+  .app { grid-template: "top top" "grid answer" "dials dials" "more more" / minmax(0, 1.15fr) minmax(0, 1fr) } .top { grid-template-columns: repeat(3, minmax(0, 12rem)) 1fr }
 }
 `;
 
   settings() {
     const text = (name) => this.getAttribute(name) ?? "", pick = (name, valid, other) => (valid(text(name)) ? text(name) : other);
     return {
-      layout: pick("layout", (one) => LAYOUTS.includes(one), "interleaved"), theta: isTheta(Number(text("theta"))) ? Number(text("theta")) : 100,
+      layout: pick("layout", (one) => LAYOUTS.includes(one), "interleaved"), theta: isTheta(Number(text("theta"))) ? Number(text("theta")) : 20,
       numbers: pick("numbers", (one) => Object.hasOwn(DATA.vectors, one), "ones"), q: pick("query", isPlace, "1_1_2"), k: pick("key", isPlace, "0_2_1"), both: false,
     };
   }
@@ -113,17 +114,18 @@ return class extends Explorable {
     const layout = this.select("layout", "the pairs turn", options([["blocks", "in blocks"], ["interleaved", "interleaved"]]), (value) => this.set({ layout: value }));
     const theta = this.select("theta", "theta", options(DATA.thetas.map((n) => [n, number(n)])), (text) => this.set({ theta: Number(text) }));
     const numbers = this.select("numbers", "query and key", options([["ones", "all ones"], ["drawn", "drawn numbers"]]), (value) => this.set({ numbers: value }));
-    $.both = button("move both", () => this.set({ both: !this.state.both }));
-    const top = element("div", { class: "top" }, layout, theta, numbers, this.presets("Places worth trying", PRESETS, { more: [$.both] }));
+    $.both = button("move both together", () => this.set({ both: !this.state.both }));
+    const top = element("div", { class: "top" }, layout, theta, numbers, this.presets("Places worth trying", PRESETS));
 
     $.gridCanvas = element("canvas", { role: "img" });
     const how = "arrows move it by rows and columns, page keys by a picture";
     $.q = slider({ class: "hand q", "aria-valuemin": 0, "aria-valuemax": FRAMES * ROWS * COLS - 1, "aria-label": `The query: ${how}` }); $.q.append("q");
     $.k = slider({ class: "hand k", "aria-valuemin": 0, "aria-valuemax": FRAMES * ROWS * COLS - 1, "aria-label": `The key: ${how}` }); $.k.append("k");
-    $.hint = element("p", { class: "hint" }, "drag q or k");
-    $.stage = element("div", { class: "stage" }, $.gridCanvas, $.hint, $.k, $.q);
-    const grid = element("div", { class: "grid" }, element("p", { class: "head" }, "Three pictures ", element("span", {}, `of ${ROWS} × ${COLS} tokens, one after the other`)), $.stage,
-      element("p", { class: "frames", "aria-hidden": "true" }, ...list(FRAMES, (t) => element("span", {}, `t = ${t}`))));
+    $.hint = element("span", { class: "quiet" }, "drag q or k");
+    $.frames = element("p", { class: "frames", "aria-hidden": "true" }, ...list(FRAMES, (t) => element("span", {}, `t = ${t}`)));
+    $.stage = element("div", { class: "stage" }, $.gridCanvas, $.k, $.q);
+    const grid = element("div", { class: "grid" }, element("p", { class: "head" }, "Three pictures ", element("span", {}, `of ${ROWS} × ${COLS} tokens, one after the other`)), $.stage, $.frames,
+      element("div", { class: "row" }, $.both, $.hint));
 
     [$.product, $.offset] = [element("b"), element("b")];
     $.bar = element("canvas", { class: "bar", role: "img" });
@@ -200,14 +202,14 @@ return class extends Explorable {
   // ------------------------------------------------------------ pictures
   color3(axis) { return DATA.colors[axis][this.dark ? 1 : 0]; }
 
-  get cell() { return Math.min(34, (this.$.stage.clientWidth - 8 * (FRAMES - 1)) / (FRAMES * COLS)); }
-  corner(t) { return t * (COLS * this.cell + 8); }
+  get cell() { return Math.min(34, (this.$.stage.clientWidth - GAP * (FRAMES - 1)) / (FRAMES * COLS)); }
+  corner(t) { return t * (COLS * this.cell + GAP); }
   spot(text) { // the middle of a token
     const [t, h, w] = placeOf(text);
     return [this.corner(t) + (w + 0.5) * this.cell, (h + 0.5) * this.cell];
   }
   nearest(x, y) {
-    const wide = COLS * this.cell + 8, t = clamp(Math.floor((x + 4) / wide), 0, FRAMES - 1);
+    const wide = COLS * this.cell + GAP, t = clamp(Math.floor((x + 4) / wide), 0, FRAMES - 1);
     return [t, clamp(Math.floor(y / this.cell), 0, ROWS - 1), clamp(Math.floor((x - this.corner(t)) / this.cell), 0, COLS - 1)];
   }
 
@@ -238,10 +240,7 @@ return class extends Explorable {
     ctx.stroke();
     ctx.setLineDash([]);
     for (const [node, [x, y]] of [[$.k, a], [$.q, b]]) Object.assign(node.style, { left: `${x - 0.75}px`, top: `${y - 0.75}px` });
-    const frames = this.shadowRoot.querySelector(".frames");
-    frames.style.width = `${FRAMES * COLS * cell + 8 * (FRAMES - 1)}px`;
-    frames.style.gap = "8px";
-    Object.assign($.hint.style, { left: `${this.corner(FRAMES - 1) + 6}px`, top: `${(ROWS - 1) * cell + 3}px` });
+    $.frames.style.width = `${FRAMES * COLS * cell + GAP * (FRAMES - 1)}px`;
   }
 
   drawBar() { // the product between as far below 0 and as far above it as it may get

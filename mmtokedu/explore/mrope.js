@@ -113,15 +113,15 @@ const core = { positionIds, axisOfPair, cosine, attention, sequence, landing, wi
 
 // ---------------------------------------------------------------- the page around it
 const RULE_WORDS = {
-  "qwen2-vl": "each frame one step, as Qwen2-VL", "qwen2.5-vl": "by the clock, as Qwen2.5-VL",
-  "qwen3-vl": "each frame a picture after its time, as Qwen3-VL", "1d": "one count for all, as LLaVA",
+  "qwen2-vl": "Qwen2-VL: a step a frame", "qwen2.5-vl": "Qwen2.5-VL: by the clock",
+  "qwen3-vl": "Qwen3-VL: frame by frame", "1d": "LLaVA: one count for all",
 };
-const LAYOUT_WORDS = { blocks: "in blocks, as Qwen2-VL", interleaved: "interleaved, as Qwen3-VL" };
+const LAYOUT_WORDS = { blocks: "blocks: Qwen2-VL", interleaved: "interleaved: Qwen3-VL" };
 const RESUME_WORDS = { "after-max": "after the largest id", spatial: "after height or width" };
 const usual = { rule: "qwen2-vl", resume: "after-max", h: 4, w: 6, fps: 4 };
 const PRESETS = [ // [name, state, the token to look at]
   ["a wide picture", { ...usual, h: 3, w: 12, q: "p1_5" }, "p1_11"],
-  ["a film at 4 frames a second", { ...usual, rule: "qwen2.5-vl", q: "c0" }, "f7_0_0"],
+  ["a film at 8 frames a second", { ...usual, rule: "qwen2.5-vl", fps: 8, q: "c0" }, "f15_0_0"],
   ["text after a film", { ...usual, resume: "spatial", fps: 8, q: "c0" }, "f15_0_0"],
   ["a picture in one line", { ...usual, rule: "1d", q: "p1_2" }, "p2_2"],
 ];
@@ -144,10 +144,10 @@ return class extends Explorable {
   static label = "Explore: three coordinates of a token, and what a query attends to";
   static style = `
 .app { ${AXIS_STYLE[0]} gap: 1rem 2rem; grid-template: "top" "seq" "answer" "rulers" "dials" "curve" "more" / minmax(0, 1fr) } .app.dark { ${AXIS_STYLE[1]} }
-.top { grid-area: top; display: grid; gap: .6rem .8rem; grid-template-columns: repeat(2, minmax(0, 1fr)) } .top > .full { grid-column: 1 / -1 }
+.top { grid-area: top; display: grid; gap: .6rem .8rem; grid-template-columns: minmax(0, 3fr) minmax(0, 1fr); align-items: start } .top > .full, .top > .switch { grid-column: 1 / -1 } .top select { padding-inline: .4rem }
 .switch { font-size: .8rem; color: var(--muted) } .switch .row { margin-top: .15rem; gap: .3rem } .switch button { border-radius: 6px; padding: .25rem .55rem; font-size: .85rem }
 .seq { grid-area: seq } .answer { grid-area: answer } .rulers { grid-area: rulers } .dials { grid-area: dials } .curve { grid-area: curve } .more { grid-area: more }
-.seq .stage { cursor: default } .rulers canvas { width: 100%; height: 150px; display: block } .dials canvas { width: 100%; height: 168px; display: block } .curve canvas { width: 100%; height: 190px; display: block }
+.seq .stage { cursor: default } .rulers canvas { width: 100%; height: 138px; display: block } .dials canvas { width: 100%; height: 168px; display: block } .curve canvas { width: 100%; height: 190px; display: block }
 .hand, .corner { position: absolute; box-sizing: border-box; border-radius: 5px }
 .hand.k { pointer-events: none; box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--ink); z-index: 1 }
 .hand.q { touch-action: none; cursor: grab; border-radius: 50%; border: 3px solid var(--accent); background: var(--paper); display: grid; place-items: center; font-weight: 700; font-size: .75rem; line-height: 1; color: var(--accent); z-index: 2 }
@@ -163,7 +163,7 @@ return class extends Explorable {
 .keys { margin-top: .45rem }
 @container (min-width: 620px) {
   .app { grid-template: "top top" "seq answer" "rulers rulers" "dials curve" "more more" / minmax(0, 1.25fr) minmax(0, 1fr) }
-  .top { grid-template-columns: 1.5fr .6fr 1.3fr 1.3fr } .big b { font-size: min(2.6rem, 5cqi) } .lands b, .share b { font-size: min(1.7rem, 4cqi) }
+  .top { grid-template-columns: repeat(2, minmax(0, 1fr)) } .top > .switch { grid-column: span 1 } .big b { font-size: min(2.6rem, 5cqi) } .lands b, .share b { font-size: min(1.7rem, 4cqi) }
 }
 `;
 
@@ -228,9 +228,9 @@ return class extends Explorable {
     const rulers = element("div", { class: "rulers" }, element("p", { class: "head" }, "Where they stand on each axis ", element("span", {}, "above the line pictures and frames, below it words")), $.rulers);
     $.dials = element("canvas", { role: "img" });
     $.dialSay = element("p", { class: "quiet" });
-    const dials = element("div", { class: "dials" }, element("p", { class: "head" }, "Its 64 pairs ", element("span", {}, "the fastest first; the grey hand is q's")), $.dials, $.dialSay);
+    const dials = element("div", { class: "dials" }, element("p", { class: "head" }, "The token's 64 pairs ", element("span", {}, "the fastest first; the grey hand is q's")), $.dials, $.dialSay);
     $.curve = element("canvas", { role: "img" });
-    const curve = element("div", { class: "curve" }, element("p", { class: "head" }, "Attention against offset ", element("span", {}, "along one axis at a time")), $.curve);
+    const curve = element("div", { class: "curve" }, element("p", { class: "head" }, "Attention against offset ", element("span", {}, "along one axis, and along all three as between words")), $.curve);
 
     $.rows = element("tbody");
     const all = table("Every part in numbers", ["part", "tokens", "t", "h", "w"], $.rows);
@@ -326,8 +326,9 @@ return class extends Explorable {
     $.landLine.classList.toggle("inside", behind < 1);
     $.say.textContent = this.sayFilm(first, last, behind);
     const [least, most] = this.span;
-    $.pictureSay.textContent = `Over the picture, q's attention runs from ${percent(least)} to ${percent(most)}` +
-      (most - least < 0.05 ? ": by position alone, q can hardly tell its rows and columns apart." : ".");
+    const flat = most < 1.05 * least, share1 = (x) => (flat ? `${(100 * x).toFixed(1)} %` : percent(x));
+    $.pictureSay.textContent = `Over the picture, q's attention runs from ${share1(least)} to ${share1(most)}` +
+      (flat && h * w > 1 ? ": by position alone, q can hardly tell its rows and columns apart." : ".");
     for (const [node, name] of [[$.k, k], [$.q, q]]) {
       node.setAttribute("aria-valuemax", ids.size - 1);
       valued(node, [...ids.keys()].indexOf(name), `${nameIn(name)}: ${told(ids.get(name))}${name === k ? `; ${percent(share)} of the attention of q's own place` : ""}`);
@@ -375,7 +376,7 @@ return class extends Explorable {
     const { theta, sections } = TURNS.get(state.layout);
     $.about.textContent = `The film lasts ${DATA.seconds} s; ${DATA.merged} frames become one. Markers around pictures, which count as words, are left out, and a frame's time is one word here. ` +
       `Every number of query and key is 1, so that positions alone decide: with sections ${sections.join(", ")} and theta ${number(theta)}, drawn is exp((q·k − q·q) / √128), ` +
-      `what a key gets of the attention that one at q's own place would get. A trained head weighs its pairs, and features bring more than positions. ` +
+      `what a key gets of the attention that one at q's own place would get. A trained head weighs its pairs, and what a picture's tokens hold tells of their places too: its vision tower has positions of its own. ` +
       `Numbering: ${row.about} ${from(row)} Pairs, ${layout.title}: ${layout.about} ${from(layout)}`;
   }
 
@@ -398,7 +399,7 @@ return class extends Explorable {
     [x, y] = [0, y + h * cell + 10];
     words("b");
     [x, y] = [0, y + chip + 9];
-    const small = 11, high = HIGH * small, timed = !RULES.get(this.state.rule).films;
+    const small = width < 400 ? 11 : 13, high = HIGH * small, timed = !RULES.get(this.state.rule).films;
     for (let i = 0; i < framesOf(fps); i++) {
       if (x > 0 && x + WIDE * small + (timed ? 15 : 0) > width) [x, y] = [0, y + high + 9];
       if (timed) {
@@ -465,8 +466,8 @@ return class extends Explorable {
       Object.assign(node.style, { left: `${x + (wide - a) / 2}px`, top: `${y + (high - b) / 2}px`, width: `${a}px`, height: `${b}px` });
     };
     at($.k, this.laid.boxes.get(state.k));
-    const [x, y, wide, high] = this.laid.boxes.get(state.q), side = clamp(Math.min(wide, high), 18, 20);
-    at($.q, [x + (wide - side) / 2, y + (high - side) / 2, side, side]);
+    const [x, y, wide, high] = this.laid.boxes.get(state.q), side = 19, isWord = "abc".includes(state.q[0]); // beside a word, so that it can be read
+    at($.q, isWord ? [Math.min(x + wide - 8, $.stage.clientWidth - side), y - 9, side, side] : [x + (wide - side) / 2, y + (high - side) / 2, side, side]);
     Object.assign($.corner.style, { left: `${this.laid.corner[0] - 3}px`, top: `${this.laid.corner[1] - 3}px` });
     const beside = this.laid.corner[0] + 30, room = width - beside > 240;
     Object.assign($.hint.style, { left: `${room ? beside : 0}px`, top: `${this.laid.corner[1] - 18}px`, display: room ? "" : "none" });
@@ -517,9 +518,9 @@ return class extends Explorable {
     ctx.textAlign = "center";
     for (let id = 0; id <= most; id += step) ctx.fillText(id, clamp(x(id), left + 4, width - 10), y);
     if (behind < 1) {
-      const said = "words inside the film's time", half = ctx.measureText(said).width / 2;
+      ctx.textAlign = "end"; // at the right, where the film's rows and columns leave room
       ctx.fillStyle = this.color("special");
-      ctx.fillText(said, clamp((x(first) + x(last)) / 2, left + half, width - half), top + 0.5 * tall + 6);
+      ctx.fillText("inside the film's time", width, top + 0.5 * tall + 6);
     }
   }
 
@@ -554,7 +555,7 @@ return class extends Explorable {
   drawCurve() { // attention against offset along t, h, w, and along all three, as between words
     const { $, state, ids } = this, [ctx, width, height] = this.canvas($.curve);
     if (!width) return;
-    const box = { left: 34, right: width - 40, top: 8, bottom: height - 34 }, { layout } = state;
+    const box = { left: 40, right: width - 40, top: 8, bottom: height - 34 }, { layout } = state;
     const x = (offset) => box.left + ((offset + REACH) / (2 * REACH)) * (box.right - box.left), y = (share) => box.bottom - clamp(share, 0, 1) * (box.bottom - box.top);
     ctx.strokeStyle = this.color("muted");
     ctx.lineWidth = 1;
@@ -569,10 +570,10 @@ return class extends Explorable {
     for (const offset of [-16, -8, 0, 8, 16]) ctx.fillText(String(offset).replace("-", "−"), x(offset), box.bottom + 11);
     ctx.fillText("offset from q, in ids", (box.left + box.right) / 2, box.bottom + 26);
     const lines = [
-      { name: "text", color: this.color("text"), dash: [], axes: [0, 1, 2], thick: 1.2 },
+      { name: "all", color: this.color("text"), dash: [], axes: [0, 1, 2], thick: 1.2 },
       ...LETTERS.map((name, axis) => ({ name, color: this.axisColor(axis), dash: [[], [7, 4], [2, 4]][axis], axes: [axis], thick: 2.4 })),
     ];
-    const ends = [];
+    const ends = [], offsets = ids.get(state.k).map((at, axis) => at - ids.get(state.q)[axis]);
     for (const { name, color, dash, axes, thick } of lines) {
       const value = (offset) => attention(layout, [0, 0, 0], [0, 1, 2].map((a) => (axes.includes(a) ? offset : 0)));
       ctx.strokeStyle = color;
@@ -583,8 +584,8 @@ return class extends Explorable {
       ctx.stroke();
       ctx.setLineDash([]);
       ends.push({ name, color, at: y(value(REACH)) });
-      const off = axes.length === 1 ? ids.get(state.k)[axes[0]] - ids.get(state.q)[axes[0]] : NaN;
-      if (Math.abs(off) <= REACH) { // the token that is looked at
+      const off = offsets[axes[0]], asWords = new Set(offsets).size === 1;
+      if (Math.abs(off) <= REACH && asWords === (axes.length > 1)) { // the token that is looked at
         ctx.fillStyle = color;
         ctx.beginPath();
         ctx.arc(x(off), y(value(off)), 4.5, 0, 7);
