@@ -95,8 +95,10 @@ return class extends Explorable {
 
   fragment() { return writeFragment(this.state); }
 
-  move(name, to) {
-    const change = moved(this.state, name, to), before = { ...this.state, product: this.made.product };
+  get now() { return { ...this.state, product: this.made.product }; }
+
+  move(name, to, before = this.now) { // before: where a drag began
+    const change = moved(this.state, name, to);
     if (Object.entries(change).every(([one, place]) => this.state[one] === place)) return;
     this.$.hint.hidden = true;
     this.past = before;
@@ -149,10 +151,10 @@ return class extends Explorable {
       const path = event.composedPath(), box = stage.getBoundingClientRect(), name = path.includes(q) ? "q" : path.includes(k) ? "k" : null;
       if (!name) return null;
       this.held = name;
-      const [x, y] = this.spot(this.state[name]), [left, top] = [event.clientX - box.left - x, event.clientY - box.top - y];
+      const before = this.now, [x, y] = this.spot(this.state[name]), [left, top] = [event.clientX - box.left - x, event.clientY - box.top - y];
       return (move) => {
         const now = stage.getBoundingClientRect();
-        this.move(name, this.nearest(move.clientX - now.left - left, move.clientY - now.top - top));
+        this.move(name, this.nearest(move.clientX - now.left - left, move.clientY - now.top - top), before);
       };
     }, { focus: () => this.$[this.held] });
     for (const [name, node] of [["q", q], ["k", k]]) {
@@ -193,8 +195,7 @@ return class extends Explorable {
     if (!before) return `The offset is ${offset.map(signed).join(", ")}. Move one, and the product changes; move both, and see.`;
     const step = (name) => placeOf(state[name]).map((at, axis) => at - placeOf(before[name])[axis]), steps = [step("q"), step("k")];
     const same = steps[0].every((n, axis) => n === steps[1][axis]), stays = Math.abs(made.product - before.product) < 1e-9;
-    const turned = new Set(DATA.axes[state.layout].map((a) => a).filter((a) => steps.some((by) => by[a])));
-    const hands = DATA.axes[state.layout].filter((a) => turned.has(a)).length, count = `${hands} of ${DATA.axes[state.layout].length} pairs turned`;
+    const hands = DATA.axes[state.layout].filter((a) => steps.some((by) => by[a])).length, count = `${hands} of ${DATA.axes[state.layout].length} pairs turned`;
     const product = stays ? `the product stays ${fixed(made.product)}` : `the product goes from ${fixed(before.product)} to ${fixed(made.product)}`;
     return `${same ? `Both moved by ${steps[0].map(signed).join(", ")}` : "One moved"}: ${count}, ${product}.`;
   }
