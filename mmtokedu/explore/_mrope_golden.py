@@ -9,7 +9,7 @@ from mmtokedu.explore import _mrope
 from mmtokedu.explore._mrope import FPS, LAYOUTS, MOST, RESUMES, RULES
 from mmtokedu.mrope import Text, Vision, axis_of_pair, position_ids, rotate
 
-STEPS = 0, 0.5, 1 / 3, 1, 4 / 3, 2, 2.5, 4, 12.5, 25  # ids from frame to frame
+STEPS = 0, 0.5, 1 / 3, 1, 4 / 3, 15 / 11, 2, 2.5, 4, 13 / 3, 12.5, 25  # 11 times 15 / 11 is not 15 in floats
 BY_HAND = (
     [Text(1)], [Vision(1, 1, 1)], [Text(2), Vision(1, 2, 3), Text(1)], [Vision(3, 1, 2), Text(2)],
     [Vision(5, 1, 1), Vision(1, 4, 1), Text(3)], [Text(0), Vision(2, 3, 3), Text(0), Vision(2, 3, 3), Text(4)],

@@ -230,7 +230,8 @@ return class extends Explorable {
     $.dialSay = element("p", { class: "quiet" });
     const dials = element("div", { class: "dials" }, element("p", { class: "head" }, "The token's 64 pairs ", element("span", {}, "the fastest first; the grey hand is q's")), $.dials, $.dialSay);
     $.curve = element("canvas", { role: "img" });
-    const curve = element("div", { class: "curve" }, element("p", { class: "head" }, "Attention against offset ", element("span", {}, "along one axis, and along all three as between words")), $.curve);
+    const curve = element("div", { class: "curve" }, element("p", { class: "head" }, "Attention against offset ", element("span", {}, "along one axis, and along all three as between words")), $.curve,
+      element("p", { class: "quiet" }, "Drawn is exp((q·k − q·q) / √128): what a key gets of the attention of q's own place if every number of q and k is 1."));
 
     $.rows = element("tbody");
     const all = table("Every part in numbers", ["part", "tokens", "t", "h", "w"], $.rows);
@@ -314,7 +315,7 @@ return class extends Explorable {
     for (const [name, way] of [["layout", layout], ["resume", wayOf(rule, resume)]]) for (const [value, node] of $[name]) pressed(node, value === way);
     for (const [value, node] of $.resume) node.disabled = !row.resumes.includes(value);
     const frames = framesOf(fps), words = DATA.words.a.length + DATA.words.b.length + DATA.words.c.length + (row.films ? 0 : frames);
-    $.seqSize.textContent = `${words} words, a picture of ${h} × ${w}, ${plural(frames, "frame")} of ${HIGH} × ${WIDE}: ${number(ids.size)} tokens`;
+    $.seqSize.textContent = `${words} words, a picture of ${h} × ${w}, ${plural(frames, "merged frame")} of ${HIGH} × ${WIDE}: ${number(ids.size)} tokens`;
     const place = ids.get(k), share = shares.get(k), mean = cosine(layout, ids.get(q), place);
     LETTERS.forEach((letter, i) => { $[letter].textContent = place[i]; });
     $.who.nodeValue = `is where ${nameIn(k)} stands`;
@@ -375,8 +376,7 @@ return class extends Explorable {
     const from = ({ verified, source, as_of }) => `(${verified === "run" ? "Run against" : "Read in"}: ${source}; ${as_of}.)`;
     const { theta, sections } = TURNS.get(state.layout);
     $.about.textContent = `The film lasts ${DATA.seconds} s; ${DATA.merged} frames become one. Markers around pictures, which count as words, are left out, and a frame's time is one word here. ` +
-      `Every number of query and key is 1, so that positions alone decide: with sections ${sections.join(", ")} and theta ${number(theta)}, drawn is exp((q·k − q·q) / √128), ` +
-      `what a key gets of the attention that one at q's own place would get. A trained head weighs its pairs, and what a picture's tokens hold tells of their places too: its vision tower has positions of its own. ` +
+      `Every number of query and key is 1, so that positions alone decide: with sections ${sections.join(", ")} and theta ${number(theta)}. A trained head weighs its pairs, and what a picture's tokens hold tells of their places too: its vision tower has positions of its own. ` +
       `Numbering: ${row.about} ${from(row)} Pairs, ${layout.title}: ${layout.about} ${from(layout)}`;
   }
 
