@@ -154,9 +154,26 @@ def _in_words(rule, layout, height, width, fps, ids, query, token):
     return (
         f"Words, a picture of {height} × {width} tokens, words, a film of {SECONDS} s at {fps} "
         f"frame{'s' * (fps > 1)} a second and words, numbered by the rule of {catalog.row('models', rule).title}: the "
-        f"film's last frame stands at t = {last}, the first word after it at t = {first}, {where} it. Token {token} at "
-        f"(t, h, w) = {ids[token]} gets {100 * share:.0f} % of the attention of {query}'s own place."
+        f"film's last frame stands at t = {last}, the first word after it at t = {first}, {where} it. The query "
+        f"stands at {ids[query]}, {spoken(query)}; {spoken(token)} at {ids[token]} gets {100 * share:.0f} % of the "
+        "attention of the query's own place."
     )
+
+
+def spoken(name):
+    """A token's name in words, counted from 1.
+
+    >>> spoken("c0"), spoken("p1_2"), spoken("f7_0_1"), spoken("s3")
+    ('“What”', 'the picture, row 2, column 3', 'frame 8, row 1, column 2', 'the time of frame 4')
+    """
+    kind, *places = (part for part in NAME.fullmatch(name).groups() if part)
+    places = list(map(int, places))
+    if kind in WORDS:
+        return f"“{WORDS[kind][places[0]]}”"
+    if kind == "s":
+        return f"the time of frame {places[0] + 1}"
+    where = "the picture" if kind == "p" else f"frame {places[0] + 1}"
+    return f"{where}, row {places[-2] + 1}, column {places[-1] + 1}"
 
 
 def _still(ids, alt):

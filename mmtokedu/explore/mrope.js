@@ -114,7 +114,7 @@ const core = { positionIds, axisOfPair, cosine, attention, sequence, landing, wi
 // ---------------------------------------------------------------- the page around it
 const RULE_WORDS = {
   "qwen2-vl": "Qwen2-VL: a step a frame", "qwen2.5-vl": "Qwen2.5-VL: by the clock",
-  "qwen3-vl": "Qwen3-VL: frame by frame", "1d": "LLaVA: one count for all",
+  "qwen3-vl": "Qwen3-VL: timed frames", "1d": "LLaVA: one count for all",
 };
 const LAYOUT_WORDS = { blocks: "blocks: Qwen2-VL", interleaved: "interleaved: Qwen3-VL" };
 const RESUME_WORDS = { "after-max": "after the largest id", spatial: "after height or width" };
@@ -160,7 +160,7 @@ return class extends Explorable {
 .axis-t { color: var(--axis-t) } .axis-h { color: var(--axis-h) } .axis-w { color: var(--axis-w) } .place b.axis-t { color: var(--axis-t) } .place b.axis-h { color: var(--axis-h) } .place b.axis-w { color: var(--axis-w) }
 .lands b { font-size: min(1.7rem, 7cqi); padding-top: .15em } .lands.inside b { color: var(--special) } .share b { font-size: min(1.7rem, 7cqi); padding-top: .15em; color: var(--accent) }
 .scale { display: inline-block; width: 5.5em; height: .8em; vertical-align: -.05em; margin-inline: .35em; border: 1px solid var(--rule); background: linear-gradient(90deg, color-mix(in srgb, var(--image) 6%, var(--paper)), var(--image)) }
-.keys { margin-top: .45rem }
+.keys { margin-top: .45rem } th, td { white-space: nowrap }
 @container (min-width: 620px) {
   .app { grid-template: "top top" "seq answer" "rulers rulers" "dials curve" "more more" / minmax(0, 1.25fr) minmax(0, 1fr) }
   .top { grid-template-columns: repeat(2, minmax(0, 1fr)) } .top > .switch { grid-column: span 1 } .big b { font-size: min(2.6rem, 5cqi) } .lands b, .share b { font-size: min(1.7rem, 4cqi) }
@@ -368,7 +368,7 @@ return class extends Explorable {
     const { $, ids, state } = this, row = RULES.get(state.rule), layout = LAYOUTS.get(state.layout);
     const range = (some, axis) => {
       const all = some.map((place) => place[axis]), [low, high] = [Math.min(...all), Math.max(...all)];
-      return low === high ? String(low) : `${low} to ${high}`;
+      return low === high ? String(low) : `${low}–${high}`;
     };
     const of = (kinds) => [...ids].filter(([name]) => kinds.includes(name[0])).map(([, place]) => place);
     const parts = [["words", "a"], ["picture", "p"], ["words", "b"], ["film", "f"], ...(row.films ? [] : [["its times", "s"]]), ["words", "c"]];

@@ -271,7 +271,7 @@ def test_the_table_is_the_librarys(visit):
     for row, kind in zip(rows, "apbfsc", strict=True):
         some = [place for name, place in ids.items() if name[0] == kind]
         spans = [(min(each), max(each)) for each in zip(*some, strict=True)]
-        assert row[1:] == [str(len(some)), *(str(low) if low == high else f"{low} to {high}" for low, high in spans)]
+        assert row[1:] == [str(len(some)), *(str(low) if low == high else f"{low}–{high}" for low, high in spans)]
     about = page.locator(".about").inner_text()
     for rule in ("qwen3-vl", "qwen2-vl"):
         page.locator("#rule").select_option(rule)

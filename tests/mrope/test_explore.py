@@ -78,7 +78,7 @@ def test_output_carries_arguments_and_still():
     )
     assert f"<mm-explore-mrope {attributes}><figure" in head and 'role="img"' in head
     ids = _mrope.sequence("qwen2.5-vl", "spatial", 3, 12, 8)
-    assert f"(t, h, w) = {ids['f15_1_2']}" in out.alt and "4 before it" in out.alt
+    assert f"frame 16, row 2, column 3 at {ids['f15_1_2']}" in out.alt and "4 before it" in out.alt
     said = out.alt.replace("'", "&#x27;")
     assert f"<title>{said}</title>" in head and f"<figcaption>{said}</figcaption>" in head
 
@@ -116,7 +116,7 @@ def test_arguments_are_checked(arguments, error, says):
 
 
 def test_a_frames_time_can_be_the_query_where_there_is_one():
-    assert "s7's own place" in explore.mrope(rule="qwen3-vl", query="s7").alt
+    assert "the time of frame 8; “What” at" in explore.mrope(rule="qwen3-vl", query="s7").alt
 
 
 def test_data_in_the_page_is_the_catalog():
