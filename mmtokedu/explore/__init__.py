@@ -164,9 +164,9 @@ def mrope(
 
 
 def dials(*, layout="interleaved", theta=20, numbers="ones", query="1_1_2", key="0_2_1"):
-    """Explore how the pairs of a query and a key turn as they move over three pictures, and what their product is.
+    """Explore how the pairs of a query and a key turn as they move over three frames, and what their product is.
 
-    The places of `query` and `key` are "t_h_w": picture, row and column, from 0. `layout` says which pair turns with
+    The places of `query` and `key` are "t_h_w": frame, row and column, from 0. `layout` says which pair turns with
     which axis, "blocks" or "interleaved"; `theta`, 20, 100 or 10000, how slow the slowest is; `numbers` whether both
     are all "ones" or "drawn". In the book the page's fragment goes first (`#dials:q=1_1_2,k=0_2_1`). Returns an output
     for a notebook.

@@ -10,7 +10,7 @@ import numpy as np
 from mmtokedu.explore import _mrope, _mrope_golden
 from mmtokedu.mrope import Vision, axis_of_pair, position_ids, rotate
 
-GRID = 3, 4, 4  # pictures, rows, columns
+GRID = 3, 4, 4  # frames, rows, columns
 LAYOUTS = {"blocks": (2, 3, 3), "interleaved": (3, 3, 2)}  # pairs of t, h, w
 THETAS = 20, 100, 10_000
 PLACE = re.compile(r"(\d)_(\d)_(\d)")
@@ -41,7 +41,7 @@ def _place(name, text):
     place = tuple(map(int, found.groups())) if found else ()
     if not place or any(at >= size for at, size in zip(place, GRID, strict=True)):
         raise ValueError(
-            f"{name} is {text!r}; expected picture_row_column from 0_0_0 to {'_'.join(str(n - 1) for n in GRID)}"
+            f"{name} is {text!r}; expected frame_row_column from 0_0_0 to {'_'.join(str(n - 1) for n in GRID)}"
         )
     return place
 

@@ -1,8 +1,8 @@
-// One dial a pair, while a query and a key move over three pictures: which hands are fast, which axis turns which, and that
+// One dial a pair, while a query and a key move over three frames: which hands are fast, which axis turns which, and that
 // their product follows the offset alone. The base is explained in base.js; DATA are the grid, the pairs and the vectors.
 mmExplore.define("dials", (DATA, { Explorable, number, clamp, fragment, element, button, pressed, options, slider, valued, table,
   tableRow, drag, keys, ACROSS }) => {
-const GAP = 8; // pixels between two pictures
+const GAP = 8; // pixels between two frames
 const [FRAMES, ROWS, COLS] = DATA.grid, LETTERS = ["t", "h", "w"], LAYOUTS = Object.keys(DATA.axes);
 const list = (count, make) => Array.from({ length: count }, (_, i) => make(i));
 
@@ -56,7 +56,7 @@ const core = { rotate, outcome, moved, readFragment, writeFragment };
 const PRESETS = [
   ["neighbours", { q: "0_1_2", k: "0_1_1" }],
   ["neighbours elsewhere", { q: "2_3_3", k: "2_3_2" }],
-  ["the next picture", { q: "1_1_1", k: "0_1_1" }],
+  ["the next frame", { q: "1_1_1", k: "0_1_1" }],
   ["far apart", { q: "2_3_3", k: "0_0_0" }],
 ];
 const signed = (n) => (n > 0 ? `+${n}` : String(n).replace("-", "−"));
@@ -69,6 +69,7 @@ return class extends Explorable {
   static core = core;
   static observedAttributes = ["layout", "theta", "numbers", "query", "key"];
   static label = "Explore: one dial a pair, and the product of a query and a key";
+  static modality = "video";
   static style = `
 .app { ${AXIS_STYLE[0]} gap: .9rem 2rem; grid-template: "top" "grid" "answer" "dials" "more" / minmax(0, 1fr) } .app.dark { ${AXIS_STYLE[1]} }
 .top { grid-area: top; display: grid; gap: .6rem .8rem; grid-template-columns: minmax(0, 1.2fr) minmax(0, .85fr) minmax(0, 1.15fr) } .top .row { grid-column: 1 / -1 } .top select { padding-inline: .3rem; font-size: .95rem }
@@ -120,13 +121,13 @@ return class extends Explorable {
     const top = element("div", { class: "top" }, layout, theta, numbers, this.presets("Places worth trying", PRESETS));
 
     $.gridCanvas = element("canvas", { role: "img" });
-    const how = "arrows move it by rows and columns, page keys by a picture";
+    const how = "arrows move it by rows and columns, page keys by a frame";
     $.q = slider({ class: "hand q", "aria-valuemin": 0, "aria-valuemax": FRAMES * ROWS * COLS - 1, "aria-label": `The query: ${how}` }); $.q.append("q");
     $.k = slider({ class: "hand k", "aria-valuemin": 0, "aria-valuemax": FRAMES * ROWS * COLS - 1, "aria-label": `The key: ${how}` }); $.k.append("k");
     $.hint = element("span", { class: "quiet" }, "drag q or k");
     $.frames = element("p", { class: "frames", "aria-hidden": "true" }, ...list(FRAMES, (t) => element("span", {}, `t = ${t}`)));
     $.stage = element("div", { class: "stage" }, $.gridCanvas, $.k, $.q);
-    const grid = element("div", { class: "grid" }, element("p", { class: "head" }, "Three pictures ", element("span", {}, `of ${ROWS} × ${COLS} tokens, one after the other`)), $.stage, $.frames,
+    const grid = element("div", { class: "grid" }, element("p", { class: "head" }, "Three frames ", element("span", {}, `of a film, ${ROWS} × ${COLS} tokens each`)), $.stage, $.frames,
       element("div", { class: "row" }, $.both, $.hint));
 
     [$.product, $.offset] = [element("b"), element("b")];
@@ -136,7 +137,7 @@ return class extends Explorable {
       element("p", { class: "big offset" }, $.offset, "offset in t, h, w")), $.bar, $.say);
 
     $.dials = element("canvas", { role: "img" });
-    const about = { t: "which picture", h: "which row", w: "which column" };
+    const about = { t: "which frame", h: "which row", w: "which column" };
     const dials = element("div", { class: "dials" }, element("p", { class: "head" }, "One dial a pair ", element("span", {}, "coloured hand: query; grey: key; the bar: what the pair adds")), $.dials,
       element("ul", { class: "keys" }, ...LETTERS.map((letter) => element("li", {}, element("b", { class: `axis-${letter}` }, letter), about[letter]))));
     $.rows = element("tbody");
@@ -180,7 +181,7 @@ return class extends Explorable {
       valued(node, (t * ROWS + h) * COLS + w, `${told(place)}; query times key ${fixed(made.product)}`);
       node.classList.toggle("together", q === k);
     }
-    $.gridCanvas.setAttribute("aria-label", `${FRAMES} pictures of ${ROWS} by ${COLS} tokens; the query at ${told(q)}, the key at ${told(k)}`);
+    $.gridCanvas.setAttribute("aria-label", `${FRAMES} frames of ${ROWS} by ${COLS} tokens; the query at ${told(q)}, the key at ${told(k)}`);
     const axis = DATA.axes[layout], speeds = speedsOf(axis.length, theta);
     $.dials.setAttribute("aria-label", `${axis.length} dials, the fastest first: ${axis.map((a, i) => `${LETTERS[a]}, a turn in ${period(speeds[i])} steps`).join("; ")}`);
     if ($.more.open) {

@@ -154,11 +154,10 @@ return class extends Explorable {
 .hand.q::before { content: ""; position: absolute; inset: -9px } .hand.q::after { content: "q" }
 .corner { width: 22px; height: 22px; touch-action: none; cursor: nwse-resize; z-index: 3 } .corner::before { content: ""; position: absolute; inset: -4px -12px -12px -4px }
 .corner::after { content: ""; position: absolute; left: 3px; top: 3px; width: 10px; height: 10px; border: solid var(--accent); border-width: 0 4px 4px 0; border-radius: 0 0 4px 0 }
-.hint { white-space: nowrap }
 .answer { display: grid; gap: .8rem; align-content: start } .bigs { display: grid; grid-template-columns: auto auto; gap: .7rem 1.6rem; justify-content: start; line-height: 1.2 }
 .big b { display: block; font-size: min(2.4rem, 9.5cqi); line-height: 1.1; white-space: nowrap } .place { grid-column: 1 / -1 } .place b { display: inline; margin-right: .4em } .place i { font-style: normal; font-weight: 700; font-size: 1.1rem; margin-right: .2em }
 .axis-t { color: var(--axis-t) } .axis-h { color: var(--axis-h) } .axis-w { color: var(--axis-w) } .place b.axis-t { color: var(--axis-t) } .place b.axis-h { color: var(--axis-h) } .place b.axis-w { color: var(--axis-w) }
-.lands b { font-size: min(1.7rem, 7cqi); padding-top: .15em } .lands.inside b { color: var(--special) } .share b { font-size: min(1.7rem, 7cqi); padding-top: .15em; color: var(--accent) }
+.lands b { font-size: min(1.7rem, 7cqi); padding-top: .15em; color: var(--ink) } .lands.inside b { color: var(--special) } .share b { font-size: min(1.7rem, 7cqi); padding-top: .15em; color: var(--accent) }
 .scale { display: inline-block; width: 5.5em; height: .8em; vertical-align: -.05em; margin-inline: .35em; border: 1px solid var(--rule); background: linear-gradient(90deg, color-mix(in srgb, var(--image) 6%, var(--paper)), var(--image)) }
 .keys { margin-top: .45rem } th, td { white-space: nowrap }
 @container (min-width: 620px) {
@@ -208,11 +207,10 @@ return class extends Explorable {
     $.k = slider({ class: "hand k", "aria-valuemin": 0, "aria-label": `The token that is looked at: ${how}` });
     $.q = slider({ class: "hand q", "aria-valuemin": 0, "aria-label": `The query: ${how}` });
     $.corner = slider({ class: "corner", "aria-valuemin": 1, "aria-valuemax": COLS, "aria-label": "The corner of the picture: arrows change its rows and columns" });
-    $.hint = element("p", { class: "hint" }, "drag the corner, or q; point at a token");
-    $.stage = element("div", { class: "stage" }, $.seqCanvas, $.hint, $.k, $.q, $.corner);
+    $.stage = element("div", { class: "stage" }, $.seqCanvas, $.k, $.q, $.corner);
     $.seqSize = element("span");
     const seq = element("div", { class: "seq" }, element("p", { class: "head" }, "The sequence ", $.seqSize), $.stage,
-      element("ul", { class: "keys" }, element("li", {}, "little", element("span", { class: "scale" }), "much attention of q, by position alone")));
+      element("ul", { class: "keys" }, element("li", {}, "Drag q, drag the corner, point at a token."), element("li", {}, "little", element("span", { class: "scale" }), "much attention of q, by position alone")));
 
     const axis = (letter) => [element("i", { class: `axis-${letter}` }, letter), ($[letter] = element("b", { class: `axis-${letter}` }))];
     $.who = document.createTextNode("");
@@ -241,19 +239,18 @@ return class extends Explorable {
   }
 
   listenToHands() {
-    const { stage, k, q, corner, hint } = this.$;
+    const { stage, k, q, corner } = this.$;
     const spot = (event) => {
       const box = stage.getBoundingClientRect();
       return [event.clientX - box.left, event.clientY - box.top];
     };
-    const held = () => { hint.hidden = true; };
     drag(corner, (event) => {
       const { h, w } = this.state, [x, y] = spot(event), { cell } = this.laid;
       return (move) => {
         const [u, v] = spot(move);
         this.set({ h: clamp(h + Math.round((v - y) / cell), 1, ROWS), w: clamp(w + Math.round((u - x) / cell), 1, COLS) });
       };
-    }, { release: held });
+    });
     drag(stage, (event) => {
       const path = event.composedPath();
       if (path.includes(corner)) return null;
@@ -264,11 +261,11 @@ return class extends Explorable {
       if (name === "k") take(event);
       this.held = name;
       return take;
-    }, { release: () => { this.held = ""; held(); }, focus: () => this.$[this.held] });
+    }, { release: () => { this.held = ""; }, focus: () => this.$[this.held] });
     stage.addEventListener("pointermove", (event) => {
       if (event.pointerType !== "mouse" || event.buttons || event.composedPath().includes(q) || event.composedPath().includes(corner)) return;
       const found = this.find(...spot(event), 0);
-      if (found && found !== this.state.k) this.set({ k: found });
+      if (found && found !== this.state.k) this.set({ k: found }, { write: false }); // who only passes by keeps the page's address
     });
     for (const [name, node] of [["q", q], ["k", k]]) {
       keys(node, ACROSS, ([across, down]) => this.step(name, across, down));
@@ -469,8 +466,6 @@ return class extends Explorable {
     const [x, y, wide, high] = this.laid.boxes.get(state.q), side = 19, isWord = "abc".includes(state.q[0]); // beside a word, so that it can be read
     at($.q, isWord ? [Math.min(x + wide - 8, $.stage.clientWidth - side), y - 9, side, side] : [x + (wide - side) / 2, y + (high - side) / 2, side, side]);
     Object.assign($.corner.style, { left: `${this.laid.corner[0] - 3}px`, top: `${this.laid.corner[1] - 3}px` });
-    const beside = this.laid.corner[0] + 30, room = width - beside > 240;
-    Object.assign($.hint.style, { left: `${room ? beside : 0}px`, top: `${this.laid.corner[1] - 18}px`, display: room ? "" : "none" });
   }
 
   drawRulers() { // a line an axis: pictures and frames above it, words below

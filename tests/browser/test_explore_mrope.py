@@ -85,6 +85,15 @@ def test_a_token_under_the_pointer_tells_its_place(visit, name):
     assert abs(box["x"] + box["width"] / 2 - hand[0]) < 2 and abs(box["y"] + box["height"] / 2 - hand[1]) < 2
 
 
+def test_who_only_passes_by_keeps_the_pages_address(visit):
+    page = visit("book.html")
+    page.mouse.move(*middle(page, "p2_2"))
+    page.wait_for_timeout(400)
+    assert holds(page)["k"] == "p2_2" and page.evaluate("location.hash") == ""
+    page.locator(".hand.k").press("ArrowRight")
+    page.wait_for_url("**#mrope:*k=p2_3")
+
+
 def test_the_query_is_dragged_over_the_picture_and_beyond(visit):
     page = visit()
     for name in ("p3_5", "p0_0", "f4_1_1", "c2"):
@@ -328,7 +337,7 @@ def test_dials_golden_vectors(visit, put_in):
 
 
 def spot(page, place):
-    """The middle of a token of the three pictures, in pixels of the window."""
+    """The middle of a token of the three frames, in pixels of the window."""
     settle(page)
     return tuple(
         page.evaluate(
@@ -407,7 +416,7 @@ def test_dials_choices_and_presets(visit):
                 now = holds_dials(page)
                 assert (now["layout"], now["theta"], now["numbers"]) == (layout, theta, numbers)
     products = []
-    for name in ("neighbours", "neighbours elsewhere", "the next picture", "far apart"):
+    for name in ("neighbours", "neighbours elsewhere", "the next frame", "far apart"):
         press(page, name)
         holds_dials(page)
         products.append(page.locator(".big b").first.inner_text())

@@ -216,8 +216,8 @@ def test_the_pairs_of_the_dials_are_the_layouts():
         ({"layout": "hope"}, "layout is 'hope'; choose blocks, interleaved"),
         ({"theta": 50}, "theta is 50; choose 20, 100, 10000"),
         ({"numbers": "zeros"}, "numbers is 'zeros'; choose ones, drawn"),
-        ({"query": "3_0_0"}, "query is '3_0_0'; expected picture_row_column from 0_0_0 to 2_3_3"),
-        ({"key": (0, 0, 0)}, "key is (0, 0, 0); expected picture_row_column"),
+        ({"query": "3_0_0"}, "query is '3_0_0'; expected frame_row_column from 0_0_0 to 2_3_3"),
+        ({"key": (0, 0, 0)}, "key is (0, 0, 0); expected frame_row_column"),
         ({"key": "0_0"}, "key is '0_0'"),
     ],
 )
