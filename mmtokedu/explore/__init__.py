@@ -12,10 +12,13 @@ import json
 import re
 
 from mmtokedu.explore import (
+    _dials,
     _fuse,
     _interleave,
     _interleave_asked,
     _interleave_golden,
+    _mrope,
+    _mrope_golden,
     _patches,
     _rvq,
     _rvq_golden,
@@ -36,6 +39,8 @@ GOLDEN = {
     "video_budget": _video_budget.golden,
     "interleave": _interleave_golden.golden,
     "fuse": _fuse.golden,
+    "mrope": _mrope_golden.golden,
+    "dials": _dials.golden,
 }
 
 
@@ -182,6 +187,53 @@ def fuse(*, separators="closed", modality=True, pictures="codes", bounds=None):
     'Pictures as codes, no separators, no modality embedding: 462 of 462 layouts give this same row'
     """
     return _explorable("fuse", *_fuse.parts(pictures, separators, modality, bounds))
+
+
+def mrope(
+    *,
+    rule="qwen2-vl",
+    layout="interleaved",
+    resume="after-max",
+    height=4,
+    width=6,
+    fps=4,
+    query="p1_2",
+    token="c0",
+):
+    """Explore where words, a picture and a film stand on three axes, and what a query attends to because of it.
+
+    `rule` says how tokens are numbered: "qwen2-vl", "qwen2.5-vl", "qwen3-vl" or "1d" of the catalog; `layout` which
+    pairs turn with which axis, "blocks" (Qwen2-VL) or "interleaved" (Qwen3-VL); `resume` where words go on after a
+    film, "after-max" or "spatial". The picture is `height` by `width` tokens, at most 8 by 12, the film 4 s at `fps`
+    frames a second, 1, 2, 4 or 8. `query` and `token` are names: "a0" the first word, "p1_2" the picture's row 1 and
+    column 2 (from 0), "b0" a word behind it, "f3_0_1" a frame's row and column, "c0" the first word after the film. In
+    the book the page's fragment goes first (`#mrope:rule=qwen2-vl,resume=spatial,q=c0`). Returns an output for a
+    notebook.
+
+    Raises TypeError for sizes that are not whole, ValueError for numbers out of range and for unknown names.
+    Source: `position_ids`, `axis_of_pair` and `rotate` of `mmtokedu/mrope.py`, by the catalog's rows.
+
+    >>> mrope(resume="spatial", query="c0").alt.split(": ")[1].split(". ")[0]
+    "the film's last frame stands at t = 21, the first word after it at t = 17, 4 before it"
+    """
+    return _explorable("mrope", *_mrope.parts(rule, layout, resume, height, width, fps, query, token))
+
+
+def dials(*, layout="interleaved", theta=20, numbers="ones", query="1_1_2", key="0_2_1"):
+    """Explore how the pairs of a query and a key turn as they move over three frames, and what their product is.
+
+    The places of `query` and `key` are "t_h_w": frame, row and column, from 0. `layout` says which pair turns with
+    which axis, "blocks" or "interleaved"; `theta`, 20, 100 or 10000, how slow the slowest is; `numbers` whether both
+    are all "ones" or "drawn". In the book the page's fragment goes first (`#dials:q=1_1_2,k=0_2_1`). Returns an output
+    for a notebook.
+
+    Raises ValueError for a value that is not among those of the page.
+    Source: `rotate` of `mmtokedu/mrope.py`.
+
+    >>> dials(query="2_3_3", key="2_3_3").alt.split(": ")[-1]
+    'their product is 16.00 of at most 16.00.'
+    """
+    return _explorable("dials", *_dials.parts(layout, theta, numbers, query, key))
 
 
 def golden_vectors(topic):

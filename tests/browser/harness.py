@@ -7,7 +7,7 @@ import numpy as np
 from mmtokedu import vq
 from mmtokedu.catalog import styles
 from mmtokedu.catalog import video as clips
-from mmtokedu.explore import _fuse, _interleave_asked, _rvq, _video, _video_budget
+from mmtokedu.explore import _dials, _fuse, _interleave_asked, _mrope, _rvq, _video, _video_budget
 from mmtokedu.interleave import visible
 from mmtokedu.patches import image_tokens
 from mmtokedu.video import sample_frames
@@ -232,6 +232,52 @@ def holds_fuse(page):
         assert f"Right: {answer}." in page.locator(f".card.{name}").inner_text()
     assert [int(n) for n in page.locator(".handle").evaluate_all("all => all.map((a) => a.ariaValueNow)")] == list(
         bounds
+
+
+def ids_mrope(now):
+    """token -> (t, h, w): the library's positions of the sequence in the page."""
+    return _mrope.sequence(now["rule"], now["resume"], now["h"], now["w"], now["fps"])
+
+
+def share_of(x):
+    """A share as the page writes it: 57 %, 7.6 %."""
+    return f"{100 * x:.1f} %" if 0 < x < 0.0995 else f"{np.floor(100 * x + 0.5):.0f} %"
+
+
+def holds_mrope(page):
+    """The large numbers, and where words go on, are the library's for the state in the page: the state."""
+    now = state(page, "mrope")
+    ids = ids_mrope(now)
+    behind, first = _mrope.landing(ids), ids["c0"][0]
+    where = f"{behind} behind" if behind > 0 else f"{-behind} before" if behind else "together with"
+    share = _mrope.attention(now["layout"], ids[now["q"]], ids[now["k"]])
+    shown = page.locator(".big b").all_inner_texts()
+    assert shown == [*map(str, ids[now["k"]]), share_of(share), where]
+    say = page.locator(".say").inner_text()
+    assert f"last frame has t = {first - behind}; the word after it, t = {first}" in say
+    assert ("inside the film's time" in say) == (behind < 1)
+    names = list(ids)
+    for name in "qk":
+        hand = page.locator(f".hand.{name}")
+        assert hand.get_attribute("aria-valuenow") == str(names.index(now[name]))
+        assert hand.get_attribute("aria-valuemax") == str(len(names) - 1)
+        t, h, w = ids[now[name]]
+        assert f": t {t}, h {h}, w {w}" in hand.get_attribute("aria-valuetext")
+    assert f"{len(names)} tokens" in page.locator(".seq .head").inner_text()
+    assert page.locator("#rule").input_value() == now["rule"] and page.locator("#fps").input_value() == str(now["fps"])
+    return now
+
+
+def holds_dials(page):
+    """The product and the offset are the library's for the state in the page: the state."""
+    now = state(page, "dials")
+    query, key = (tuple(map(int, now[name].split("_"))) for name in "qk")
+    product = _dials.product(now["layout"], now["theta"], now["numbers"], query, key)
+    offset = ", ".join(f"{q - k:+d}" if q != k else "0" for q, k in zip(query, key, strict=True))
+    shown = [text.replace("−", "-") for text in page.locator(".big b").all_inner_texts()]
+    assert shown == [f"{product:.2f}", offset]
+    assert [page.locator(f"#{name}").input_value() for name in ("layout", "theta", "numbers")] == (
+        [now["layout"], str(now["theta"]), now["numbers"]]
     )
     return now
 
@@ -289,6 +335,10 @@ FIRST_INTERLEAVE = {
 }  # fmt: skip
 FIRST_FUSE = {"pictures": "codes", "separators": "closed", "modality": True, "bounds": [3, 6, 9, 12]}
 FIRST_VIDEO_BUDGET = {"fps": 1, "budget": 1024, "digits": 18, "moment": 0.5}
+FIRST_MROPE = {
+    "rule": "qwen2-vl", "layout": "interleaved", "resume": "after-max", "h": 4, "w": 6, "fps": 4, "q": "p1_2", "k": "c0",
+}  # fmt: skip
+FIRST_DIALS = {"layout": "interleaved", "theta": 20, "numbers": "ones", "q": "1_1_2", "k": "0_2_1", "both": False}
 TOPICS = {
     "patches": Topic(
         first={"height": 1080, "width": 1920, "model": "qwen2.5-vl", "picture": "landscape"},
@@ -469,6 +519,60 @@ TOPICS = {
         inside="button, p, b, .cell, .bar, .places",
         slack=0,
         busy=all_of(pressed("separators alone"), lambda page: page.locator(".handle").nth(1).press("ArrowRight")),
+    ),
+    "mrope": Topic(
+        first=FIRST_MROPE,
+        holds=holds_mrope,
+        held=FIRST_MROPE,
+        still="the film's last frame stands at t = 21, the first word after it at t = 22, 1 behind it",
+        spoken=r"^“What” stands at t 22, h 22, w 22: 7\.7 % .* stands 1 behind its last frame\.$",
+        fragment=(
+            "rule=qwen3-vl,layout=blocks,resume=spatial,h=8,w=12,fps=2,q=s3,k=p7_11",
+            {
+                "rule": "qwen3-vl", "layout": "blocks", "resume": "spatial", "h": 8, "w": 12, "fps": 2, "q": "s3",
+                "k": "p7_11",
+            },
+        ),
+        change=("text after a film", "rule=qwen2-vl,layout=interleaved,resume=spatial,h=4,w=6,fps=8,q=c0,k=f15_0_0"),
+        hostile=[
+            "rule=<img onerror=alert(1) src=x>", "rule=__proto__", "rule=constructor", "rule=videorope", "layout=hope",
+            "layout=toString", "resume=last-piece", "resume=constructor", "h=0", "h=9", "w=13", "w=1e1", "h=-1", "h=1.5",
+            "fps=3", "fps=0", "fps=4.0", "fps=NaN", "q=p8_0", "q=p0_12", "q=a4", "k=c5", "k=f16_0_0", "k=f0_2_0", "k=s16",
+            "q=z0", "q=p1", "q=__proto__", "k=", "q=<b>", "h=4,", ",", "", "h=4,x=1", "%3Cimg%20src=x%3E", "h=%34", "h=4\nh=4",
+            "w=" + "9" * 999, "constructor=1",
+        ],
+        bad=["rule='<b>' layout='hope' resume='x' height='0' width='13' fps='3' query='p9_9' token='constructor'", ""],
+        wide=[
+            pressed("a wide picture"), pressed("text after a film"), pressed("a picture in one line"),
+            all_of(chosen(rule="qwen3-vl", fps="8"), pressed("blocks: Qwen2-VL")),
+            all_of(pressed("reset"), lambda page: [page.locator(".corner").press("ArrowDown") for _ in range(4)]),
+        ],
+        inside="button, input, select, p, b, canvas, li, [role=slider]",
+        slack=12,
+        busy=pressed("text after a film"),
+    ),
+    "dials": Topic(
+        first=FIRST_DIALS,
+        holds=holds_dials,
+        held=FIRST_DIALS,
+        still="all of their numbers are 1: their product is 14.21 of at most 16.00",
+        spoken=r"^Query times key is 14\.21 at offset t \+1, h −1, w \+1\.$",
+        fragment=(
+            "layout=blocks,theta=10000,numbers=drawn,q=2_3_3,k=2_3_2,both=yes",
+            {"layout": "blocks", "theta": 10000, "numbers": "drawn", "q": "2_3_3", "k": "2_3_2", "both": True},
+        ),
+        change=("neighbours elsewhere", "layout=interleaved,theta=20,numbers=ones,q=2_3_3,k=2_3_2,both=no"),
+        hostile=[
+            "layout=<img onerror=alert(1) src=x>", "layout=__proto__", "layout=hope", "theta=0", "theta=1e2", "theta=50", "theta=20.0",
+            "theta=-20", "numbers=constructor", "numbers=ones1", "q=3_0_0", "q=0_4_0", "k=0_0_4", "k=0_0", "k=0_0_0_0", "k=-1_0_0",
+            "q=0.0.0", "both=true", "both=", "q=0_0_0,", ",", "", "q=0_0_0,x=1", "%3Cimg%20src=x%3E", "q=%30_0_0", "q=0_0_0\nq=0_0_0",
+            "q=" + "1" * 999, "constructor=1",
+        ],
+        bad=["layout='<b>' theta='x' numbers='constructor' query='9_9_9' key='0_0'", ""],
+        wide=[pressed("far apart"), pressed("neighbours elsewhere"), chosen(layout="blocks", theta="10000", numbers="drawn")],
+        inside="button, input, select, p, b, canvas, li, [role=slider]",
+        slack=0,
+        busy=all_of(chosen(numbers="drawn"), pressed("move both together", "far apart")),
     ),
 }  # fmt: skip
 

@@ -23,7 +23,10 @@ def test_the_guides_tables_are_those_of_the_file_and_every_chapter_with_objectiv
 def test_the_lessons_minutes_add_up_and_what_it_names_is_there():
     text = GUIDE.read_text(encoding="utf-8")
     assert objectives.lesson_faults(text) == []
-    assert [(chapter, minutes) for chapter, minutes, _ in objectives.LESSON.findall(text)] == [("patches", "50"), ("interleave", "50")]
+    assert [(chapter, minutes) for chapter, minutes, _ in objectives.LESSON.findall(text)] == [
+        ("patches", "50"),
+        ("interleave", "50"),
+    ]
 
 
 @pytest.mark.parametrize(
