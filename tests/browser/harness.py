@@ -232,6 +232,8 @@ def holds_fuse(page):
         assert f"Right: {answer}." in page.locator(f".card.{name}").inner_text()
     assert [int(n) for n in page.locator(".handle").evaluate_all("all => all.map((a) => a.ariaValueNow)")] == list(
         bounds
+    )
+    return now
 
 
 def ids_mrope(now):
