@@ -203,7 +203,7 @@ return class extends Explorable {
     pressed($.separate, separators === "there");
     pressed($.keep, separators === "kept");
     $.keep.setAttribute("aria-disabled", String(separators === "there"));
-    $.keep.textContent = separators === "there" ? "keep their gap (they fill it now)" : "keep their gap";
+    $.keep.textContent = separators === "there" ? "no gap to keep" : "keep their gap";
     pressed($.mark, modality);
     pressed($.project, pictures === "vectors");
     this.showKnown(bounds);

@@ -153,7 +153,7 @@ def test_a_switch_without_effect_says_so(visit):
     assert keep.get_attribute("aria-disabled") == "false"
     press(page, "separators")
     assert keep.count() == 0
-    keep = page.get_by_role("button", name="keep their gap (they fill it now)", exact=True)
+    keep = page.get_by_role("button", name="no gap to keep", exact=True)
     assert keep.get_attribute("aria-disabled") == "true"
     keep.press("Enter")
     assert holds(page)["separators"] == "there"
