@@ -48,8 +48,8 @@ return class extends Explorable {
   static modality = "ink";
   static style = `
     :host { margin: .8rem 0 }
-    .app { gap: .7rem; max-width: 46rem; border: 1.5px dashed var(--muted); border-right: 0; padding: .9rem 1.1rem .9rem 1.25rem }
-    .app.right { border: 1.5px solid var(--muted) }
+    .app { gap: .7rem; max-width: 46rem; border: 1.5px dashed var(--muted); padding: .9rem 1.1rem .9rem 1.25rem }
+    .app.right { border-style: solid }
     .app, button, input { font-family: var(--mm-sans, inherit) } button { font-size: .9em }
     .title { display: flex; gap: .6rem; align-items: center; font-weight: 650; flex-wrap: wrap }
     .title::before { content: "?"; display: inline-grid; place-items: center; width: 1.15rem; height: 1.15rem; border: 1.5px dashed currentColor;

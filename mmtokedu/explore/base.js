@@ -74,6 +74,7 @@ function button(label, action, attributes = {}) {
   node.addEventListener("click", action);
   return node;
 }
+const toggle = (label, action) => button(label, action, { class: "switch", "aria-pressed": "false" });
 const pressed = (node, on) => node.setAttribute("aria-pressed", String(on));
 
 const options = (some) => some.map(([value, label]) => element("option", { value }, label));
@@ -142,7 +143,7 @@ const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches; // 
 
 const colors = (mode) => Object.entries(PALETTE).map(([name, pair]) => `--${name}: ${pair[mode]};`).join(" ");
 
-// Classes that a topic may use: .row of things, .head over a picture with a <span> beside it, .stage of a canvas and what
+// Classes that a topic may use: button.switch of what is on or off, as against the round presets; .row of things, .head over a picture with a <span> beside it, .stage of a canvas and what
 // lies on it, .hint, .big <b>, .about, .quiet words, .keys to a picture, .strip of tokens, button.main. A topic says the
 // grid of .app, its gap and what it becomes from 620 px on (`@container (min-width: 620px)`).
 const STYLE = `
@@ -161,6 +162,9 @@ select, input:where(:not([type=range], [type=radio], [type=checkbox])) { backgro
 input:where([type=range]) { width: 100%; margin: 0; min-height: 1.8rem; accent-color: var(--main); touch-action: pan-y }
 button { background: var(--paper); border: 1px solid var(--rule); border-radius: 99px; padding: .25rem .8rem; min-height: 2.1rem; cursor: pointer; font-size: .9rem }
 button:hover { border-color: var(--ink) } button[aria-pressed=true] { border-color: var(--main); box-shadow: inset 0 0 0 1px var(--main) }
+button.switch { border-radius: 6px; padding-inline: .55rem .7rem; display: inline-flex; align-items: center; gap: .5rem } button.switch[aria-pressed=true] { box-shadow: none }
+button.switch::before { content: ""; flex: none; box-sizing: border-box; width: .95rem; height: .95rem; border: 1.5px solid var(--muted); border-radius: 3px }
+button.switch[aria-pressed=true]::before { border: .5rem solid var(--main) }
 button.main { background: var(--main); border-color: var(--main); color: var(--paper); font-weight: 600 }
 button[aria-disabled=true] { color: var(--muted); cursor: default; border-style: dashed } button[aria-disabled=true]:hover { border-color: var(--rule) }
 :focus-visible { outline: 3px solid var(--main); outline-offset: 2px }
@@ -364,7 +368,7 @@ function define(topic, make) {
   customElements.define(name, make(data, tools));
 }
 
-const tools = { Explorable, PALETTE, roundHalfEven, number, plural, clamp, fragment, element, button, pressed, options, slider,
+const tools = { Explorable, PALETTE, roundHalfEven, number, plural, clamp, fragment, element, button, toggle, pressed, options, slider,
   valued, table, tableRow, drag, keys, ALONG, ACROSS, isCalm };
 globalThis.mmExplore = { edition: EDITION, define };
 })();

@@ -1,6 +1,6 @@
 // Two pictures fuse when the separator is removed: a row as the reader knows it, and the same row as a model receives it.
 // The base is explained in base.js; DATA are the row, the limits of a picture, and what models learned of such rows.
-mmExplore.define("fuse", (DATA, { Explorable, roundHalfEven, plural, clamp, fragment, element, button, pressed, slider, valued,
+mmExplore.define("fuse", (DATA, { Explorable, roundHalfEven, plural, clamp, fragment, element, toggle, pressed, slider, valued,
   table, tableRow, drag, keys, ALONG }) => {
 const { tokens: TOKENS, start: START, shortest: SHORTEST, longest: LONGEST, most: MOST, asked: ASKED, shares: SHARES } = DATA;
 const PICTURES = ["codes", "vectors"], SEPARATORS = ["there", "closed", "kept"];
@@ -60,22 +60,27 @@ const core = { LAYOUTS, received, fitting, answers, share, readFragment, writeFr
 
 // ---------------------------------------------------------------- the page around it
 const PRESETS = [
-  ["nothing", { separators: "closed", modality: false }],
-  ["separators alone", { separators: "there", modality: false }],
-  ["modality alone", { separators: "closed", modality: true }],
-  ["both", { separators: "there", modality: true }],
+  ["nothing", { pictures: "codes", separators: "closed", modality: false }],
+  ["separators alone", { pictures: "codes", separators: "there", modality: false }],
+  ["modality alone", { pictures: "codes", separators: "closed", modality: true }],
+  ["both", { pictures: "codes", separators: "there", modality: true }],
 ];
 const SLOTS = [1, 2, 2, 1]; // of markers at each boundary, in a row of WIDE places
 const WIDE = TOKENS.length + SLOTS.reduce((a, b) => a + b);
 const before = (j) => SLOTS.slice(0, j).reduce((a, b) => a + b, 0);
 const PLACES = ["where picture 1 begins", "between pictures 1 and 2", "between pictures 2 and 3", "where picture 3 ends"];
-const LETTER = TOKENS[ASKED], IN_WORDS = { there: "separators", closed: "no separators", kept: "no separators, their gap kept" };
+const LETTER = TOKENS[ASKED], QUESTIONS = { // in full, and as the table has them
+  count: ["How many pictures?", "How many"],
+  first: ["Which token does picture 2 begin with?", "First of picture 2"],
+  kind: [`Is ${LETTER} a word, or part of a picture?`, "Word or picture"],
+};
+const IN_WORDS = { there: "separators", closed: "no separators", kept: "no separators, their gap kept" };
 const percent = (x) => `${roundHalfEven(100 * x)} %`;
 const spread = ([mean, least, most]) => {
   const [low, high] = [least, most].map((x) => roundHalfEven(100 * x));
   return low === high ? `${percent(mean)} (each seed)` : `${percent(mean)} (seeds: ${low} to ${high} %)`;
 };
-const brief = ([mean, least, most]) => `${percent(mean)} (${roundHalfEven(100 * least)}–${roundHalfEven(100 * most)})`;
+const brief = ([mean, least, most]) => `${percent(mean)}\n(${roundHalfEven(100 * least)}–${roundHalfEven(100 * most)})`;
 const KIND = { word: "a word", picture: "part of a picture" };
 const either = (some) => (some.length > 1 ? `${some.slice(0, -1).join(", ")} or ${some.at(-1)}` : `${some[0]}`);
 const same = (a, b) => String(a) === String(b);
@@ -87,9 +92,9 @@ return class extends Explorable {
   static label = "Explore: two pictures fuse when the separator is removed";
   static modality = "image";
   static style = `
-.app { gap: .9rem 1.8rem; grid-template: "top" "rows" "told" "asked" "more" / minmax(0, 1fr) }
-.top { grid-area: top; display: grid; gap: .6rem } .rows { grid-area: rows; display: grid; gap: .2rem } .told { grid-area: told; display: grid; gap: .3rem; align-content: start }
-.asked { grid-area: asked; display: grid; gap: .9rem 1.8rem } .more { grid-area: more }
+.app { gap: .9rem 1.8rem; grid-template: "top" "rows" "told" "learned" "more" / minmax(0, 1fr) }
+.top { grid-area: top; display: grid; gap: .6rem } .rows { grid-area: rows; display: grid; gap: .2rem } .told { grid-area: told } .learned { grid-area: learned }
+.part { display: grid; gap: .6rem 1.8rem; align-content: start } .part > * { margin: 0 } .title { font-weight: 650; font-size: 1.05rem; border-top: 1px solid var(--rule); padding-top: .8rem } .more { grid-area: more }
 .cells { display: grid; grid-template-columns: repeat(${WIDE}, minmax(0, 1fr)); position: relative; margin-bottom: .55rem }
 .known { padding-bottom: 1.5rem; cursor: ew-resize; touch-action: pan-y }
 .cell { height: 2rem; display: grid; place-items: center; margin-inline: 1px; box-sizing: border-box; border: 1.5px solid var(--c); border-radius: 3px;
@@ -103,13 +108,12 @@ return class extends Explorable {
 .handle { position: absolute; top: -6px; width: 44px; height: 44px; margin-left: -22px; display: grid; place-items: center; border-radius: 6px; cursor: ew-resize; touch-action: pan-y }
 .handle::after { content: ""; width: 5px; height: 38px; border-radius: 3px; background: var(--ink); box-shadow: 0 0 0 2px var(--paper) }
 .big b { font-size: 2.6rem } .big { line-height: 1.15 }
-.card { display: grid; gap: .25rem; align-content: start; border-top: 1px solid var(--rule); padding-top: .5rem } .card .head { margin: 0 }
+.big b { white-space: nowrap } .card { display: grid; gap: .25rem; align-content: start } .card .head { margin: 0 }
 .bar { position: relative; height: 16px; border-radius: 8px; background: color-mix(in srgb, var(--muted) 18%, transparent) }
 .bar i { position: absolute; inset-block: 0 } .bar .range { background: var(--image); opacity: .35; border-radius: 8px } .bar .mean { background: var(--image); width: 4px; margin-left: -2px }
-.now th { font-weight: 600 } td { white-space: nowrap } tbody th { min-width: 9.5rem }
+.now th { font-weight: 600 } td { white-space: pre; line-height: 1.3 } tbody th { min-width: 8rem }
 @container (max-width: 480px) { .places:nth-child(even) { visibility: hidden } }
-@container (min-width: 620px) { .app { grid-template: "top" "rows" "told" "asked" "more" / minmax(0, 1fr) } .asked { grid-template-columns: repeat(3, minmax(0, 1fr)) }
-  .told { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: .3rem 1.8rem } }
+@container (min-width: 620px) { .part { grid-template-columns: repeat(6, minmax(0, 1fr)) } .part > .card { grid-column: span 2 } .part > .half { grid-column: span 3 } .part > .title, .part > .none { grid-column: 1 / -1 } }
 `;
 
   settings() {
@@ -124,7 +128,7 @@ return class extends Explorable {
 
   // ------------------------------------------------------------ building, once
   build($) {
-    const flip = (name, label, change) => ($[name] = button(label, () => this.set(change(this.state))));
+    const flip = (name, label, change) => ($[name] = toggle(label, () => this.set(change(this.state))));
     flip("separate", "separators", ({ separators }) => ({ separators: separators === "there" ? "closed" : "there" }));
     flip("keep", "keep their gap", ({ separators }) => (separators === "there" ? {} : { separators: separators === "kept" ? "closed" : "kept" }));
     flip("mark", "modality embedding", ({ modality }) => ({ modality: !modality }));
@@ -142,31 +146,32 @@ return class extends Explorable {
     $.where = element("div", { class: "cells", "aria-hidden": "true" });
     const head = (name, hint) => element("p", { class: "head" }, `${name} `, element("span", {}, hint));
     const rows = element("div", { class: "rows" }, head("What you know", "drag a boundary"), $.knownSay, $.stage,
-      head("What the model receives", "pale: nothing tells it what this token is; below, its position"), $.givenSay, $.given, $.where,
+      head("What the model receives", "pale: this cell by itself does not say what it is; below, its position"), $.givenSay, $.given, $.where,
       head("What it received before you moved a boundary", "a bar: this cell is another one now"), $.start);
     [$.many, $.changed] = [element("b"), element("b")];
     [$.manySay, $.changedSay] = [element("span"), element("span")];
-    const told = element("div", { class: "told" }, element("p", { class: "big changed" }, $.changed, $.changedSay), element("p", { class: "big many" }, $.many, $.manySay));
-    const card = (name) => {
-      const [head, row, learned] = ["p", "p", "p"].map((tag) => element(tag)), bar = element("div", { class: "bar", role: "img" });
-      head.className = "head";
-      $[name] = { head, row, learned, bar };
-      return element("div", { class: `card ${name}` }, head, row, learned, bar);
-    };
-    const asked = element("div", { class: "asked" }, card("count"), card("first"), card("kind"));
+    $.changedLine = element("p", { class: "half" }, $.changed, $.changedSay);
+    const part = (name, title, ...nodes) => element("div", { class: `part ${name}`, role: "group", "aria-label": title }, element("p", { class: "title" }, title), ...nodes);
+    const card = (name, head, ...nodes) => element("div", { class: `card ${name}` }, element("p", { class: "head" }, head), ...nodes);
+    $.asked = Object.fromEntries(Object.keys(QUESTIONS).map((name) => [name, { row: element("p"), learned: element("p"), bar: element("div", { class: "bar", role: "img" }) }]));
+    const told = part("told", "What the row tells", element("p", { class: "half big many" }, $.many, $.manySay), $.changedLine,
+      ...Object.entries(QUESTIONS).map(([name, [question]]) => card(name, question, $.asked[name].row)));
+    $.unknown = element("p", { class: "none" }, "What a model learns of such rows was not measured.");
+    $.cards = Object.entries(QUESTIONS).map(([name, [, short]]) => card(name, short, $.asked[name].bar, $.asked[name].learned));
+    const learned = part("learned", "What a trained model answered", $.unknown, ...$.cards);
     $.rows = element("tbody");
-    const all = table("Every arm that was measured", ["pictures, separators, modality", "how many", "first of picture 1", "of picture 2", "of picture 3", "word or picture"], $.rows);
+    const all = table("Every variant that was measured", ["pictures, separators, modality", "how many", "first of picture 1", "of picture 2", "of picture 3", "word or picture"], $.rows);
     const about = element("p", { class: "quiet" }, `Shares of right answers of a small model, mean (least to most) of ${SHARES[0].seeds} seeds, ` +
       `in ${DATA.tests} documents for each number of pictures. It was trained on documents of one to ${MOST} pictures for ${DATA.steps} steps; on separators alone, pictures as codes, for ${DATA.longer}. ` +
-      `“How many” and “word or picture” are of documents of one, two and three pictures alike, “first” of documents of three. Guessing gives ${percent(1 / MOST)} and ${percent(1 / 2)}; of the ${DATA.ids} codes one is right by chance in ${percent(1 / DATA.ids)}, ` +
-      `and a picture draws from ${DATA.palette} codes, so who knows which is right in about a third. Rows that say “taken away” are of models trained with separators and asked without. Source: experiments/interleave.py.`);
+      `“How many” and “word or picture” are averaged over documents of one, of two and of three pictures, “first” is of documents of three. Guessing gives ${percent(1 / MOST)} and ${percent(1 / 2)}. For “first”, a code guessed among all ${DATA.ids} is right in ${percent(1 / DATA.ids)}; ` +
+      `but a picture uses only ${DATA.palette} of them, so a guess among the picture's own codes is right in about a third. Rows that say “taken away” are of models trained with separators and asked without. Source: experiments/interleave.py.`);
     drag($.stage, (event) => {
       const j = this.nearest(event);
       this.held = j;
       return (move) => this.move(j, this.place(j, move));
     }, { focus: () => $.handles[this.held] });
     $.handles.forEach((node, j) => keys(node, ALONG(1, 2, TOKENS.length), (by) => this.move(j, this.state.bounds[j] + by)));
-    return [top, rows, told, asked, this.more("Every arm, and how it is counted", all, about)];
+    return [top, rows, told, learned, this.more("Every variant we trained, and how it is counted", all, about)];
   }
 
   // ------------------------------------------------------------ boundaries
@@ -198,6 +203,7 @@ return class extends Explorable {
     pressed($.separate, separators === "there");
     pressed($.keep, separators === "kept");
     $.keep.setAttribute("aria-disabled", String(separators === "there"));
+    $.keep.textContent = separators === "there" ? "no gap to keep" : "keep their gap";
     pressed($.mark, modality);
     pressed($.project, pictures === "vectors");
     this.showKnown(bounds);
@@ -213,26 +219,27 @@ return class extends Explorable {
       valued(node, bounds[j], `after ${plural(bounds[j], "token")}, before ${TOKENS[bounds[j]]}`);
       node.style.left = `${this.across(j)}%`;
     });
-    $.changed.textContent = moved ? `${count} of ${row.length}` : "Drag a boundary";
-    $.changedSay.textContent = moved ? ` cells of the model's row changed with the ${bounds.filter((b, j) => b !== START[j]).length > 1 ? "boundaries" : "boundary"} you moved${count ? "" : ": it cannot know"}` : " in the first row, and see whether the second one changes";
+    $.changedLine.className = `half ${moved ? "big" : "quiet"} changed`;
+    $.changed.textContent = moved ? `${count} of ${row.length}` : "";
+    $.changedSay.textContent = moved ? ` cells of the model's row changed with the ${bounds.filter((b, j) => b !== START[j]).length > 1 ? "boundaries" : "boundary"} you moved${count ? "" : ": it cannot know"}` : "Drag a boundary in the first row, and see whether the second row changes.";
     $.many.textContent = `${fits.length} of ${LAYOUTS.length}`;
     $.manySay.textContent = ` ways to lay out one to three pictures in these tokens give the model exactly this row${fits.length > 1 ? "" : ": it tells all"}`;
     const learned = share(state), possible = [0, 1, 2].map((i) => [...new Set(fits.map((layout) => answers(layout)[i]))].filter((x) => x !== "").sort());
     const some = fits.some((layout) => layout.length < 3);
-    this.ask($.count, "How many pictures?", right[0], either(possible[0]), possible[0].length, learned?.count);
-    this.ask($.first, "Which token does picture 2 begin with?", right[1], either([...possible[1], ...(some ? ["there is none"] : [])]), possible[1].length + some, learned?.first[1]);
-    this.ask($.kind, `Is ${LETTER} a word, or part of a picture?`, KIND[right[2]], either(possible[2].map((kind) => KIND[kind])), possible[2].length, learned?.kind);
+    for (const node of $.cards) node.hidden = !learned;
+    $.unknown.hidden = Boolean(learned);
+    this.ask($.asked.count, right[0], either(possible[0]), possible[0].length, learned?.count);
+    this.ask($.asked.first, right[1], either([...possible[1], ...(some ? ["there is none"] : [])]), possible[1].length + some, learned?.first[1]);
+    this.ask($.asked.kind, KIND[right[2]], either(possible[2].map((kind) => KIND[kind])), possible[2].length, learned?.kind);
     if ($.more.open) $.rows.replaceChildren(...SHARES.map((arm) => tableRow(armName(arm), [arm.count, ...arm.first, arm.kind].map(brief),
       !arm.later && arm === learned ? { class: "now" } : {})));
     this.speak(`${moved ? `${count} of ${row.length} cells changed. ` : ""}${fits.length} of ${LAYOUTS.length} layouts give this row.`);
   }
 
-  ask({ head, row, learned, bar }, question, right, possible, ways, measured) {
-    head.textContent = question;
+  ask({ row, learned, bar }, right, possible, ways, measured) {
     row.textContent = ways > 1 ? `Right: ${right}. By this row it could be ${possible}.` : `Right: ${right}. This row says so.`;
     const lost = ways === 1 && measured?.[0] < 0.9 ? " The row tells it; the small model did not reliably learn to read it." : "";
-    learned.textContent = measured ? `A model that learned from such rows: right in ${spread(measured)}.${lost}` : "What a model learns of such rows was not measured.";
-    bar.hidden = !measured;
+    learned.textContent = measured ? `Right in ${spread(measured)}.${lost}` : "";
     if (!measured) return;
     const [mean, least, most] = measured.map((x) => 100 * x), [range, tick] = [element("i", { class: "range" }), element("i", { class: "mean" })];
     Object.assign(range.style, { left: `${clamp(least, 0, 98.5)}%`, width: `${Math.max(1.5, most - clamp(least, 0, 98.5))}%` });

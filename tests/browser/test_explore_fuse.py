@@ -10,6 +10,7 @@ from harness import holds_fuse as holds
 
 from mmtokedu import explore
 from mmtokedu.explore import _fuse
+from mmtokedu.measured import results
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 TOPIC = "fuse"
@@ -97,20 +98,26 @@ def test_what_the_row_tells_and_no_model_learned_is_said(visit):
         press(page, name)
         now = holds(page)
         arm = now["pictures"], now["separators"], now["modality"]
-        assert {card for card in ("count", "first", "kind") if lost in page.locator(f".{card}").inner_text()} == cards
+        assert {
+            card for card in ("count", "first", "kind") if lost in page.locator(f".learned .{card}").inner_text()
+        } == cards
         assert cards == set() or (_fuse.share(*arm)["kind"][0] < 0.9 and len(_fuse.fitting(*arm, _fuse.FIRST)) == 1)
 
 
-def test_presets_leave_the_boundaries(visit):
+def test_presets_set_every_switch_and_leave_the_boundaries(visit):
     page = visit()
     page.locator(".handle").nth(2).press("ArrowRight")
+    switches = page.get_by_role("group", name="What the row says of its pictures").locator("[aria-pressed=true]")
     for name, (separators, modality) in (
         ("nothing", ("closed", False)), ("separators alone", ("there", False)), ("modality alone", ("closed", True)),
         ("both", ("there", True)),
     ):  # fmt: skip
-        press(page, name)
+        press(page, "pictures as vectors", name)
         now = holds(page)
-        assert (now["separators"], now["modality"], now["bounds"]) == (separators, modality, [3, 6, 10, 12])
+        assert (now["pictures"], now["separators"], now["modality"]) == ("codes", separators, modality)
+        assert now["bounds"] == [3, 6, 10, 12]
+        there = {"separators": separators == "there", "modality embedding": modality}
+        assert switches.all_inner_texts() == [name for name, on in there.items() if on]
         on = page.get_by_role("group", name="Worth trying").locator("[aria-pressed=true]").all_inner_texts()
         assert on == [name]
 
@@ -142,9 +149,11 @@ def test_a_boundary_follows_the_hand(visit):
 
 def test_a_switch_without_effect_says_so(visit):
     page = visit()
-    keep = page.get_by_role("button", name="keep their gap")
+    keep = page.get_by_role("button", name="keep their gap", exact=True)
     assert keep.get_attribute("aria-disabled") == "false"
     press(page, "separators")
+    assert keep.count() == 0
+    keep = page.get_by_role("button", name="no gap to keep", exact=True)
     assert keep.get_attribute("aria-disabled") == "true"
     keep.press("Enter")
     assert holds(page)["separators"] == "there"
@@ -177,9 +186,21 @@ def test_the_table_has_every_arm(visit):
     assert len(rows) == len(_fuse.measured())
     for row, arm in zip(rows, _fuse.measured(), strict=True):
         shares = [arm["count"], *arm["first"], arm["kind"]]
-        assert row[1:] == [f"{round(100 * a)} % ({round(100 * b)}–{round(100 * c)})" for a, b, c in shares]
+        assert row[1:] == [f"{round(100 * a)} %\n({round(100 * b)}–{round(100 * c)})" for a, b, c in shares]
         assert row[0].startswith(f"{arm['pictures']}, ") and ("taken away later" in row[0]) == bool(arm["later"])
     assert page.locator("tr.now th").inner_text() == "codes, no separators, modality"
+
+
+@pytest.mark.parametrize("width", [690, 735])
+def test_the_table_of_every_variant_fits_a_column_of_the_book(visit, width):
+    page = visit(viewport={"width": width + 32, "height": 900})
+    page.locator("summary").click()
+    assert page.locator(".scroll").evaluate("node => node.scrollWidth <= node.clientWidth")
+    said = page.locator(".more .quiet").inner_text()
+    settings = results("interleave")["settings"]
+    assert "averaged over documents of one, of two and of three pictures" in said
+    assert f"among all {settings['ids']} is right in {round(100 / settings['ids'])} %" in said
+    assert f"a picture uses only {settings['palette']} of them" in said
 
 
 def test_an_answer_takes_no_longer_than_the_yardstick_allows(visit):

@@ -342,6 +342,23 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(visit, width, scheme):
     assert page.evaluate(check_site.AXE) == []
 
 
+@pytest.mark.parametrize("width", [375, 1280])
+def test_a_box_is_whole_before_and_after_it_is_answered(visit, width):
+    page = visit("two.html", viewport={"width": width, "height": 900})
+    box = ask(page).locator(".app")
+    edges = lambda: box.evaluate(
+        """node => ["Top", "Right", "Bottom", "Left"].map((side) => {
+          const style = getComputedStyle(node);
+          return [style[`border${side}Style`], parseFloat(style[`border${side}Width`]) > 0, style[`border${side}Color`]];
+        })"""
+    )
+    for style in ("dashed", "solid"):
+        top, *others = edges()
+        assert top[:2] == [style, True] and others == [top] * 3
+        assert box.evaluate("node => node.getBoundingClientRect().right <= innerWidth - 8")
+        say(ask(page), "1536")
+
+
 def test_a_finger_finds_room(visit):
     page = visit("quiz.html", viewport={"width": 375, "height": 900}, has_touch=True, is_mobile=True)
     sizes = page.evaluate("""[...document.querySelectorAll('mm-explore-ask')].flatMap(one =>
