@@ -277,7 +277,7 @@ RULES = ["own", "causal", "whole-images", "prefix", "everything"]
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_row_of_the_mask_is_pointed_at_by_hand_and_by_keys(visit, rule):
-    page = visit()
+    page = visit(viewport={"width": 1000, "height": 2400})  # nothing scrolls
     page.locator("#style").select_option("gemma-3")
     press(page, "with an answer, to be learned")
     page.locator("#rule").select_option(rule)
@@ -302,7 +302,6 @@ def test_a_row_of_the_mask_is_pointed_at_by_hand_and_by_keys(visit, rule):
     ):
         row.press(key)
         assert at() == expected, (key, starts)
-    page.locator(".mask .stage").evaluate("node => node.scrollIntoView({ block: 'center' })")
     stage = page.locator(".mask .stage").bounding_box()
     for share in (0.03, 0.5, 0.97):
         page.mouse.move(stage["x"] + stage["width"] * 0.7, stage["y"] + 16 + (stage["height"] - 16) * share)
