@@ -12,7 +12,7 @@ from mmtokedu.samples.film import film_facts
 from mmtokedu.samples.request import request_text
 from mmtokedu.show.markup import PALETTE
 
-VOICE = 4  # seconds: of those that can be chosen the nearest to the request's question
+VOICE = 3.6  # seconds: of those that can be chosen the nearest to the request's question
 
 
 def parts(prompt, style, images, sounds, clips, answer, named, rule, window):

@@ -10,7 +10,7 @@ from mmtokedu.interleave import Audio, Image, Text, Video
 from mmtokedu.video import timestamp_labels
 
 SIDES = 64, 112, 224, 336, 448, 480, 640, 720, 896, 1080, 1280, 1560, 1920, 2080  # of a picture, in pixels
-SECONDS = 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 45, 60, 120  # of a sound, that of each film among them
+SECONDS = 0.5, 1, 2, 3, 3.6, 4, 5, 6, 8, 10, 12, 16, 20, 30, 45, 60, 120  # of a sound; each film's and the request's
 FRAMES = 4, 8, 12, 16, 20, 24, 32  # of a film: multiples of every style's group of frames
 HEIGHTS = {360: 640, 720: 1280, 1080: 1920}  # of a frame: height -> width
 FPS = 2.0  # frames taken a second of film

@@ -1,7 +1,7 @@
 // One sequence from text and media, as each system of the catalog writes it: runs, markers, ids, who sees whom, what is
 // learned. The base is explained in base.js. DATA has the styles, and for every size that can be chosen the library's own
 // cut; the layouts below are those of mmtokedu/catalog/styles.py, one for one.
-mmExplore.define("interleave", (DATA, { Explorable, number, plural, clamp, fragment, element, button, pressed, options, slider,
+mmExplore.define("interleave", (DATA, { Explorable, number, plural, clamp, fragment, element, button, toggle, pressed, options, slider,
   valued, table, tableRow, drag, keys, ALONG, ACROSS }) => {
 const STYLES = new Map(DATA.styles.map((style) => [style.id, { ...style, own: new Set(style.tokens) }]));
 const KINDS = { IMG: "image", AUDIO: "audio", VIDEO: "video" }, NAMES = { image: "IMG", audio: "AUDIO", video: "VIDEO" };
@@ -218,7 +218,8 @@ function made(state) { // the sequence, or Refused
       if (sequence.firstLearned < 0 && piece.count) sequence.firstLearned = piece.start;
     }
     const medium = media[piece.medium];
-    if (medium) Object.assign(medium, { start: medium.start ?? piece.start, stop: piece.stop, soft: (medium.soft ?? 0) + (piece.kind === "soft" ? piece.count : 0) });
+    if (medium) Object.assign(medium, { start: medium.start ?? piece.start, stop: piece.stop, soft: (medium.soft ?? 0) + (piece.kind === "soft" ? piece.count : 0),
+      sound: (medium.sound ?? 0) + (medium.kind === "video" && piece.modality === MODALITY.audio ? piece.count : 0) });
   }
   sequence.spans = sequence.pieces.filter(({ kind }) => kind === "soft");
   sequence.naive = media.reduce((tokens, { start, stop }) => tokens - (stop - start) + 1, sequence.tokens);
@@ -355,17 +356,44 @@ function pieceWords(sequence, piece) { // "picture 2", "the marker <img>", "text
   return title ? `text that belongs to ${title}` : piece.learn ? "the answer" : "text";
 }
 
-// a stretch of the sequence in words: "all of Picture 1, 12 of 391 tokens of Picture 2, 40 of text"
+// what stands around a medium: " and its 2 markers", " and the 40 tokens around it"
+function aroundWords(sequence, medium) {
+  const own = sequence.pieces.filter((piece) => sequence.media[piece.medium] === medium && piece.kind !== "soft"), count = medium.stop - medium.start - medium.soft;
+  if (!count) return "";
+  return own.some(({ kind }) => kind === "text") ? ` and the ${plural(count, "token")} around it` : count === 1 ? " and its marker" : ` and its ${number(count)} markers`;
+}
+
+// a stretch of the sequence in words: "all of Picture 1, 12 of the 393 tokens of Picture 2 and its 2 markers, …"
 function stretchWords(sequence, from, to) {
   const inside = (start, stop) => Math.max(0, Math.min(to, stop) - Math.max(from, start));
-  const said = sequence.media.map(({ title, start, stop }) => [title, inside(start, stop), stop - start]).filter(([, seen]) => seen)
-    .map(([title, seen, all]) => (seen === all ? `all of ${title}` : `${number(seen)} of ${number(all)} tokens of ${title}`));
+  const said = sequence.media.map((medium) => [medium, inside(medium.start, medium.stop), medium.stop - medium.start]).filter(([, seen]) => seen)
+    .map(([medium, seen, all]) => (seen === all ? `all of ${medium.title}` : `${number(seen)} of the ${plural(all, "token")} of ${medium.title}${aroundWords(sequence, medium)}`));
   const rest = sequence.pieces.filter(({ medium }) => medium < 0);
   for (const [name, some] of [["prompt", rest.filter(({ learn }) => !learn)], ["answer", rest.filter(({ learn }) => learn)]]) {
     const seen = some.reduce((sum, { start, stop }) => sum + inside(start, stop), 0), all = some.reduce((sum, { count }) => sum + count, 0);
     if (seen) said.push(`${seen === all ? "all" : `${number(seen)} of ${number(all)} tokens`} of the ${name}'s text`);
   }
   return said.join(", ");
+}
+
+// of what a token's run is one: a medium may have several
+const RUNS = { rows: "row", small_and_large: "row", tiles_with_places: "tile", tiles_apart: "tile", slices: "slice", crops_in_a_sentence: "crop" };
+const WHOLE = { tiles_with_places: -1, tiles_apart: -1, slices: 0, crops_in_a_sentence: 0 }; // which run is the whole picture
+function runWords({ system, spans, media }, piece) { // "", "a tile of ", "the whole made small, ", "a run of "
+  const medium = media[piece.medium], own = spans.filter((span) => span.medium === piece.medium);
+  if (piece.kind !== "soft" || own.length < 2) return "";
+  const { layout } = system.media[medium.kind];
+  return layout in WHOLE && own.at(WHOLE[layout]) === piece ? "the whole made small, " : `a ${RUNS[layout] ?? "run"} of `;
+}
+// where a token stands, all counted from 0
+function placeWords(sequence, at) {
+  const piece = pieceAt(sequence, at), run = runWords(sequence, piece), before = `${number(at - piece.start)} of them before it`;
+  const its = piece.count === 1 ? "" : `, ${run}${plural(piece.count, "token")}, ${before}`;
+  return `Place ${number(at)}, counted from 0: ${pieceWords(sequence, piece)}${its}`;
+}
+function seesWords(at, from, to) { // "itself, the 1,871 before it and the 12 behind it"
+  const sides = [[at - from, from ? "just before" : "before"], [to - at - 1, "behind"]].filter(([count]) => count).map(([count, where]) => `the ${number(count)} ${where} it`);
+  return sides.length ? `itself${sides.length > 1 ? ", " : " and "}${sides.join(" and ")}` : "itself alone";
 }
 
 // neighbours of the same token with nothing between them: the model sees one run
@@ -413,6 +441,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
 .pieces .image, .pieces .audio, .pieces .video { color: var(--paper); border-inline: 5px double var(--paper); background: var(--its); padding-inline: .6rem } .pieces .image { --its: var(--image) } .pieces .audio { --its: var(--audio) }
 .pieces .video { --its: var(--video) } .pieces :is(.image, .audio, .video) small { color: inherit } .pieces .learned { border-bottom: 4px solid var(--accent) } .pieces .gap { color: var(--muted) }
 .here { outline: 2px solid var(--accent); outline-offset: 1px }
+.who .inside { display: grid; gap: 1.1rem; margin-top: .6rem }
 .mask .two { display: grid; gap: .8rem 1.4rem } .mask .stage { width: min(100%, 400px); aspect-ratio: 1; cursor: row-resize } .mask canvas { touch-action: pan-y }
 .rowhand { position: absolute; left: -2px; width: 18px; height: 20px; margin-top: -10px; background: var(--accent); clip-path: polygon(0 0, 100% 50%, 0 100%) }
 .rowhand:focus-visible { clip-path: none; outline-color: var(--accent) } .mask .choose { display: grid; gap: .5rem; grid-template-columns: minmax(0, 1fr) } .mask .words { display: grid; gap: .55rem; align-content: start }
@@ -439,6 +468,9 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
   fragment() { return writeFragment(this.state); }
 
   changed(how) {
+    const { answer, rule, window } = this.state, asks = answer !== null || rule !== "own" || window > 0;
+    if (asks && !this.asks) this.$.who.open = true; // whoever asks for it wants to see it
+    this.asks = asks;
     Object.assign(this, attempt(this.state));
     if (this.sequence) this.at = clamp(Math.floor(this.share * this.sequence.tokens), 0, Math.max(0, this.sequence.tokens - 1));
     super.changed(how);
@@ -456,8 +488,8 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     });
     const adding = element("div", { class: "row", role: "group", "aria-label": "Put in" }, add("+ picture", "image"), add("+ sound", "audio"), add("+ film", "video"));
     const style = this.select("style", "the system that writes it", [], (id) => this.set({ style: id }));
-    $.learn = button("with an answer, to be learned", () => this.set({ answer: this.state.answer === null ? DATA.answer : null }));
-    $.named = button("with labels", () => Object.keys(STYLES.get(this.state.style).names).length && this.set({ named: !this.state.named }));
+    $.learn = toggle("with an answer, to be learned", () => this.set({ answer: this.state.answer === null ? DATA.answer : null }));
+    $.named = toggle("with labels", () => Object.keys(STYLES.get(this.state.style).names).length && this.set({ named: !this.state.named }));
     $.answer = element("input", { id: "answer", maxlength: MOST.answer, spellcheck: "false" });
     $.answer.addEventListener("input", () => this.set({ answer: $.answer.value }));
     $.answerLabel = element("label", { class: "wide" }, "the answer that is learned", $.answer);
@@ -503,8 +535,11 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     this.listenToMask();
 
     $.all = element("tbody");
+    $.source = element("p", { class: "quiet source" });
+    $.who = element("details", { class: "who" }, element("summary", {}, "Who sees whom, and what is learned"), element("div", { class: "inside" }, $.mask, loss, $.source));
+    $.who.addEventListener("toggle", () => this.draw());
     const more = this.more(`This prompt in all ${STYLES.size} systems`, table("This prompt in every system", ["system", "tokens", "of media", "markers and text around them"], $.all));
-    return [top, element("div", {}, $.cards, $.hint), answered, $.scale, list, loss, $.mask, more];
+    return [top, element("div", {}, $.cards, $.hint), answered, $.scale, list, $.who, more];
   }
 
   overTokens(node, token) { // the mouse over it points at a token
@@ -578,7 +613,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
       hand.setAttribute("aria-valuemax", some.at(-1));
       const heights = element("select", { "aria-label": `${title}: size of a frame` }, ...options(HEIGHTS.map(([h, w]) => [h, `${number(h)} × ${number(w)} px`])));
       heights.addEventListener("change", () => resize([now()[0], Number(heights.value), now()[2]]));
-      const sound = button("with its sound", () => resize([...now().slice(0, 2), !now()[2]]));
+      const sound = toggle("with its sound", () => resize([...now().slice(0, 2), !now()[2]]));
       if (kind === "video") node.append(heights, sound);
       show = () => {
         const x = ((some.indexOf(value()) + 1) / some.length) * OWN_SIDE, seconds = kind === "audio" ? value() : value() / DATA.fps;
@@ -594,7 +629,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     }
     return { node, show: (medium) => {
       write(said, show());
-      write(counted, medium ? `${number(medium.soft)} tokens${medium.stop - medium.start > medium.soft ? `, ${number(medium.stop - medium.start - medium.soft)} around` : ""}` : "refused");
+      write(counted, medium ? `${number(medium.soft - medium.sound)} tokens${medium.sound ? `, ${number(medium.sound)} of its sound` : ""}${medium.stop - medium.start > medium.soft ? `, ${number(medium.stop - medium.start - medium.soft)} around` : ""}` : "refused");
     } };
   }
 
@@ -622,7 +657,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     $.bigLine.classList.toggle("refused", !sequence);
     write($.say, sequence ? this.sayMedia(sequence) : `${refusal}.`);
     write($.notes, this.notes(sequence, system).join(" "));
-    for (const part of [$.scale, $.pieces.parentNode, $.loss.parentNode, $.mask]) part.hidden = !sequence?.tokens;
+    for (const part of [$.scale, $.pieces.parentNode, $.who]) part.hidden = !sequence?.tokens;
     if (sequence?.tokens) {
       write($.scaleHead, ` ${number(sequence.tokens)} tokens from left to right`);
       this.tellPieces(sequence, system);
@@ -631,7 +666,8 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
       this.tellRow();
     }
     if ($.more.open) this.tellAll();
-    write($.about, `${system.title}: ${system.about} (${system.verified === "run" ? "Run against" : "Read in"}: ${system.source}; ${system.as_of}.)`);
+    write($.about, `${system.title}: ${system.about}`);
+    write($.source, `How ${system.title} writes it was ${system.verified === "run" ? "run against" : "read in"} ${system.source}; ${system.as_of}.`);
     this.speak(sequence ? `${number(sequence.tokens)} tokens, where ${number(sequence.naive)} would do ${ifOne(kinds.length)}.` : `Refused: ${refusal}.`);
   }
 
@@ -665,7 +701,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
 
   sayMedia({ media, pieces: all }) {
     const inText = all.filter(({ kind, medium }) => kind === "text" && medium < 0).reduce((sum, { count }) => sum + count, 0);
-    const list = media.map(({ title, soft }) => `${title} takes ${plural(soft, "token")}`).join(", ");
+    const list = media.map(({ title, soft, sound }) => `${title} takes ${plural(soft - sound, "token")}${sound ? ` and its own sound ${number(sound)}` : ""}`).join(", ");
     return `${list ? `${list}. ` : ""}The text is ${plural(inText, "byte")}, each counted as a token here; a real tokenizer makes fewer of it.`;
   }
 
@@ -676,7 +712,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     const joined = fused(sequence);
     if (joined.length) said.push(`Nothing stands between ${joined.map(({ medium }) => `${sequence.media[medium - 1].title} and ${sequence.media[medium].title}`).join(", ")}: to the model it is one run of the same token, and no id says where the one ends.`);
     const guessed = [...new Set(sequence.media.map(({ kind }) => kind))].filter((kind) => system.media[kind].supposed);
-    for (const kind of guessed) said.push(`The catalog has no rule from a ${TITLES[kind].toLowerCase()}'s size to tokens for ${system.title}: here ${system.media[kind].supposed} is supposed.`);
+    for (const kind of guessed) said.push(`The catalog has no rule from a ${TITLES[kind].toLowerCase()}'s size to tokens for ${system.title}: here we assume ${system.media[kind].supposed}.`);
     return said;
   }
 
@@ -690,7 +726,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
       else shown.push(...some.slice(0, SHOWN - 3), { gap: left.length, count: left.reduce((sum, { count }) => sum + count, 0), start: left[0].start, stop: left.at(-1).stop }, ...some.slice(-2));
       i = j;
     }
-    write($.piecesHead, ` ${plural(all.length, "piece")}, each with its ids and its places`);
+    write($.piecesHead, ` ${plural(all.length, "piece")}, each with its ids and its places, counted from 0`);
     const known = (token) => (token in ids ? `id ${ids[token]}` : `id ${256 + system.tokens.concat(DATA.turns[system.turns]?.tokens ?? []).lastIndexOf(token)} here`);
     $.pieces.replaceChildren(...shown.map((piece) => {
       const { start, stop, count, what, kind, gap } = piece, places = count === 1 ? `at ${number(start)}` : `${number(start)} to ${number(stop - 1)}`;
@@ -712,12 +748,10 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
   }
 
   tellRow() {
-    const { $, sequence, state, at } = this, piece = pieceAt(sequence, at), [from, to] = visible(sequence, ruleOf(state), state.window, at);
-    const before = at > from || to > at + 1 ? stretchWords(sequence, from, to) : "itself alone";
+    const { $, sequence, state, at } = this, [from, to] = visible(sequence, ruleOf(state), state.window, at);
     const hidden = [from ? stretchWords(sequence, 0, from) : "", to < sequence.tokens ? stretchWords(sequence, to, sequence.tokens) : ""].filter(Boolean);
-    const which = piece.count > 1 ? `, number ${number(at - piece.start + 1)} of its ${number(piece.count)}` : "";
-    write($.rowHead, `Token ${number(at)} of ${number(sequence.tokens)}: ${pieceWords(sequence, piece)}${which}`);
-    write($.sees, `It sees ${plural(to - from, "token")}: ${before}.`);
+    write($.rowHead, placeWords(sequence, at));
+    write($.sees, `It sees ${seesWords(at, from, to)}${to - from > 1 ? `: ${stretchWords(sequence, from, to)}` : ""}.`);
     write($.not, to - from === sequence.tokens ? "Nothing is hidden from it." : `It does not see ${plural(sequence.tokens - to + from, "token")}: ${hidden.join(", and ")}.`);
     $.row.setAttribute("aria-valuemax", sequence.tokens - 1);
     valued($.row, at, `${$.rowHead.textContent}. ${$.sees.textContent} ${$.not.textContent}`);
@@ -729,7 +763,8 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
       const { sequence, refusal } = attempt({ ...this.state, style: id }), mine = id === this.state.style ? { "aria-current": "true" } : {};
       if (!sequence) return tableRow(title, ["refused", refusal.split("; ").at(-1), ""], mine);
       const soft = sequence.media.reduce((sum, medium) => sum + medium.soft, 0), around = sequence.media.reduce((sum, { start, stop }) => sum + stop - start, 0) - soft;
-      const guessed = sequence.media.some(({ kind }) => STYLES.get(id).media[kind].supposed) ? ", by a size that is supposed" : "";
+      const guess = sequence.media.find(({ kind }) => STYLES.get(id).media[kind].supposed);
+      const guessed = guess ? `, if the ${TITLES[guess.kind].toLowerCase()} ${guess.kind === "audio" ? "has a rate" : "keeps a size"} that we assume` : "";
       return tableRow(title, [number(sequence.tokens), number(soft) + guessed, number(around)], mine);
     }));
   }
@@ -738,7 +773,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
   render() {
     if (!this.sequence?.tokens) return;
     this.drawScale();
-    this.drawMask();
+    if (this.$.who.open) this.drawMask();
   }
 
   // a stretch of one kind, told apart by its pattern as well: film in lines, sound in bars, markers tall, text hollow

@@ -167,17 +167,22 @@ def holds_interleave(page):
     tokens = len(sequence.ids)
     assert big == [f"{_interleave_asked.naive(sequence):,}", f"{tokens:,}"]
     if not tokens:
-        assert not page.locator(".mask").is_visible()
+        assert not page.locator(".who").is_visible()
         return now
     learned = int((sequence.labels >= 0).sum())
     said = f"{learned:,} of {tokens:,} tokens" if learned else "nothing"
-    assert page.locator(".loss .head").inner_text() == f"What is learned {said}"
+    assert page.locator(".loss .head").text_content() == f"What is learned {said}"
     at = page.evaluate(f"({element('interleave')}).at")
     rule = styles.row(now["style"]).masks.split(",")[0] if now["rule"] == "own" else now["rule"]
     start, stop = visible(sequence, rule, window=now["window"] or None)[at].tolist()
-    head, sees, *_ = page.locator(".words > p").all_inner_texts()
-    assert head.startswith(f"Token {at:,} of {tokens:,}: ")
-    assert sees.startswith(f"It sees {stop - start:,} token{'s' * (stop - start != 1)}: ")
+    head, sees, *_ = page.locator(".words > p").all_text_contents()
+    assert head.startswith(f"Place {at:,}, counted from 0: ")
+    before, behind = at - start, stop - at - 1
+    sides = [f"the {before:,} {'just before' if start else 'before'} it"] * bool(before)
+    sides += [f"the {behind:,} behind it"] * bool(behind)
+    joined = {0: "itself alone.", 1: f"itself and {''.join(sides)}: ", 2: f"itself, {' and '.join(sides)}: "}
+    assert sees.startswith(f"It sees {joined[len(sides)]}")
+    return now
 
 
 def shown_fuse(page, which):

@@ -12,6 +12,7 @@ from harness import holds_interleave as holds
 from mmtokedu import explore
 from mmtokedu.catalog import styles
 from mmtokedu.explore import _interleave, _interleave_asked
+from mmtokedu.interleave import AUDIO, IMAGE, VIDEO
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 TOPIC = "interleave"
@@ -57,6 +58,10 @@ def test_golden_vectors(visit):
 # The prompt
 
 
+def unfold(page):
+    page.get_by_text("Who sees whom, and what is learned").click()
+
+
 def write(page, prompt):
     page.locator("#prompt").fill(prompt)
 
@@ -75,11 +80,12 @@ def test_every_style_shows_its_number_its_ids_and_its_source(visit, style):
     write(page, "".join(f"[{names[kind]}]" for kind in system.media) + "And?")
     page.locator("#style").select_option(style)
     assert holds(page)["style"] == style and page.locator(".big b").nth(1).inner_text() != "refused"
-    assert system.source in page.locator(".about").inner_text() and system.about in page.locator(".about").inner_text()
+    assert page.locator(".about").inner_text() == f"{system.title}: {system.about}"
+    assert page.locator(".source").is_hidden() and system.source in page.locator(".source").text_content()
     notes = page.locator(".answer .quiet").inner_text()
     for kind, medium in system.media.items():
         said = _interleave_asked.supposed(medium)
-        assert (f"here {said} is supposed" in notes) == bool(said), kind
+        assert (f"here we assume {said}." in notes) == bool(said), kind
     look = page.locator(".pieces").inner_text()
     for medium in system.media.values():
         told = system.ids.get(medium.soft)
@@ -132,7 +138,7 @@ def test_a_refusal_is_in_the_librarys_words_and_nothing_half_done_is_shown(visit
     write(page, "no picture")
     holds(page)
     assert page.locator(".say").inner_text() == "paligemma needs an image before its text; 1 parts have none."
-    for part in (".scale", ".list", ".loss", ".mask"):
+    for part in (".scale", ".list", ".who"):
         assert not page.locator(part).is_visible()
     write(page, "[IMG]" * 9)
     assert page.locator(".say").inner_text() == "the prompt has 9 media; this page takes at most 8."
@@ -206,7 +212,7 @@ def test_keys_resize_every_kind(visit):
         hands.nth(0).press(key)
         assert holds(page)["images"] == images, key
     assert hands.nth(0).get_attribute("aria-valuetext") == "2,080 pixels high, 1,280 wide"
-    for key, seconds in (("ArrowRight", "5"), ("Home", "0.5"), ("ArrowLeft", "0.5"), ("PageUp", "3"), ("End", "120")):
+    for key, seconds in (("ArrowRight", "4"), ("Home", "0.5"), ("ArrowLeft", "0.5"), ("PageUp", "3"), ("End", "120")):
         hands.nth(1).press(key)
         assert holds(page)["sounds"] == seconds, key
     for key, clip in (("ArrowRight", "24x720x1"), ("End", "32x720x1"), ("ArrowDown", "24x720x1")):
@@ -237,6 +243,7 @@ def test_an_answer_is_learned_with_the_marks_that_end_its_turn(visit):
     page = visit()
     press(page, "with an answer, to be learned")
     now, said = holds(page), page.locator(".loss")
+    assert said.is_visible()  # whoever asks for it sees it
     assert (
         now["answer"] == "The second one." and "17 of 3,155 tokens" in said.inner_text()
     )  # its 15 bytes, <|im_end|>, a newline
@@ -270,7 +277,7 @@ RULES = ["own", "causal", "whole-images", "prefix", "everything"]
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_row_of_the_mask_is_pointed_at_by_hand_and_by_keys(visit, rule):
-    page = visit()
+    page = visit(viewport={"width": 1000, "height": 2400})  # nothing scrolls
     page.locator("#style").select_option("gemma-3")
     press(page, "with an answer, to be learned")
     page.locator("#rule").select_option(rule)
@@ -301,16 +308,19 @@ def test_a_row_of_the_mask_is_pointed_at_by_hand_and_by_keys(visit, rule):
         assert abs(at() - share * tokens) <= tokens / 200
         holds(page)
     now = row.get_attribute("aria-valuetext")
-    assert now.startswith(f"Token {at()} of {tokens}: ") and "It sees " in now and "see" in now.split("It sees")[1]
+    assert now.startswith(f"Place {at()}, counted from 0: ") and "see" in now.split("It sees ")[1]
 
 
 def test_what_a_token_sees_is_said_in_words(visit):
     page = visit()
+    unfold(page)
     row, words = page.locator(".rowhand"), lambda: page.locator(".words > p").all_inner_texts()
     row.press("End")
     head, sees, hidden, rule = words()
-    assert head == "Token 3,118 of 3,119: text, number 33 of its 33"
-    assert sees == "It sees 3,119 tokens: all of Picture 1, all of Picture 2, all of the prompt's text."
+    assert head == "Place 3,118, counted from 0: text, 33 tokens, 32 of them before it"
+    assert (
+        sees == "It sees itself and the 3,118 before it: all of Picture 1, all of Picture 2, all of the prompt's text."
+    )
     assert (
         hidden == "Nothing is hidden from it." and rule == "Qwen2.5-VL: causal. A token sees itself and all before it."
     )
@@ -318,28 +328,98 @@ def test_what_a_token_sees_is_said_in_words(visit):
     row.press("PageDown")
     head, sees, hidden, _ = words()
     assert (
-        head == "Token 1 of 3,119: Picture 1, number 1 of its 391"
-        and sees == "It sees 2 tokens: 2 of 393 tokens of Picture 1."
+        head == "Place 1, counted from 0: Picture 1, 391 tokens, 0 of them before it"
+        and sees == "It sees itself and the 1 before it: 2 of the 393 tokens of Picture 1 and its 2 markers."
     )
     assert (
         hidden
-        == "It does not see 3,117 tokens: 391 of 393 tokens of Picture 1, all of Picture 2, all of the prompt's text."
+        == "It does not see 3,117 tokens: 391 of the 393 tokens of Picture 1 and its 2 markers, all of Picture 2, all of the "
+        "prompt's text."
     )
     page.locator("#window").select_option("64")
     row.press("End")
     _, sees, hidden, rule = words()
-    assert sees == "It sees 64 tokens: 31 of 2,693 tokens of Picture 2, all of the prompt's text."
-    assert hidden == "It does not see 3,055 tokens: all of Picture 1, 2,662 of 2,693 tokens of Picture 2."
+    assert sees == (
+        "It sees itself and the 63 just before it: 31 of the 2,693 tokens of Picture 2 and its 2 markers, all of the prompt's text."
+    )
+    assert hidden == (
+        "It does not see 3,055 tokens: all of Picture 1, 2,662 of the 2,693 tokens of Picture 2 and its 2 markers."
+    )
     assert rule.endswith("of what is before only the last 64 tokens, itself included.")
     press(page, "seen whole, then answered")
     row.press("Home")
-    assert words()[1] == "It sees 268 tokens: all of Picture 1, all of the prompt's text."
+    assert words()[1] == "It sees itself and the 267 behind it: all of Picture 1, all of the prompt's text."
     assert words()[2] == "It does not see 15 tokens: all of the answer's text."
+
+
+def test_a_token_of_a_tile_says_so_and_what_stands_before_it(visit):
+    page = visit()
+    press(page, "a page in tiles")
+    unfold(page)
+    head = lambda: page.locator(".words > p").first.inner_text()
+    row = page.locator(".rowhand")
+    for key, expected in (
+        (["Home"], "the marker <fake_token_around_image> of Picture 1"),
+        (["PageDown"] * 2, "Picture 1, a tile of 169 tokens, 0 of them before it"),
+        (["ArrowDown"] * 3, "Picture 1, a tile of 169 tokens, 3 of them before it"),
+        (["End", "PageUp", "PageUp", "PageUp"], "Picture 1, the whole made small, 169 tokens, 0 of them before it"),
+    ):
+        for one in key:
+            row.press(one)
+        assert head().partition(", counted from 0: ")[2] == expected
+    page.locator("#style").select_option("pixtral")
+    row.press("Home")
+    wide = styles.image_cut("pixtral", 2080, 1560).tokens[0]
+    assert head() == f"Place 0, counted from 0: Picture 1, a row of {wide} tokens, 0 of them before it"
+
+
+def test_what_is_said_of_the_mask_is_folded_until_it_is_asked_for(visit, put_in):
+    """Play shows prompt, sizes, numbers, strip and pieces; an argument or the page's address opens the rest."""
+    page = visit()
+    assert page.locator(".pieces").is_visible() and not page.locator(".who[open]").count()
+    for part in (".mask", ".loss", ".source"):
+        assert page.locator(part).is_hidden()
+    unfold(page)
+    settle(page)
+    for part in (".mask", ".loss", ".source"):
+        assert page.locator(part).is_visible()
+    assert page.locator(".mask canvas").evaluate("node => node.width") > 100
+    unfold(page)
+    page.locator("#style").select_option("internvl")
+    assert page.locator(".mask").is_hidden()  # what is closed stays so
+    for argument in ({"rule": "prefix"}, {"answer": "He."}, {"window": 64}):
+        put_in(page, explore.interleave(**argument))
+        assert page.locator("mm-explore-interleave").last.locator(".mask").is_visible(), argument
+    put_in(page, explore.interleave(style="internvl"))
+    assert page.locator("mm-explore-interleave").last.locator(".mask").is_hidden()
+    for fragment, open_ in (("window=64", True), ("rule=causal", True), ("a=Yes", True), ("named=1", False)):
+        page = visit(f"book.html#interleave:{fragment}")
+        assert page.locator(".mask").is_visible() == open_, fragment
+
+
+def test_a_films_own_sound_is_counted_apart(visit):
+    """The request of the book, as its article counts it."""
+    page = visit()
+    press(page, "invoice, voice and film")
+    holds(page)
+    sequence = _interleave_asked.made(harness.asked_interleave(dict(_interleave.presets())["invoice, voice and film"]))
+    picture, film, sound = (int((sequence.modality == kind).sum()) for kind in (IMAGE, VIDEO, AUDIO))
+    spoken = sequence.spans[sequence.media == 1, 1] - sequence.spans[sequence.media == 1, 0]
+    own = sound - int(spoken.sum())
+    assert page.locator(".say").inner_text().startswith(
+        f"Picture 1 takes {picture:,} tokens, Sound 1 takes {sound - own} tokens, Film 1 takes {film:,} tokens and its own "
+        f"sound {own}. "
+    )  # fmt: skip
+    assert f"{film:,} tokens, {own} of its sound, 4 around" in page.locator(".cards .video").inner_text()
+    page.locator(".cards .video").get_by_role("button", name="with its sound").click()
+    holds(page)
+    assert "its own sound" not in page.locator(".say").inner_text()
 
 
 def test_the_masks_picture_is_the_mask(visit):
     """Dots of the drawing, above and below the diagonal: seen ones have the colour of what is seen, others the ground's."""
     page = visit()
+    unfold(page)
     page.locator("#style").select_option("gemma-3")
     write(page, "ab[IMG]" + "c" * 100 + "[IMG]" + "d" * 30)
     for rule, window in (("own", "0"), ("causal", "0"), ("prefix", "0"), ("everything", "64"), ("whole-images", "64")):
@@ -374,7 +454,7 @@ def test_the_masks_picture_is_the_mask(visit):
 
 def test_the_table_is_the_librarys(visit):
     page = visit()
-    page.locator("summary").click()
+    page.locator("summary").last.click()
     write(page, "[IMG]x[IMG]")
     rows = [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()]
     assert [row[0] for row in rows] == [row.title for row in styles.rows().values()]
@@ -389,7 +469,7 @@ def test_the_table_is_the_librarys(visit):
         around = int(np.diff(sequence.extents).sum()) - soft
         assert row[1] == f"{len(sequence.ids):,}" and row[3] == f"{around:,}"
         guessed = _interleave_asked.supposed(styles.row(name).media["image"])
-        assert row[2] == f"{soft:,}" + (", by a size that is supposed" if guessed else "")
+        assert row[2] == f"{soft:,}" + (", if the picture keeps a size that we assume" if guessed else "")
 
 
 @pytest.mark.parametrize("name", [name for name, _ in _interleave.presets()])
@@ -423,13 +503,16 @@ def test_a_canvas_says_what_it_shows(visit):
         "3,119 tokens: the marker <|vision_start|> of Picture 1 1, Picture 1 391, the marker <|vision_end|> of Picture 1 1, the "
         "marker <|vision_start|> of Picture 2 1, Picture 2 2,691, the marker <|vision_end|> of Picture 2 1, text 33"
     )
+    unfold(page)
+    settle(page)
     assert page.locator(".mask canvas").get_attribute("aria-label").startswith("The mask: 3,119 rows and columns.")
 
 
 def test_an_answer_takes_no_longer_than_the_yardstick_allows(visit):
     """Times a fixed computation in the same page, in turns: milliseconds alone would judge the machine."""
     page = visit()
-    page.locator("summary").click()  # and all 35 systems
+    unfold(page)
+    page.locator("summary").last.click()  # and all 35 systems
     ratio = page.evaluate(
         f"""() => {{ const it = {element(TOPIC)}, yardstick = {YARDSTICK};
           return Array.from({{length: 9}}, (_, i) => {{

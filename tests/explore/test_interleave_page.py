@@ -134,6 +134,10 @@ def test_the_voice_of_the_request_is_the_nearest_length():
     spoken = recording()
     seconds = len(spoken.sound) / spoken.rate
     assert min(SECONDS, key=lambda some: abs(some - seconds)) == _interleave.VOICE
+    asked = dict(_interleave.presets())["invoice, voice and film"]
+    assert asked["sounds"] == f"{_interleave.VOICE}" and abs(seconds - _interleave.VOICE) < 0.05
+    tokens = lambda some: styles.audio_cut("qwen2.5-omni", some).tokens
+    assert tokens(seconds) == tokens(_interleave.VOICE)  # so that page and article count alike
 
 
 # Tables
