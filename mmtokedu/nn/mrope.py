@@ -1,0 +1,498 @@
+"""Where things are, learned: small tasks that are solved by positions alone, and the model that is told them in a way.
+
+Grid: each cell of a film of random colours answers which colour is k cells further along an axis. Story: text, a film,
+text; questions at the end. Clock: frames at several rates; each frame answers what was k seconds or k frames ago. Tags:
+each frame answers what the latest earlier frame with its tag showed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mmtokedu.mrope import Text, Vision, angles, position_ids
+from mmtokedu.nn.small import Small, fit, rms, rotate
+
+__all__ = [
+    "ASKED", "CLOCK", "MIRRORED", "WAYS", "Finder", "Way", "clock", "grid", "live", "lured", "neighbours", "places",
+    "score_clock", "score_grid", "score_story", "score_tags", "scores_by_offset", "stories", "strengths", "tagged",
+    "train",
+]  # fmt: skip
+
+COLOURS, PAIRS, HEADS = 8, 16, 2  # a head is 32 numbers wide: Qwen's sections of 64 pairs, divided by 4
+NO_ANSWER = -100
+AXES = "thw"
+
+
+class Way(NamedTuple):
+    """How a model is told where a token is.
+
+    Pairs are turned as `layout` and `sections` say; fewer than 16, and the others do not turn. `line`: cells are
+    counted as words are; `breaks`: with a token after each row, as Pixtral's. `table` in place of turning: learned
+    vectors for each t, h and w are added, "rows" by index, or "stretched" from those of a grid of 3 x 5 x 5, linearly.
+    """
+
+    layout: str = "interleaved"
+    sections: tuple = (6, 5, 5)
+    line: bool = False
+    breaks: bool = False
+    table: str = ""
+
+
+WAYS = {
+    "line": Way(line=True),
+    "line, breaks": Way(line=True, breaks=True),
+    "table": Way(table="rows"),
+    "stretched": Way(table="stretched"),
+    "blocks": Way("blocks", (4, 6, 6)),  # t has the fastest pairs: Qwen2-VL
+    "interleaved": Way(),  # Qwen3-VL
+    "slow t": Way("videorope", (4, 6, 6)),
+    "half": Way(sections=(3, 3, 2)),  # half of the pairs do not turn: equal ids are found sooner
+}
+KEPT, ROWS = (3, 5, 5), 64  # rows of a table for each axis: stretched, and by index
+
+
+class Finder(nn.Module):
+    """The small model with a way to tell positions: two heads; ids (n, N), kinds (n, N) or (n, 1) -> logits.
+
+    `kinds` adds a learned vector to each token: what is asked, or what the token is. positions are (3, N); without a
+    `mask` a token sees what came before it.
+
+    >>> finder = Finder(WAYS["interleaved"], words=8, kinds=2)
+    >>> ids, kinds = np.zeros((1, 5), int), np.zeros((1, 1), int)
+    >>> finder(ids, kinds, position_ids([Text(5)])).shape
+    torch.Size([1, 5, 8])
+    """
+
+    def __init__(self, way, *, words, kinds, layers=2, theta=20.0, width=32 * HEADS, alike=False):
+        super().__init__()
+        self.way, self.theta = way, theta
+        self.small = Small(words, width=width, layers=layers, heads=HEADS, modalities=kinds)
+        nn.init.normal_(self.small.modality.weight, std=0.5)
+        if way.table:
+            sizes = KEPT if way.table == "stretched" else (ROWS,) * 3
+            self.tables = nn.ParameterList(0.3 * torch.randn(size, width) for size in sizes)
+        if alike:  # one head begins with queries and keys from the same map: an id first looks at its equals
+            for block in self.small.blocks:
+                with torch.no_grad():
+                    queries, keys, _ = block.queries_keys_values.weight.chunk(3)
+                    queries[: width // HEADS] = keys[: width // HEADS]
+
+    def forward(self, ids, kinds, positions, mask=None):
+        x = self.small.embed(torch.from_numpy(ids), torch.from_numpy(kinds))
+        if self.way.table:
+            return self.small(x + sum(map(self._rows, self.tables, positions)), None, mask)
+        return self.small(x, self.angles(positions), mask)
+
+    def angles(self, positions):
+        """How far each pair turns: (N, 16)."""
+        way = self.way
+        turned = torch.from_numpy(angles(positions, sections=way.sections, theta=self.theta, layout=way.layout))
+        return F.pad(turned.float(), (0, PAIRS - turned.shape[-1]))
+
+    def _rows(self, table, positions):
+        if self.way.table == "stretched":
+            table = F.interpolate(table.T[None], int(positions.max()) + 1, mode="linear", align_corners=True)[0].T
+        return table[torch.from_numpy(positions)]
+
+
+def train(draw, *, seed, steps, every=100, watch=None, **options):
+    """A Finder after so many batches, and the rows of `fit`: {step, loss, seconds, ...}.
+
+    draw(finder, rng) gives a batch's loss; `watch(finder)` adds to the rows; all else is the Finder's.
+
+    >>> finder, rows = train(lambda finder, rng: grid_loss(finder, rng, cells=50), **GRID, seed=0, steps=2)
+    >>> rows[0]["step"]
+    2
+    """
+    torch.manual_seed(seed)
+    finder = Finder(**options)
+    rows = fit(
+        [finder],
+        lambda rng: (draw(finder, rng), 1),
+        tokens=steps,
+        seed=seed,
+        every=every,
+        watch=lambda: watch(finder) if watch else {},
+    )
+    return finder, rows
+
+
+def _loss(logits, answers):
+    return F.cross_entropy(logits.flatten(0, -2), torch.from_numpy(answers).flatten(), ignore_index=NO_ANSWER)
+
+
+def _share(logits, answers):
+    return float((logits.argmax(dim=-1).numpy() == answers)[answers >= 0].mean())
+
+
+# Grid
+
+ASKED = tuple((axis, k) for axis, steps in zip(AXES, (2, 3, 3)) for k in range(1, steps + 1))
+MIRRORED = tuple((axis, 0) for axis in AXES)  # the cell as far from the other edge
+KINDS = ASKED + MIRRORED
+BREAK, END = COLOURS, COLOURS + 1  # after a row, and after a frame's last row
+GRID = {"way": WAYS["interleaved"], "words": COLOURS + 2, "kinds": len(KINDS)}
+TRAINED = {  # on which grids: least and most of t, h, w
+    "one": ((3, 5, 5), (3, 5, 5)),
+    "mixed": ((2, 3, 4), (4, 6, 6)),
+    "wide": ((2, 3, 4), (6, 10, 10)),
+}
+
+
+def neighbours(cells, shape, axis, k):
+    """What is k further along an axis of a grid, or with k = 0 mirrored along it: cells (n, t * h * w) -> the same.
+
+    NO_ANSWER where that is outside.
+
+    >>> [neighbours(np.arange(6)[None], (1, 2, 3), *kind).tolist()[0] for kind in (("w", 1), ("h", 0))]
+    [[1, 2, -100, 4, 5, -100], [3, 4, 5, 0, 1, 2]]
+    """
+    along = 1 + AXES.index(axis)
+    cells = np.moveaxis(cells.reshape(-1, *shape), along, -1)
+    if k == 0:
+        found = cells[..., ::-1]
+    else:
+        found = np.full_like(cells, NO_ANSWER)
+        found[..., :-k] = cells[..., k:]
+    return np.moveaxis(found, -1, along).reshape(len(cells), -1)
+
+
+def askable(shape, kinds=ASKED):
+    """The kinds of question that some cell of the grid can answer, as indices of KINDS."""
+    return [KINDS.index(kind) for kind in kinds if kind[1] < shape[AXES.index(kind[0])]]
+
+
+def places(way, shape):
+    """The positions of a grid's cells, and of the breaks among them: (3, N).
+
+    >>> places(WAYS["line"], (1, 2, 2)).tolist() == position_ids([Text(4)]).tolist()
+    True
+    """
+    t, h, w = shape
+    return position_ids([Text(t * h * (w + way.breaks))] if way.line else [Vision(t, h, w)])
+
+
+def grid(finder, colours, asked, shape, mask=None):
+    """The answers of all cells of n films: colours (n, cells), asked (n,) of KINDS -> logits (n, cells, words).
+
+    All cells see each other, unless the mask (cells, cells) says less.
+    """
+    ids = colours
+    if finder.way.breaks:
+        ids = np.full((len(colours), *shape[:2], shape[2] + 1), BREAK)
+        ids[..., -1, -1], ids[..., :-1] = END, colours.reshape(-1, *shape)
+        ids = ids.reshape(len(colours), -1)
+    if mask is None:
+        mask = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool)
+    logits = finder(ids, asked[:, None], places(finder.way, shape), mask)
+    if finder.way.breaks:
+        logits = logits.unflatten(1, (shape[0] * shape[1], -1))[:, :, :-1].flatten(1, 2)
+    return logits
+
+
+def grid_loss(finder, rng, *, trained="mixed", kinds=ASKED, cells=1200):
+    """The loss of films of one drawn shape, `cells` in all, each asked one drawn question."""
+    shape = tuple(rng.integers(*TRAINED[trained], endpoint=True).tolist())
+    size = shape[0] * shape[1] * shape[2]
+    colours = rng.integers(COLOURS, size=(max(1, cells // size), size))
+    asked = rng.choice(askable(shape, kinds), len(colours))
+    answers = np.stack([neighbours(row[None], shape, *KINDS[kind])[0] for row, kind in zip(colours, asked)])
+    return _loss(grid(finder, colours, asked, shape), answers)
+
+
+@torch.no_grad()
+def score_grid(finder, shape, *, kinds=ASKED, keys="all", reach=(3, 5, 5), cells=3000, seed=7):
+    """The share of right answers along each axis, and of guesses: {"t", "h", "w", "guess"}.
+
+    A guess is the commonest colour of the film. keys: "all"; "seen", those within `reach` along every axis; "as many":
+    as many as within reach, but drawn from all, the asked cell among them.
+
+    >>> sorted(score_grid(Finder(**GRID), (2, 2, 2), cells=8))
+    ['guess', 'h', 't', 'w']
+    """
+    rng, size = np.random.default_rng([seed, *shape]), shape[0] * shape[1] * shape[2]
+    right, guessed = {axis: [] for axis in AXES}, []
+    for kind in askable(shape, kinds):
+        axis, k = KINDS[kind]
+        colours = rng.integers(COLOURS, size=(max(3, cells // size), size))
+        answers, asked = neighbours(colours, shape, axis, k), np.full(len(colours), kind)
+        target = neighbours(np.arange(size)[None], shape, axis, k)[0]
+        logits = grid(finder, colours, asked, shape, _keys(rng, shape, target, keys, reach))
+        there = answers >= 0
+        right[axis].append((logits.argmax(dim=-1).numpy() == answers)[there])
+        common = (colours[..., None] == np.arange(COLOURS)).sum(axis=1).argmax(axis=-1)
+        guessed.append((common[:, None] == answers)[there])
+    mean = lambda parts: round(float(np.concatenate(parts).mean()), 4)
+    return {axis: mean(parts) for axis, parts in right.items() if parts} | {"guess": mean(guessed)}
+
+
+def _keys(rng, shape, target, keys, reach):
+    """The mask of `score_grid`, (cells, cells), or None. A cell's target is always among its keys."""
+    if keys == "all":
+        return None
+    where = np.indices(shape).reshape(3, -1)
+    near = (abs(where[:, :, None] - where[:, None]) <= np.reshape(reach, (3, 1, 1))).all(axis=0)
+    if keys == "as many":
+        drawn, asks = rng.random(near.shape), target >= 0
+        drawn[asks, target[asks]] = -1
+        near = drawn.argsort(axis=1).argsort(axis=1) < near.sum(axis=1, keepdims=True)
+    return torch.from_numpy(near)
+
+
+@torch.no_grad()
+def _parts(finder, kind):
+    """Queries and keys of each head in the first layer, the mean over colours: two of (heads, 1, d)."""
+    block = finder.small.blocks[0]
+    x = rms(finder.small.embed(torch.arange(COLOURS), kind)) * block.gains[0]
+    queries, keys, _ = block.queries_keys_values(x).unflatten(-1, (3, HEADS, -1)).permute(1, 2, 0, 3)
+    queries, keys = rms(queries) * block.sharpness[:, None, None], rms(keys)
+    return queries.mean(dim=1, keepdim=True), keys.mean(dim=1, keepdim=True)
+
+
+def scores_by_offset(finder, kind, offsets):
+    """The score that a cell asked `kind` gives to a cell at each offset (3, n), in the first layer: (heads, n).
+
+    The mean over colours. In a model of one layer that is all that tells places apart.
+    """
+    queries, keys = _parts(finder, kind)
+    turned = rotate(keys.expand(-1, offsets.shape[1], -1)[None], finder.angles(offsets))[0]
+    return (queries * turned).sum(dim=-1).numpy()
+
+
+def strengths(finder, kind):
+    """By how much each pair can raise or lower that score, fastest pair first: (heads, 16)."""
+    queries, keys = (part.unflatten(-1, (2, PAIRS)).norm(dim=-2)[:, 0] for part in _parts(finder, kind))
+    return (queries * keys).numpy()
+
+
+def live(way="interleaved", *, seed=0, steps=300, every=100, shape=(3, 20, 20)):
+    """Train one layer on grids of up to 4 x 6 x 6 and print how it answers on a larger one: (Finder, rows).
+
+    Each line has the share of right answers along t, h and w, with all cells to be seen, and with those alone whose
+    offset occurred in training. About 10 CPU seconds.
+
+    Raises ValueError for a way that there is not.
+
+    >>> finder, rows = live(steps=1, shape=(2, 7, 7))  # doctest: +ELLIPSIS
+    step    1   all cells: t ... h ... w ...   trained offsets alone: t ...
+    """
+    if way not in WAYS:
+        raise ValueError(f"there is no way {way!r}; there are {', '.join(WAYS)}")
+    looks = iter([*range(every, steps, every), steps])
+
+    def watch(finder):
+        rows = {keys: score_grid(finder, shape, keys=keys) for keys in ("all", "seen")}
+        told = ["  ".join(f"{axis} {row[axis]:.2f}" for axis in AXES) for row in rows.values()]
+        print(f"step {next(looks):4}   all cells: {told[0]}   trained offsets alone: {told[1]}", flush=True)
+        return rows
+
+    return train(grid_loss, seed=seed, steps=steps, every=every, watch=watch, layers=1, **GRID | {"way": WAYS[way]})
+
+
+# Story: text, a film of frames of 2 x 2 codes, text, questions
+
+NAMES, BEFORE, AFTER, CELLS = 16, 8, 3, 4  # words there are; words before and after the film; codes of a frame
+BEGIN = NAMES + COLOURS
+NEXT, LAST, FIRST = range(BEGIN + 1, BEGIN + 4)  # which word follows X; a cell of the last frame, of the first
+CELL = FIRST + 1  # names of the four cells, in questions
+EACH = {"word": 4, "last": CELLS, "first": CELLS}  # how often each is asked of a story
+STORY = {"way": WAYS["half"], "words": CELL + CELLS, "kinds": 1 + CELLS, "alike": True}
+FRAMES = 2, 8  # least and most
+
+
+def stories(rng, n, frames):
+    """n documents and their questions: ids (n, N), asked (n, Q, 2), answers (n, Q), in the order of EACH.
+
+    A document is a beginning, 8 different words, a film of random codes, 3 other words.
+
+    >>> ids, asked, answers = stories(np.random.default_rng(0), 2, frames=3)
+    >>> ids.shape, asked.shape, (answers[:, 4:8] == ids[:, 17:21]).all()
+    ((2, 24), (2, 12, 2), np.True_)
+    """
+    words = rng.permuted(np.tile(np.arange(NAMES), (n, 1)), axis=1)
+    codes = NAMES + rng.integers(COLOURS, size=(n, frames * CELLS))
+    ids = np.concatenate([np.full((n, 1), BEGIN), words[:, :BEFORE], codes, words[:, BEFORE : BEFORE + AFTER]], axis=1)
+    k = rng.permuted(np.tile(np.arange(BEFORE - 1), (n, 1)), axis=1)[:, : EACH["word"]]
+    cells = np.tile(CELL + np.arange(CELLS), (n, 1))
+    about = np.concatenate([np.take_along_axis(words, k, axis=1), cells, cells], axis=1)
+    kinds = np.repeat([NEXT, LAST, FIRST], list(EACH.values()))
+    answers = [np.take_along_axis(words, k + 1, axis=1), codes[:, -CELLS:], codes[:, :CELLS]]
+    return ids, np.stack([np.broadcast_to(kinds, about.shape), about], axis=-1), np.concatenate(answers, axis=1)
+
+
+def story_places(frames, resume):
+    """The positions of a story and of one question behind it: (3, N + 2). resume: as `position_ids`, or "count".
+
+    "count" goes on after the film at the number of tokens, as when nobody tells the decoder of the film.
+
+    >>> [story_places(8, resume)[0, -1].item() for resume in ("after-max", "spatial", "count")]
+    [21, 15, 45]
+    """
+    segments = [Text(1 + BEFORE), Vision(frames, 2, 2), Text(AFTER + 2)]
+    if resume != "count":
+        return position_ids(segments, resume=resume)
+    positions = position_ids(segments)
+    positions[:, -AFTER - 2 :] = np.arange(positions.shape[1])[-AFTER - 2 :]
+    return positions
+
+
+def tell(finder, ids, asked, frames, resume):
+    """The answers to all questions, read at their second tokens: logits (n, Q, words). No question sees another."""
+    many, n = asked.shape[1], ids.shape[1]
+    whole = np.concatenate([ids, asked.reshape(len(ids), -1)], axis=1)
+    kinds = np.zeros_like(whole)
+    kinds[:, 1 + BEFORE : n - AFTER] = 1 + np.tile(np.arange(CELLS), frames)
+    block = np.repeat(np.arange(-1, many), [n] + [2] * many)
+    mask = torch.from_numpy(np.tril((block == -1) | (block[:, None] == block)))
+    positions = story_places(frames, resume)
+    positions = np.concatenate([positions[:, :-2], np.tile(positions[:, -2:], many)], axis=1)
+    return finder(whole, kinds, positions, mask)[:, n + 1 :: 2]
+
+
+def story_loss(finder, rng, *, resume, n=32):
+    """The loss of n stories with the same drawn number of frames."""
+    frames = int(rng.integers(*FRAMES, endpoint=True))
+    ids, asked, answers = stories(rng, n, frames)
+    return _loss(tell(finder, ids, asked, frames, resume), answers)
+
+
+@torch.no_grad()
+def score_story(finder, resume, frames, *, n=300, seed=7):
+    """The share of right answers to each kind of question: {"word", "last", "first"}; a guess has 1/8 or less."""
+    ids, asked, answers = stories(np.random.default_rng([seed, frames]), n, frames)
+    logits, ends = tell(finder, ids, asked, frames, resume), np.cumsum(list(EACH.values()))
+    return {
+        kind: round(_share(logits[:, end - times : end], answers[:, end - times : end]), 4)
+        for (kind, times), end in zip(EACH.items(), ends)
+    }
+
+
+# Clock: a frame is one code; time is told by an index, by positions, or by text
+
+CLOCK = ("seconds", 1), ("seconds", 2), ("frames", 1), ("frames", 2), ("frames", 4)  # how long ago
+SECONDS, PARTS = 32, 8  # words for whole seconds, and for eighths
+CLOCKS = {"words": COLOURS + SECONDS + PARTS, "kinds": len(CLOCK)}
+TOLD = "index", "ids", "text"
+LENGTHS = 9, 20  # frames of a clip, at any rate
+
+
+def clock(finder, told, colours, start, rate, asked):
+    """The answers of all frames: colours (n, frames), start (n,) in eighths of a second, asked (n,) -> logits.
+
+    told: "index", frames count 0, 1, 2; "ids", two a second, with fractions; "whole ids", their fractions cut off as
+    Qwen2.5-VL's; "text", the second and the eighth stand before each frame as two words, as Qwen3-VL's time does.
+    """
+    n, frames = colours.shape
+    if told != "text":
+        step, rule = (1, "qwen2-vl") if told == "index" else (2 / rate, "qwen3-omni" if told == "ids" else "qwen2.5-vl")
+        return finder(colours, asked[:, None], position_ids([Vision(frames, 1, 1, step)], rule=rule))
+    second, part = np.divmod(start[:, None] + np.arange(frames) * (PARTS // rate), PARTS)
+    ids = np.stack([COLOURS + second, COLOURS + SECONDS + part, colours], axis=-1).reshape(n, -1)
+    return finder(ids, asked[:, None], position_ids([Text(2), Vision(1, 1, 1)] * frames))[:, 2::3]
+
+
+def clips(rng, n, frames):
+    """Random colours (n, frames), and when each clip starts, up to 8 s, in eighths of a second."""
+    return rng.integers(COLOURS, size=(n, frames)), rng.integers(8 * PARTS, size=n)
+
+
+def ago(colours, kind, rate):
+    """What was there so many seconds or frames ago; NO_ANSWER before the beginning.
+
+    >>> ago(np.arange(6)[None], ("seconds", 1), rate=4).tolist()
+    [[-100, -100, -100, -100, 0, 1]]
+    """
+    unit, k = kind
+    back = k * rate if unit == "seconds" else k
+    answers = np.full_like(colours, NO_ANSWER)
+    answers[:, back:] = colours[:, : max(0, colours.shape[1] - back)]
+    return answers
+
+
+def clock_loss(finder, rng, *, told, rates, n=60):
+    """The loss of n clips at one drawn rate, of one drawn number of frames, each asked one drawn question."""
+    rate, frames = int(rng.choice(rates)), int(rng.integers(*LENGTHS, endpoint=True))
+    colours, start = clips(rng, n, frames)
+    asked = rng.integers(len(CLOCK), size=n)
+    answers = np.concatenate([ago(row[None], CLOCK[kind], rate) for row, kind in zip(colours, asked)])
+    return _loss(clock(finder, told, colours, start, rate, asked), answers)
+
+
+@torch.no_grad()
+def score_clock(finder, told, rate, *, frames=20, n=200, seed=7):
+    """A row for each question: {unit, k, right, guess, at_2}; a guess is the clip's commonest colour.
+
+    `at_2` is the share of answers that would be right at 2 frames a second: 2 k frames ago for k seconds.
+    """
+    rng, rows = np.random.default_rng([seed, rate]), []
+    for kind, (unit, k) in enumerate(CLOCK):
+        colours, start = clips(rng, n, frames)
+        logits = clock(finder, told, colours, start, rate, np.full(n, kind))
+        answers, otherwise = (ago(colours, (unit, k), each) for each in (rate, 2))
+        common = (colours[..., None] == np.arange(COLOURS)).sum(axis=1).argmax(axis=-1)[:, None]
+        right = {"right": _share(logits, answers), "guess": float((common == answers)[answers >= 0].mean())}
+        right["at_2"] = _share(logits, otherwise)
+        rows.append({"unit": unit, "k": k} | {name: round(value, 4) for name, value in right.items()})
+    return rows
+
+
+# Tags: only t moves
+
+TAGS = 8
+GAPS = (1, 4), (5, 8), (9, 16), (17, 32), (33, 64)
+TAG = {"words": COLOURS, "kinds": TAGS, "alike": True}
+
+
+def tagged(rng, n, frames):
+    """Tags and values (n, frames), the value at the latest earlier frame of the same tag, and how far back that is.
+
+    Some tags of a clip are rarer than others, so that it may be far. NO_ANSWER and 0 where there is none.
+    """
+    odds = (rng.random((n, 1, TAGS)) ** 2 + 0.02).cumsum(axis=-1)
+    tags = (rng.random((n, frames, 1)) * odds[..., -1:] > odds).sum(axis=-1)
+    values, place = rng.integers(COLOURS, size=(n, frames)), np.arange(frames)
+    same = (tags[:, :, None] == tags[:, None]) & (place < place[:, None])
+    latest = np.where(same, place, -1).max(axis=-1)
+    answers = np.where(latest >= 0, np.take_along_axis(values, np.maximum(latest, 0), axis=1), NO_ANSWER)
+    return tags, values, answers, np.where(latest >= 0, place - latest, 0)
+
+
+def tag_places(frames):
+    return position_ids([Vision(frames, 1, 1)])
+
+
+def tag_loss(finder, rng, *, frames=32, tokens=1600):
+    """The loss of clips of so many frames."""
+    tags, values, answers, _ = tagged(rng, tokens // frames, frames)
+    return _loss(finder(values, tags, tag_places(frames)), answers)
+
+
+@torch.no_grad()
+def score_tags(finder, frames, *, n=100, seed=7):
+    """{"right", "by_gap"}: the share of right answers, and for each of GAPS, how far back, the share or None."""
+    tags, values, answers, back = tagged(np.random.default_rng([seed, frames]), n, frames)
+    right, there = finder(values, tags, tag_places(frames)).argmax(dim=-1).numpy() == answers, answers >= 0
+    within = [there & (least <= back) & (back <= most) for least, most in GAPS]
+    by_gap = [round(float(right[some].mean()), 4) if some.sum() >= 30 else None for some in within]
+    return {"right": round(float(right[there].mean()), 4), "by_gap": by_gap}
+
+
+@torch.no_grad()
+def lured(finder, further, *, target=4, frames=128, n=24, seed=7):
+    """The share of answers that are a decoy's: asked of a frame `target` back, with one of the same tag further back.
+
+    further says how much further, one share each; all other frames have other tags.
+    """
+    shares = []
+    for p in further:
+        rng = np.random.default_rng([seed, p])
+        tags, values = rng.integers(1, TAGS, size=(n, frames)), rng.integers(COLOURS, size=(n, frames))
+        tags[:, [-1, -1 - target, -1 - target - p]] = 0
+        right, decoy = values[:, -1 - target], values[:, -1 - target - p]
+        decoy[:] = (right + rng.integers(1, COLOURS, size=n)) % COLOURS
+        said = finder(values, tags, tag_places(frames))[:, -1].argmax(dim=-1).numpy()
+        shares.append(round(float((said == decoy).mean()), 4))
+    return shares
