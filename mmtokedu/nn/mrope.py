@@ -29,9 +29,9 @@ AXES = "thw"
 class Way(NamedTuple):
     """How a model is told where a token is.
 
-    Pairs are turned as `layout` and `sections` say; fewer than 16, and the others do not turn. `line`: cells are
-    counted as words are; `breaks`: with a token after each row, as Pixtral's. `table` in place of turning: learned
-    vectors for each t, h and w are added, "rows" by index, or "stretched" from those of a grid of 3 x 5 x 5, linearly.
+    Pairs are turned as `layout` and `sections` say. `line`: cells are counted as words are; `breaks`: with a token
+    after each row, as Pixtral's. `table` in place of turning: learned vectors for each t, h and w are added, "rows" by
+    index, or "stretched" from those of a grid of 3 x 5 x 5, linearly.
     """
 
     layout: str = "interleaved"
@@ -49,7 +49,6 @@ WAYS = {
     "blocks": Way("blocks", (4, 6, 6)),  # t has the fastest pairs: Qwen2-VL
     "interleaved": Way(),  # Qwen3-VL
     "slow t": Way("videorope", (4, 6, 6)),
-    "half": Way(sections=(3, 3, 2)),  # half of the pairs do not turn: equal ids are found sooner
 }
 KEPT, ROWS = (3, 5, 5), 64  # rows of a table for each axis: stretched, and by index
 
@@ -89,8 +88,8 @@ class Finder(nn.Module):
     def angles(self, positions):
         """How far each pair turns: (N, 16)."""
         way = self.way
-        turned = torch.from_numpy(angles(positions, sections=way.sections, theta=self.theta, layout=way.layout))
-        return F.pad(turned.float(), (0, PAIRS - turned.shape[-1]))
+        turned = angles(positions, sections=way.sections, theta=self.theta, layout=way.layout)
+        return torch.from_numpy(turned).float()
 
     def _rows(self, table, positions):
         if self.way.table == "stretched":
@@ -193,7 +192,7 @@ def grid(finder, colours, asked, shape, mask=None):
     return logits
 
 
-def grid_loss(finder, rng, *, trained="mixed", kinds=ASKED, cells=1200):
+def grid_loss(finder, rng, *, trained="mixed", kinds=ASKED, cells=600):
     """The loss of films of one drawn shape, `cells` in all, each asked one drawn question."""
     shape = tuple(rng.integers(*TRAINED[trained], endpoint=True).tolist())
     size = shape[0] * shape[1] * shape[2]
@@ -298,8 +297,8 @@ NAMES, BEFORE, AFTER, CELLS = 16, 8, 3, 4  # words there are; words before and a
 BEGIN = NAMES + COLOURS
 NEXT, LAST, FIRST = range(BEGIN + 1, BEGIN + 4)  # which word follows X; a cell of the last frame, of the first
 CELL = FIRST + 1  # names of the four cells, in questions
-EACH = {"word": 4, "last": CELLS, "first": CELLS}  # how often each is asked of a story
-STORY = {"way": WAYS["half"], "words": CELL + CELLS, "kinds": 1 + CELLS, "alike": True}
+EACH = {"word": 7, "last": CELLS, "first": CELLS}  # how often each is asked of a story
+STORY = {"way": WAYS["interleaved"], "words": CELL + CELLS, "kinds": 1 + CELLS}
 FRAMES = 2, 8  # least and most
 
 
@@ -309,8 +308,8 @@ def stories(rng, n, frames):
     A document is a beginning, 8 different words, a film of random codes, 3 other words.
 
     >>> ids, asked, answers = stories(np.random.default_rng(0), 2, frames=3)
-    >>> ids.shape, asked.shape, (answers[:, 4:8] == ids[:, 17:21]).all()
-    ((2, 24), (2, 12, 2), np.True_)
+    >>> ids.shape, asked.shape, (answers[:, 7:11] == ids[:, 17:21]).all()
+    ((2, 24), (2, 15, 2), np.True_)
     """
     words = rng.permuted(np.tile(np.arange(NAMES), (n, 1)), axis=1)
     codes = NAMES + rng.integers(COLOURS, size=(n, frames * CELLS))
@@ -352,7 +351,7 @@ def tell(finder, ids, asked, frames, resume):
     return finder(whole, kinds, positions, mask)[:, n + 1 :: 2]
 
 
-def story_loss(finder, rng, *, resume, n=32):
+def story_loss(finder, rng, *, resume, n=20):
     """The loss of n stories with the same drawn number of frames."""
     frames = int(rng.integers(*FRAMES, endpoint=True))
     ids, asked, answers = stories(rng, n, frames)
@@ -412,7 +411,7 @@ def ago(colours, kind, rate):
     return answers
 
 
-def clock_loss(finder, rng, *, told, rates, n=60):
+def clock_loss(finder, rng, *, told, rates, n=40):
     """The loss of n clips at one drawn rate, of one drawn number of frames, each asked one drawn question."""
     rate, frames = int(rng.choice(rates)), int(rng.integers(*LENGTHS, endpoint=True))
     colours, start = clips(rng, n, frames)
@@ -464,7 +463,7 @@ def tag_places(frames):
     return position_ids([Vision(frames, 1, 1)])
 
 
-def tag_loss(finder, rng, *, frames=32, tokens=1600):
+def tag_loss(finder, rng, *, frames=32, tokens=1000):
     """The loss of clips of so many frames."""
     tags, values, answers, _ = tagged(rng, tokens // frames, frames)
     return _loss(finder(values, tags, tag_places(frames)), answers)
