@@ -6,14 +6,16 @@
     python experiments/mrope.py --resume        goes on with the runs that a stopped one did not get to
     python experiments/mrope.py --quick         a few steps of one seed of each, printed, nothing written
 
-Tasks and ways are those of `mmtokedu.nn.mrope`. Parts, three seeds each:
+The model and the ways to tell it positions are those of `mmtokedu.nn.mrope`, and so is the grid; the other tasks are in
+`_mrope_story.py`, `_mrope_clock.py` and `_mrope_tags.py`. Parts, three seeds each:
 
 grid    (A) each cell of a film of random colours is asked which colour is k cells further along t, h or w. Told by one
         axis in reading order, with and without a token after each row, by learned tables, as they are or stretched,
-        by M-RoPE in blocks and interleaved. Trained on films of 3 x 5 x 5 alone or of mixed shapes up to 4 x 6 x 6;
-        "interleaved" also on shapes up to 6 x 10 x 10. Asked on the trained width, another width, twice, four times
-offset  (B) the same with one layer, in which the score of a cell depends on its offset alone: score against offset, and
-        larger grids with all cells to be seen, with those alone whose offset was trained, with as many drawn from all
+        by M-RoPE, interleaved. Trained on films of 3 x 5 x 5 alone or of mixed shapes up to 4 x 6 x 6. Asked on the
+        trained width, another width, twice, four times
+offset  (B) the same for M-RoPE, interleaved and in blocks, with one layer, in which the score of a cell depends on its
+        offset alone: score against offset, and larger grids with all cells to be seen, with those alone whose offset
+        was trained, with as many drawn from all. Interleaved also trained on shapes up to 6 x 10 x 10
 resume  (C) words, a film, words; asked for the word after X, for a cell of the last and of the first frame. Trained
         with one rule for where text goes on after the film, served with each
 clock   (D) frames at 1, 2, 4 and 8 a second, told by index, by positions in time, by time as text; asked what was k
@@ -21,7 +23,7 @@ clock   (D) frames at 1, 2, 4 and 8 a second, told by index, by positions in tim
         rates: where short clips mean low rates, an index tells the rate after all
 tags    (E) each frame is asked for the latest earlier frame with its tag; trained on 32 frames, asked on 128, and
         lured by a decoy further back. t on the fastest pairs, in turns, on the slowest
-theta   (E) the grid with theta = 1,000,000: the wavelengths of a trained Qwen2-VL where one axis gives way to the next
+theta   (E) that with theta = 1,000,000: the wavelengths of a trained Qwen2-VL where one axis gives way to the next
 mirror  (E) the grid asked for the cell as far from the other edge: a place in the picture in place of a distance
 
 By guessing: 1/8, and about 0.2 for who always says a small film's commonest colour; `guess` says what that has.
@@ -38,7 +40,7 @@ changed.
 2  grid: tokens after each row help "line" on mixed shapes, by 0.2 or more along h on trained shapes.
 3  grid: tables are over 0.9 on trained shapes and under 0.3 on four times; stretched ones fail at another width (under
    0.5 along w), because a step in them is no longer the same.
-4  grid: blocks and interleaved, trained on one shape alone, are over 0.95 at another width and over 0.9 on twice. On
+4  grid, offset: blocks and interleaved, trained on one shape alone, are over 0.95 at another width and over 0.9 on twice. On
    four times they are under 0.9 along one axis at least. So mixed shapes help them by less than 0.1 on twice and
    within the spread of seeds on four times.
 5  offset: on four times, with trained offsets alone every axis and seed is over 0.99; with all cells one axis at least
@@ -69,6 +71,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+import _mrope_clock as clock
+import _mrope_story as story
+import _mrope_tags as tags
 import numpy as np
 import torch
 from patches import as_text, device
@@ -105,16 +110,16 @@ class Run(NamedTuple):
 
 PLAN = (
     *(Run("grid", way, trained, 400) for way in ("line", "interleaved") for trained in ("one", "mixed")),
-    Run("grid", "interleaved", "wide", 400),
-    *(Run("grid", way, trained, 600) for way in ("table", "stretched") for trained in ("one", "mixed")),
-    *(Run("grid", "blocks", trained, 800) for trained in ("one", "mixed")),
-    Run("grid", "line, breaks", "mixed", 800),
-    Run("offset", "interleaved", "mixed", 400, layers=1),
-    Run("offset", "blocks", "mixed", 800, layers=1),
+    Run("grid", "table", "mixed", 500),
+    *(Run("grid", "stretched", trained, 500) for trained in ("one", "mixed")),
+    Run("grid", "line, breaks", "mixed", 700),
+    *(Run("offset", "interleaved", trained, 400, layers=1) for trained in ("mixed", "one", "wide")),
+    *(Run("offset", "blocks", trained, 800, layers=1) for trained in ("mixed", "one")),
     *(Run("resume", "interleaved", rule, 400) for rule in RULES),
-    *(Run("clock", told, rates, 600 if told == "text" else 400) for told in toy.TOLD for rates in ("2", "1 2 4")),
+    *(Run("clock", told, rates, 400) for told in ("index", "ids") for rates in ("2", "1 2 4")),
+    *(Run("clock", "text", rates, steps) for rates, steps in (("2", 400), ("1 2 4", 600))),
     *(Run("tags", way, "32", 300) for way in ("blocks", "interleaved", "slow t")),
-    *(Run("theta", way, "mixed", steps, theta=1e6) for way, steps in (("interleaved", 400), ("blocks", 800))),
+    *(Run("theta", way, "mixed", steps, layers=1, theta=1e6) for way, steps in (("interleaved", 400), ("blocks", 800))),
     *(Run("mirror", way, "mixed", 400) for way in ("stretched", "interleaved")),
 )
 PARTS = tuple(dict.fromkeys(run.part for run in PLAN))
@@ -127,14 +132,14 @@ def train(run, seed, share=1.0):
     kinds = toy.MIRRORED if run.part == "mirror" else toy.ASKED
     options, draw, watch = {
         "resume": (
-            toy.STORY, partial(toy.story_loss, resume=run.trained),
-            lambda finder: toy.score_story(finder, run.trained, 6, n=60),
+            story.STORY, partial(story.story_loss, resume=run.trained),
+            lambda finder: story.score_story(finder, run.trained, 6, n=60),
         ),
         "clock": (
-            toy.CLOCKS | {"way": way}, partial(toy.clock_loss, told=run.way, rates=rates),
-            lambda finder: [row["right"] for row in toy.score_clock(finder, run.way, 2, n=40)],
+            clock.CLOCKS | {"way": way}, partial(clock.clock_loss, told=run.way, rates=rates),
+            lambda finder: [row["right"] for row in clock.score_clock(finder, run.way, 2, n=40)],
         ),
-        "tags": (toy.TAG | {"way": way}, toy.tag_loss, lambda finder: toy.score_tags(finder, 32, n=40)["right"]),
+        "tags": (tags.TAG | {"way": way}, tags.tag_loss, lambda finder: tags.score_tags(finder, 32, n=40)["right"]),
     }.get(run.part, (
         toy.GRID | {"way": way}, partial(toy.grid_loss, trained=run.trained, kinds=kinds),
         lambda finder: toy.score_grid(finder, GRIDS["trained width"], kinds=kinds, cells=600),
@@ -150,14 +155,14 @@ def asked(finder, run):
     """What came of it: {"asked": a row for each thing that was asked, ...}."""
     if run.part == "resume":
         told = [(rule, frames) for rule in RULES for frames in (2, 4, 8)]
-        rows = [{"served": rule, "frames": frames} | toy.score_story(finder, rule, frames) for rule, frames in told]
+        rows = [{"served": rule, "frames": frames} | story.score_story(finder, rule, frames) for rule, frames in told]
     elif run.part == "clock":
         ways = ("ids", "whole ids") if run.way == "ids" else (run.way,)
-        told = [(way, rate) for way in ways for rate in RATES]
-        rows = [{"served": way, "rate": rate} | row for way, rate in told for row in toy.score_clock(finder, way, rate)]
+        told = [({"served": way, "rate": rate}, way, rate) for way in ways for rate in RATES]
+        rows = [row | right for row, way, rate in told for right in clock.score_clock(finder, way, rate)]
     elif run.part == "tags":
-        rows = [{"frames": frames} | toy.score_tags(finder, frames) for frames in TAG_FRAMES]
-        return {"asked": rows, "lured": toy.lured(finder, FURTHER)}
+        rows = [{"frames": frames} | tags.score_tags(finder, frames) for frames in TAG_FRAMES]
+        return {"asked": rows, "lured": tags.lured(finder, FURTHER)}
     elif run.part == "mirror":
         rows = [{"grid": name} | toy.score_grid(finder, shape, kinds=toy.MIRRORED) for name, shape in GRIDS.items()]
     else:
@@ -204,9 +209,9 @@ def rounded(value):
 
 def settings():
     return {
-        "grids": GRIDS, "trained": toy.TRAINED, "rates": RATES, "lengths": toy.LENGTHS, "tag_frames": TAG_FRAMES,
-        "further": [FURTHER[0], FURTHER[-1]], "line": LINE, "colours": toy.COLOURS, "film_frames": toy.FRAMES,
-        "before": toy.BEFORE, "after": toy.AFTER, "each": toy.EACH,
+        "grids": GRIDS, "trained": toy.TRAINED, "rates": RATES, "lengths": clock.LENGTHS, "tag_frames": TAG_FRAMES,
+        "further": [FURTHER[0], FURTHER[-1]], "line": LINE, "colours": toy.COLOURS, "film_frames": story.FRAMES,
+        "before": story.BEFORE, "after": story.AFTER, "each": story.EACH,
         "ways": {name: way._asdict() for name, way in toy.WAYS.items()},
         "parameters": sum(p.numel() for p in toy.Finder(**toy.GRID).parameters()),
     }  # fmt: skip

@@ -1,8 +1,7 @@
-"""Where things are, learned: small tasks that are solved by positions alone, and the model that is told them in a way.
+"""A film of random colours whose cells are asked about each other, and the small model that finds them by positions.
 
-Grid: each cell of a film of random colours answers which colour is k cells further along an axis. Story: text, a film,
-text; questions at the end. Clock: frames at several rates; each frame answers what was k seconds or k frames ago. Tags:
-each frame answers what the latest earlier frame with its tag showed.
+Each cell answers which colour is k cells further along an axis, so that a film gives as many answers as it has cells,
+and nothing but a position says which cell is meant. The other tasks of `experiments/mrope.py` stand beside it.
 """
 
 from typing import NamedTuple
@@ -16,9 +15,8 @@ from mmtokedu.mrope import Text, Vision, angles, position_ids
 from mmtokedu.nn.small import Small, fit, rms, rotate
 
 __all__ = [
-    "ASKED", "CLOCK", "MIRRORED", "WAYS", "Finder", "Way", "clock", "grid", "live", "lured", "neighbours", "places",
-    "score_clock", "score_grid", "score_story", "score_tags", "scores_by_offset", "stories", "strengths", "tagged",
-    "train",
+    "ASKED", "MIRRORED", "TRAINED", "WAYS", "Finder", "Way", "answer_loss", "grid", "grid_loss", "live", "neighbours",
+    "places", "score_grid", "scores_by_offset", "share_right", "strengths", "train",
 ]  # fmt: skip
 
 COLOURS, PAIRS, HEADS = 8, 16, 2  # a head is 32 numbers wide: Qwen's sections of 64 pairs, divided by 4
@@ -119,11 +117,13 @@ def train(draw, *, seed, steps, every=100, watch=None, **options):
     return finder, rows
 
 
-def _loss(logits, answers):
+def answer_loss(logits, answers):
+    """Cross-entropy of logits (..., words) over the answers (...) that are no NO_ANSWER."""
     return F.cross_entropy(logits.flatten(0, -2), torch.from_numpy(answers).flatten(), ignore_index=NO_ANSWER)
 
 
-def _share(logits, answers):
+def share_right(logits, answers):
+    """How many of the answers that there are the largest logit names, as a share."""
     return float((logits.argmax(dim=-1).numpy() == answers)[answers >= 0].mean())
 
 
@@ -199,11 +199,11 @@ def grid_loss(finder, rng, *, trained="mixed", kinds=ASKED, cells=600):
     colours = rng.integers(COLOURS, size=(max(1, cells // size), size))
     asked = rng.choice(askable(shape, kinds), len(colours))
     answers = np.stack([neighbours(row[None], shape, *KINDS[kind])[0] for row, kind in zip(colours, asked)])
-    return _loss(grid(finder, colours, asked, shape), answers)
+    return answer_loss(grid(finder, colours, asked, shape), answers)
 
 
 @torch.no_grad()
-def score_grid(finder, shape, *, kinds=ASKED, keys="all", reach=(3, 5, 5), cells=3000, seed=7):
+def score_grid(finder, shape, *, kinds=ASKED, keys="all", reach=(3, 5, 5), cells=1500, seed=7):
     """The share of right answers along each axis, and of guesses: {"t", "h", "w", "guess"}.
 
     A guess is the commonest colour of the film. keys: "all"; "seen", those within `reach` along every axis; "as many":
@@ -216,7 +216,7 @@ def score_grid(finder, shape, *, kinds=ASKED, keys="all", reach=(3, 5, 5), cells
     right, guessed = {axis: [] for axis in AXES}, []
     for kind in askable(shape, kinds):
         axis, k = KINDS[kind]
-        colours = rng.integers(COLOURS, size=(max(3, cells // size), size))
+        colours = rng.integers(COLOURS, size=(max(1, cells // size), size))
         answers, asked = neighbours(colours, shape, axis, k), np.full(len(colours), kind)
         target = neighbours(np.arange(size)[None], shape, axis, k)[0]
         logits = grid(finder, colours, asked, shape, _keys(rng, shape, target, keys, reach))
@@ -289,209 +289,3 @@ def live(way="interleaved", *, seed=0, steps=300, every=100, shape=(3, 20, 20)):
         return rows
 
     return train(grid_loss, seed=seed, steps=steps, every=every, watch=watch, layers=1, **GRID | {"way": WAYS[way]})
-
-
-# Story: text, a film of frames of 2 x 2 codes, text, questions
-
-NAMES, BEFORE, AFTER, CELLS = 16, 8, 3, 4  # words there are; words before and after the film; codes of a frame
-BEGIN = NAMES + COLOURS
-NEXT, LAST, FIRST = range(BEGIN + 1, BEGIN + 4)  # which word follows X; a cell of the last frame, of the first
-CELL = FIRST + 1  # names of the four cells, in questions
-EACH = {"word": 7, "last": CELLS, "first": CELLS}  # how often each is asked of a story
-STORY = {"way": WAYS["interleaved"], "words": CELL + CELLS, "kinds": 1 + CELLS}
-FRAMES = 2, 8  # least and most
-
-
-def stories(rng, n, frames):
-    """n documents and their questions: ids (n, N), asked (n, Q, 2), answers (n, Q), in the order of EACH.
-
-    A document is a beginning, 8 different words, a film of random codes, 3 other words.
-
-    >>> ids, asked, answers = stories(np.random.default_rng(0), 2, frames=3)
-    >>> ids.shape, asked.shape, (answers[:, 7:11] == ids[:, 17:21]).all()
-    ((2, 24), (2, 15, 2), np.True_)
-    """
-    words = rng.permuted(np.tile(np.arange(NAMES), (n, 1)), axis=1)
-    codes = NAMES + rng.integers(COLOURS, size=(n, frames * CELLS))
-    ids = np.concatenate([np.full((n, 1), BEGIN), words[:, :BEFORE], codes, words[:, BEFORE : BEFORE + AFTER]], axis=1)
-    k = rng.permuted(np.tile(np.arange(BEFORE - 1), (n, 1)), axis=1)[:, : EACH["word"]]
-    cells = np.tile(CELL + np.arange(CELLS), (n, 1))
-    about = np.concatenate([np.take_along_axis(words, k, axis=1), cells, cells], axis=1)
-    kinds = np.repeat([NEXT, LAST, FIRST], list(EACH.values()))
-    answers = [np.take_along_axis(words, k + 1, axis=1), codes[:, -CELLS:], codes[:, :CELLS]]
-    return ids, np.stack([np.broadcast_to(kinds, about.shape), about], axis=-1), np.concatenate(answers, axis=1)
-
-
-def story_places(frames, resume):
-    """The positions of a story and of one question behind it: (3, N + 2). resume: as `position_ids`, or "count".
-
-    "count" goes on after the film at the number of tokens, as when nobody tells the decoder of the film.
-
-    >>> [story_places(8, resume)[0, -1].item() for resume in ("after-max", "spatial", "count")]
-    [21, 15, 45]
-    """
-    segments = [Text(1 + BEFORE), Vision(frames, 2, 2), Text(AFTER + 2)]
-    if resume != "count":
-        return position_ids(segments, resume=resume)
-    positions = position_ids(segments)
-    positions[:, -AFTER - 2 :] = np.arange(positions.shape[1])[-AFTER - 2 :]
-    return positions
-
-
-def tell(finder, ids, asked, frames, resume):
-    """The answers to all questions, read at their second tokens: logits (n, Q, words). No question sees another."""
-    many, n = asked.shape[1], ids.shape[1]
-    whole = np.concatenate([ids, asked.reshape(len(ids), -1)], axis=1)
-    kinds = np.zeros_like(whole)
-    kinds[:, 1 + BEFORE : n - AFTER] = 1 + np.tile(np.arange(CELLS), frames)
-    block = np.repeat(np.arange(-1, many), [n] + [2] * many)
-    mask = torch.from_numpy(np.tril((block == -1) | (block[:, None] == block)))
-    positions = story_places(frames, resume)
-    positions = np.concatenate([positions[:, :-2], np.tile(positions[:, -2:], many)], axis=1)
-    return finder(whole, kinds, positions, mask)[:, n + 1 :: 2]
-
-
-def story_loss(finder, rng, *, resume, n=20):
-    """The loss of n stories with the same drawn number of frames."""
-    frames = int(rng.integers(*FRAMES, endpoint=True))
-    ids, asked, answers = stories(rng, n, frames)
-    return _loss(tell(finder, ids, asked, frames, resume), answers)
-
-
-@torch.no_grad()
-def score_story(finder, resume, frames, *, n=300, seed=7):
-    """The share of right answers to each kind of question: {"word", "last", "first"}; a guess has 1/8 or less."""
-    ids, asked, answers = stories(np.random.default_rng([seed, frames]), n, frames)
-    logits, ends = tell(finder, ids, asked, frames, resume), np.cumsum(list(EACH.values()))
-    return {
-        kind: round(_share(logits[:, end - times : end], answers[:, end - times : end]), 4)
-        for (kind, times), end in zip(EACH.items(), ends)
-    }
-
-
-# Clock: a frame is one code; time is told by an index, by positions, or by text
-
-CLOCK = ("seconds", 1), ("seconds", 2), ("frames", 1), ("frames", 2), ("frames", 4)  # how long ago
-SECONDS, PARTS = 32, 8  # words for whole seconds, and for eighths
-CLOCKS = {"words": COLOURS + SECONDS + PARTS, "kinds": len(CLOCK)}
-TOLD = "index", "ids", "text"
-LENGTHS = 9, 20  # frames of a clip, at any rate
-
-
-def clock(finder, told, colours, start, rate, asked):
-    """The answers of all frames: colours (n, frames), start (n,) in eighths of a second, asked (n,) -> logits.
-
-    told: "index", frames count 0, 1, 2; "ids", two a second, with fractions; "whole ids", their fractions cut off as
-    Qwen2.5-VL's; "text", the second and the eighth stand before each frame as two words, as Qwen3-VL's time does.
-    """
-    n, frames = colours.shape
-    if told != "text":
-        step, rule = (1, "qwen2-vl") if told == "index" else (2 / rate, "qwen3-omni" if told == "ids" else "qwen2.5-vl")
-        return finder(colours, asked[:, None], position_ids([Vision(frames, 1, 1, step)], rule=rule))
-    second, part = np.divmod(start[:, None] + np.arange(frames) * (PARTS // rate), PARTS)
-    ids = np.stack([COLOURS + second, COLOURS + SECONDS + part, colours], axis=-1).reshape(n, -1)
-    return finder(ids, asked[:, None], position_ids([Text(2), Vision(1, 1, 1)] * frames))[:, 2::3]
-
-
-def clips(rng, n, frames):
-    """Random colours (n, frames), and when each clip starts, up to 8 s, in eighths of a second."""
-    return rng.integers(COLOURS, size=(n, frames)), rng.integers(8 * PARTS, size=n)
-
-
-def ago(colours, kind, rate):
-    """What was there so many seconds or frames ago; NO_ANSWER before the beginning.
-
-    >>> ago(np.arange(6)[None], ("seconds", 1), rate=4).tolist()
-    [[-100, -100, -100, -100, 0, 1]]
-    """
-    unit, k = kind
-    back = k * rate if unit == "seconds" else k
-    answers = np.full_like(colours, NO_ANSWER)
-    answers[:, back:] = colours[:, : max(0, colours.shape[1] - back)]
-    return answers
-
-
-def clock_loss(finder, rng, *, told, rates, n=40):
-    """The loss of n clips at one drawn rate, of one drawn number of frames, each asked one drawn question."""
-    rate, frames = int(rng.choice(rates)), int(rng.integers(*LENGTHS, endpoint=True))
-    colours, start = clips(rng, n, frames)
-    asked = rng.integers(len(CLOCK), size=n)
-    answers = np.concatenate([ago(row[None], CLOCK[kind], rate) for row, kind in zip(colours, asked)])
-    return _loss(clock(finder, told, colours, start, rate, asked), answers)
-
-
-@torch.no_grad()
-def score_clock(finder, told, rate, *, frames=20, n=200, seed=7):
-    """A row for each question: {unit, k, right, guess, at_2}; a guess is the clip's commonest colour.
-
-    `at_2` is the share of answers that would be right at 2 frames a second: 2 k frames ago for k seconds.
-    """
-    rng, rows = np.random.default_rng([seed, rate]), []
-    for kind, (unit, k) in enumerate(CLOCK):
-        colours, start = clips(rng, n, frames)
-        logits = clock(finder, told, colours, start, rate, np.full(n, kind))
-        answers, otherwise = (ago(colours, (unit, k), each) for each in (rate, 2))
-        common = (colours[..., None] == np.arange(COLOURS)).sum(axis=1).argmax(axis=-1)[:, None]
-        right = {"right": _share(logits, answers), "guess": float((common == answers)[answers >= 0].mean())}
-        right["at_2"] = _share(logits, otherwise)
-        rows.append({"unit": unit, "k": k} | {name: round(value, 4) for name, value in right.items()})
-    return rows
-
-
-# Tags: only t moves
-
-TAGS = 8
-GAPS = (1, 4), (5, 8), (9, 16), (17, 32), (33, 64)
-TAG = {"words": COLOURS, "kinds": TAGS, "alike": True}
-
-
-def tagged(rng, n, frames):
-    """Tags and values (n, frames), the value at the latest earlier frame of the same tag, and how far back that is.
-
-    Some tags of a clip are rarer than others, so that it may be far. NO_ANSWER and 0 where there is none.
-    """
-    odds = (rng.random((n, 1, TAGS)) ** 2 + 0.02).cumsum(axis=-1)
-    tags = (rng.random((n, frames, 1)) * odds[..., -1:] > odds).sum(axis=-1)
-    values, place = rng.integers(COLOURS, size=(n, frames)), np.arange(frames)
-    same = (tags[:, :, None] == tags[:, None]) & (place < place[:, None])
-    latest = np.where(same, place, -1).max(axis=-1)
-    answers = np.where(latest >= 0, np.take_along_axis(values, np.maximum(latest, 0), axis=1), NO_ANSWER)
-    return tags, values, answers, np.where(latest >= 0, place - latest, 0)
-
-
-def tag_places(frames):
-    return position_ids([Vision(frames, 1, 1)])
-
-
-def tag_loss(finder, rng, *, frames=32, tokens=1000):
-    """The loss of clips of so many frames."""
-    tags, values, answers, _ = tagged(rng, tokens // frames, frames)
-    return _loss(finder(values, tags, tag_places(frames)), answers)
-
-
-@torch.no_grad()
-def score_tags(finder, frames, *, n=100, seed=7):
-    """{"right", "by_gap"}: the share of right answers, and for each of GAPS, how far back, the share or None."""
-    tags, values, answers, back = tagged(np.random.default_rng([seed, frames]), n, frames)
-    right, there = finder(values, tags, tag_places(frames)).argmax(dim=-1).numpy() == answers, answers >= 0
-    within = [there & (least <= back) & (back <= most) for least, most in GAPS]
-    by_gap = [round(float(right[some].mean()), 4) if some.sum() >= 30 else None for some in within]
-    return {"right": round(float(right[there].mean()), 4), "by_gap": by_gap}
-
-
-@torch.no_grad()
-def lured(finder, further, *, target=4, frames=128, n=24, seed=7):
-    """The share of answers that are a decoy's: asked of a frame `target` back, with one of the same tag further back.
-
-    further says how much further, one share each; all other frames have other tags.
-    """
-    shares = []
-    for p in further:
-        rng = np.random.default_rng([seed, p])
-        tags, values = rng.integers(1, TAGS, size=(n, frames)), rng.integers(COLOURS, size=(n, frames))
-        tags[:, [-1, -1 - target, -1 - target - p]] = 0
-        right, decoy = values[:, -1 - target], values[:, -1 - target - p]
-        decoy[:] = (right + rng.integers(1, COLOURS, size=n)) % COLOURS
-        said = finder(values, tags, tag_places(frames))[:, -1].argmax(dim=-1).numpy()
-        shares.append(round(float((said == decoy).mean()), 4))
-    return shares
