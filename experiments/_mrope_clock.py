@@ -46,7 +46,7 @@ def ago(colours, kind, rate):
     return answers
 
 
-def clock_loss(finder, rng, *, told, rates, n=40):
+def clock_loss(finder, rng, *, told, rates, n=50):
     """The loss of n clips at one drawn rate, of one drawn number of frames, each asked one drawn question."""
     rate, frames = int(rng.choice(rates)), int(rng.integers(*LENGTHS, endpoint=True))
     colours, start = clips(rng, n, frames)

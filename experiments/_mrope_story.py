@@ -68,7 +68,7 @@ def tell(finder, ids, asked, frames, resume):
     return finder(whole, kinds, positions, mask)[:, n + 1 :: 2]
 
 
-def story_loss(finder, rng, *, resume, n=20):
+def story_loss(finder, rng, *, resume, n=32):
     """The loss of n stories with the same drawn number of frames."""
     frames = int(rng.integers(*FRAMES, endpoint=True))
     ids, asked, answers = stories(rng, n, frames)

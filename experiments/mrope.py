@@ -10,17 +10,18 @@ The model and the ways to tell it positions are those of `mmtokedu.nn.mrope`, an
 `_mrope_story.py`, `_mrope_clock.py` and `_mrope_tags.py`. Parts, three seeds each:
 
 grid    (A) each cell of a film of random colours is asked which colour is k cells further along t, h or w. Told by one
-        axis in reading order, with and without a token after each row, by learned tables, as they are or stretched,
-        by M-RoPE, interleaved. Trained on films of 3 x 5 x 5 alone or of mixed shapes up to 4 x 6 x 6. Asked on the
-        trained width, another width, twice, four times
+        axis in reading order, by a learned table, by a table that is stretched, by M-RoPE, interleaved. Trained on films
+        of 3 x 5 x 5 alone or of mixed shapes up to 4 x 6 x 6. Asked on the trained width, another width, twice, four
+        times
 offset  (B) the same for M-RoPE, interleaved and in blocks, with one layer, in which the score of a cell depends on its
         offset alone: score against offset, and larger grids with all cells to be seen, with those alone whose offset
-        was trained, with as many drawn from all. Interleaved also trained on shapes up to 6 x 10 x 10
+        was trained, with as many drawn from all
 resume  (C) words, a film, words; asked for the word after X, for a cell of the last and of the first frame. Trained
         with one rule for where text goes on after the film, served with each
 clock   (D) frames at 1, 2, 4 and 8 a second, told by index, by positions in time, by time as text; asked what was k
         seconds ago and k frames ago. Trained at 2 a second or at 1, 2 and 4. The number of frames is drawn alike at all
         rates: where short clips mean low rates, an index tells the rate after all
+more    (E) one axis with a token after each row; one layer, interleaved, trained on shapes up to 6 x 10 x 10
 tags    (E) each frame is asked for the latest earlier frame with its tag; trained on 32 frames, asked on 128, and
         lured by a decoy further back. t on the fastest pairs, in turns, on the slowest
 theta   (E) that with theta = 1,000,000: the wavelengths of a trained Qwen2-VL where one axis gives way to the next
@@ -31,8 +32,10 @@ By guessing: 1/8, and about 0.2 for who always says a small film's commonest col
 Predictions, 2026-11-30, written before any run of this program. The prototype's results for grid, offset, clock
 (without text), tags and theta had been seen; nothing of resume, of time as text, of row breaks, of mirrored places, nor
 of the control "as many". Afterwards one seed each of blocks and interleaved (grid), "after-max", "ids" and "text" at
-three rates and interleaved (tags) was looked at as it was trained, to choose the numbers of steps; no prediction was
-changed.
+three rates and interleaved (tags) was looked at as it was trained, to choose the numbers of steps. A first table was
+stopped after its first seed's grids: blocks and tables stood at 0.4 to 0.8 on what they were taught, because the layers'
+sharpness grows at adam's rate, and slow pairs need large scores. So grids are trained at another rate, and what the
+first table said had been seen. No prediction was changed.
 
 1  grid: "line" trained on one shape is over 0.95 along all axes at its width, also on a taller film, and under 0.25
    along t and h at another width. Trained on mixed shapes it is under 0.7 along h at any. Along w it is over 0.95 on
@@ -84,7 +87,8 @@ from mmtokedu.nn import mrope as toy
 RESULTS = Path(mmtokedu.__file__).parent / "data" / "results" / "mrope.json"
 
 SEEDS = 0, 1, 2
-EVERY = 100  # steps between two looks
+EVERY = 50  # steps between two looks
+CELLS = {1: 900, 2: 600}  # of a batch, by layers
 GRIDS = {  # what is asked: name -> (t, h, w)
     "trained width": (3, 5, 5), "taller": (3, 8, 5), "other width": (3, 5, 8), "twice": (3, 10, 10),
     "four times": (3, 20, 20), "longer": (12, 5, 5),
@@ -109,21 +113,22 @@ class Run(NamedTuple):
 
 
 PLAN = (
-    *(Run("grid", way, trained, 400) for way in ("line", "interleaved") for trained in ("one", "mixed")),
-    Run("grid", "table", "mixed", 400),
+    *(Run("grid", way, trained, 200) for way in ("line", "interleaved") for trained in ("one", "mixed")),
+    Run("grid", "table", "mixed", 300),
     Run("grid", "stretched", "one", 300),
-    Run("grid", "line, breaks", "mixed", 600),
-    *(Run("offset", "interleaved", trained, 300, layers=1) for trained in ("mixed", "one", "wide")),
-    *(Run("offset", "blocks", trained, 600, layers=1) for trained in ("mixed", "one")),
+    *(Run("offset", "interleaved", trained, 200, layers=1) for trained in ("mixed", "one")),
+    *(Run("offset", "blocks", trained, 300, layers=1) for trained in ("mixed", "one")),
     *(Run("resume", "interleaved", rule, 300) for rule in RULES),
-    *(Run("clock", told, rates, 300) for told in ("index", "ids") for rates in ("2", "1 2 4")),
-    *(Run("clock", "text", rates, steps) for rates, steps in (("2", 300), ("1 2 4", 500))),
+    *(Run("clock", told, rates, 250) for told in ("index", "ids") for rates in ("2", "1 2 4")),
+    *(Run("clock", "text", rates, steps) for rates, steps in (("2", 250), ("1 2 4", 500))),
+    Run("more", "line, breaks", "mixed", 400),
+    Run("more", "interleaved", "wide", 300, layers=1),
     *(Run("tags", way, "32", 250) for way in ("blocks", "interleaved", "slow t")),
-    *(Run("theta", way, "mixed", steps, layers=1, theta=1e6) for way, steps in (("interleaved", 300), ("blocks", 600))),
-    *(Run("mirror", way, "mixed", 300) for way in ("stretched", "interleaved")),
+    *(Run("theta", way, "mixed", steps, layers=1, theta=1e6) for way, steps in (("interleaved", 200), ("blocks", 300))),
+    *(Run("mirror", way, "mixed", 200) for way in ("stretched", "interleaved")),
 )
 PARTS = tuple(dict.fromkeys(run.part for run in PLAN))
-LAB = "tags", "theta", "mirror"  # made after all others
+LAB = "more", "tags", "theta", "mirror"  # made after all others
 
 
 def train(run, seed, share=1.0):
@@ -142,7 +147,8 @@ def train(run, seed, share=1.0):
         ),
         "tags": (tags.TAG | {"way": way}, tags.tag_loss, lambda finder: tags.score_tags(finder, 32, n=40)["right"]),
     }.get(run.part, (
-        toy.GRID | {"way": way}, partial(toy.grid_loss, trained=run.trained, kinds=kinds),
+        toy.GRID | {"way": way, "adam": toy.SHARPLY},
+        partial(toy.grid_loss, trained=run.trained, kinds=kinds, cells=CELLS[run.layers]),
         lambda finder: toy.score_grid(finder, GRIDS["trained width"], kinds=kinds, cells=600),
     ))  # fmt: skip
     steps = max(2, round(share * run.steps))
