@@ -10,9 +10,9 @@ The model and the ways to tell it positions are those of `mmtokedu.nn.mrope`, an
 `_mrope_story.py`, `_mrope_clock.py` and `_mrope_tags.py`. Parts, three seeds each:
 
 grid    (A) each cell of a film of random colours is asked which colour is k cells further along t, h or w. Told by one
-        axis in reading order, by a learned table, by a table that is stretched, by M-RoPE, interleaved. Trained on films
-        of 3 x 5 x 5 alone or of mixed shapes up to 4 x 6 x 6. Asked on the trained width, another width, twice, four
-        times
+        axis in reading order, by a learned table, by a table that is stretched, by M-RoPE, interleaved. Trained on
+        films of 3 x 5 x 5 alone or of mixed shapes up to 4 x 6 x 6. Asked on the trained width, another width, twice,
+        four times
 offset  (B) the same for M-RoPE, interleaved and in blocks, with one layer, in which the score of a cell depends on its
         offset alone: score against offset, and larger grids with all cells to be seen, with those alone whose offset
         was trained, with as many drawn from all
@@ -33,9 +33,9 @@ Predictions, 2026-11-30, written before any run of this program. The prototype's
 (without text), tags and theta had been seen; nothing of resume, of time as text, of row breaks, of mirrored places, nor
 of the control "as many". Afterwards one seed each of blocks and interleaved (grid), "after-max", "ids" and "text" at
 three rates and interleaved (tags) was looked at as it was trained, to choose the numbers of steps. A first table was
-stopped after its first seed's grids: blocks and tables stood at 0.4 to 0.8 on what they were taught, because the layers'
-sharpness grows at adam's rate, and slow pairs need large scores. So grids are trained at another rate, and what the
-first table said had been seen. No prediction was changed.
+stopped after its first seed's grids: blocks and tables stood at 0.4 to 0.8 on what they were taught, because the
+sharpness of a layer grows at adam's rate, and slow pairs need large scores. So grids are trained at another rate, and
+what the first table said had been seen. No prediction was changed.
 
 1  grid: "line" trained on one shape is over 0.95 along all axes at its width, also on a taller film, and under 0.25
    along t and h at another width. Trained on mixed shapes it is under 0.7 along h at any. Along w it is over 0.95 on
@@ -218,7 +218,7 @@ def settings():
     return {
         "grids": GRIDS, "trained": toy.TRAINED, "rates": RATES, "lengths": clock.LENGTHS, "tag_frames": TAG_FRAMES,
         "further": [FURTHER[0], FURTHER[-1]], "line": LINE, "colours": toy.COLOURS, "film_frames": story.FRAMES,
-        "before": story.BEFORE, "after": story.AFTER, "each": story.EACH,
+        "cells": CELLS, "adam": toy.SHARPLY, "before": story.BEFORE, "after": story.AFTER, "each": story.EACH,
         "ways": {name: way._asdict() for name, way in toy.WAYS.items()},
         "parameters": sum(p.numel() for p in toy.Finder(**toy.GRID).parameters()),
     }  # fmt: skip
