@@ -113,9 +113,10 @@ class Run(NamedTuple):
 
 
 PLAN = (
-    *(Run("grid", way, trained, 200) for way in ("line", "interleaved") for trained in ("one", "mixed")),
-    Run("grid", "table", "mixed", 300),
-    Run("grid", "stretched", "one", 300),
+    *(Run("grid", "line", trained, 200) for trained in ("one", "mixed")),
+    *(Run("grid", "interleaved", trained, 300) for trained in ("one", "mixed")),
+    Run("grid", "table", "mixed", 500),
+    Run("grid", "stretched", "one", 500),
     *(Run("offset", "interleaved", trained, 200, layers=1) for trained in ("mixed", "one")),
     *(Run("offset", "blocks", trained, 300, layers=1) for trained in ("mixed", "one")),
     *(Run("resume", "interleaved", rule, 300) for rule in RULES),
