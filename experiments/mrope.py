@@ -121,7 +121,7 @@ PLAN = (
     *(Run("offset", "blocks", trained, 300, layers=1) for trained in ("mixed", "one")),
     *(Run("resume", "interleaved", rule, 300) for rule in RULES),
     *(Run("clock", told, rates, 250) for told in ("index", "ids") for rates in ("2", "1 2 4")),
-    *(Run("clock", "text", rates, steps) for rates, steps in (("2", 250), ("1 2 4", 500))),
+    *(Run("clock", "text", rates, steps) for rates, steps in (("2", 250), ("1 2 4", 1000))),
     Run("more", "line, breaks", "mixed", 400),
     Run("more", "interleaved", "wide", 300, layers=1),
     *(Run("tags", way, "32", 250) for way in ("blocks", "interleaved", "slow t")),
