@@ -74,6 +74,9 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "results/small.json": Item(
         "what the book's small model learns of its small world", "experiments/small.py", "MIT, as the code"
     ),
+    "results/mrope.json": Item(
+        "how far positions carry: widths, sizes, rules, rates", "experiments/mrope.py", "MIT, as the code"
+    ),
     "results/interleave.json": Item(
         "what separators, modality embeddings, labels, gaps and order teach about pictures side by side",
         "experiments/interleave.py",
