@@ -1,6 +1,8 @@
 """The experiment on how far positions carry: its tasks, read again by hand, and the table it wrote."""
 
 import itertools
+import json
+from datetime import date
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ pytestmark = pytest.mark.trains
 
 torch = pytest.importorskip("torch")
 
+from mmtokedu import samples
 from mmtokedu.mrope import Text, Vision, position_ids
 from mmtokedu.nn import mrope as toy
 from mmtokedu.nn.mrope import NO_ANSWER, WAYS
@@ -301,3 +304,150 @@ def test_a_quick_run_of_every_part(experiment, monkeypatch):
         row = experiment.measured(run, 0, share=0.003)
         assert experiment.key(row) == (*run, 0) and row["asked"] and set(row["course"][-1]) == {"step", "loss", "right"}
         assert ("scores" in row) == (part == "offset") and ("lured" in row) == (part == "tags")
+
+
+# the table
+
+
+TABLE = samples.results("mrope")
+SEEDS = [0, 1, 2]
+
+
+def scored(part, way, trained, **asked):
+    """The rows of each seed that ask so, a list a seed."""
+    rows = [row for row in TABLE["rows"] if (row["part"], row["way"], row["trained"]) == (part, way, trained)]
+    assert [row["seed"] for row in rows] == SEEDS
+    return [[one for one in row["asked"] if asked.items() <= one.items()] for row in rows]
+
+
+def along(part, way, trained, axes="thw", **asked):
+    """What each seed has along each axis: (seeds, axes)."""
+    return np.array([[one[axis] for axis in axes for one in rows] for rows in scored(part, way, trained, **asked)])
+
+
+def test_every_run_and_seed_is_there(experiment):
+    """Of all parts but the lab's; of those, of each that was run."""
+    found = [experiment.key(row) for row in TABLE["rows"]]
+    parts = {part for part in experiment.PARTS if part not in experiment.LAB} | {part for part, *_ in found}
+    planned = [(*run, seed) for run in experiment.PLAN if run.part in parts for seed in experiment.SEEDS]
+    assert found == planned and list(experiment.SEEDS) == SEEDS
+    assert TABLE["settings"] == json.loads(json.dumps(experiment.settings()))
+    assert TABLE["made_by"] == "experiments/mrope.py"
+    assert date.fromisoformat(TABLE["date"]) and TABLE["device"] and TABLE["versions"]["torch"]
+    assert TABLE["processor_seconds"] == round(sum(row["seconds"] for row in TABLE["rows"]))
+
+
+def test_shares_are_shares_and_a_course_leads_to_its_end():
+    for row in TABLE["rows"]:
+        shares = [value for one in row["asked"] for name, value in one.items() if name in ("right", "guess", *"thw")]
+        assert all(0 <= share <= 1 for share in shares)
+        assert [point["step"] for point in row["course"]] == list(range(50, row["steps"] + 1, 50))
+        assert row["course"][0]["loss"] > row["course"][-1]["loss"] > 0
+
+
+@pytest.mark.parametrize("trained", ["one", "mixed"])
+def test_m_rope_answers_at_another_width_whatever_it_was_trained_on(trained):
+    for part, way in (("grid", "interleaved"), ("offset", "interleaved"), ("offset", "blocks")):
+        for grid in ("trained width", "other width"):
+            assert along(part, way, trained, grid=grid, keys="all").min() > 0.98
+
+
+def test_one_axis_answers_at_its_own_width_alone():
+    assert along("grid", "line", "one", grid="trained width").min() > 0.99
+    assert along("grid", "line", "one", "h", grid="taller").min() > 0.99
+    assert along("grid", "line", "one", "th", grid="other width").max() < 0.15
+    assert along("grid", "line", "mixed", "h", grid="trained width").max() < 0.8
+    assert along("grid", "line", "mixed", "th", grid="other width").max() < 0.2
+    for trained in ("one", "mixed"):
+        assert along("grid", "line", trained, "w", grid="twice").min() > 0.97, "to the right is one place on"
+
+
+def test_tables_end_where_they_were_trained():
+    for way, trained in (("table", "mixed"), ("stretched", "one")):
+        far = along("grid", way, trained, "hw", grid="four times")
+        assert far.max() < 0.3
+    assert along("grid", "stretched", "one", "w", grid="other width").max() < 0.5
+
+
+@pytest.mark.parametrize("trained, least", [("one", 0.99), ("mixed", 0.97)])
+def test_trained_offsets_alone_restore_the_answer(trained, least):
+    """Trained on mixed shapes, a row's farthest offsets are rare, and one seed has 0.97 along h."""
+    for grid, way in itertools.product(("twice", "four times", "longer"), ("interleaved", "blocks")):
+        assert along("offset", way, trained, grid=grid, keys="seen").min() > least
+    all_, many = (along("offset", "interleaved", trained, grid="four times", keys=keys) for keys in ("all", "as many"))
+    assert all_.max() < 0.8 and (all_ < many).all() and many.max() < 0.98
+
+
+@pytest.mark.parametrize("trained", ["one", "mixed"])
+def test_slow_pairs_carry_further_than_fast_ones(trained):
+    slow, fast = (along("offset", way, trained, grid="four times", keys="all") for way in ("blocks", "interleaved"))
+    assert slow.min() > 0.8 > fast.max()
+
+
+def test_more_shapes_do_not_carry_further():
+    one, mixed = (along("grid", "interleaved", trained, grid="four times", keys="all") for trained in ("one", "mixed"))
+    assert mixed.mean() < one.mean() + 0.1 and mixed.min() < one.max()
+
+
+def test_a_score_has_its_target_on_top_where_training_looked_and_repeats_beyond():
+    line = TABLE["settings"]["line"]
+    for row in TABLE["rows"]:
+        if row["part"] == "offset":
+            for (axis, k), reach in ((kind, {"t": 3, "h": 5, "w": 5}[kind[0]]) for kind in toy.ASKED):
+                heads = np.array(row["scores"][f"{axis}{k}"])
+                scores = heads[heads[:, line + k].argmax()]
+                seen = (
+                    slice(line - reach + 1, line + reach)
+                    if row["trained"] == "one"
+                    else slice(line - reach, line + reach + 1)
+                )
+                assert scores[seen].argmax() == k - (seen.start - line), (row["way"], row["trained"], axis, k)
+
+
+def story_shares(trained, served, kind, frames=8):
+    return [rows[0][kind] for rows in scored("resume", "interleaved", trained, served=served, frames=frames)]
+
+
+def test_a_rule_is_served_as_it_was_trained():
+    for rule in ("after-max", "spatial"):
+        assert all(min(story_shares(rule, rule, kind)) > 0.9 for kind in ("word", "last", "first"))
+    other = [story_shares("after-max", "spatial", kind) for kind in ("word", "last")]
+    assert min(other[0]) > 0.85 and max(other[1]) < 0.2, "words are found, the last frame is not"
+    back = [story_shares("spatial", "after-max", kind) for kind in ("word", "last", "first")]
+    assert max(back[0]) < 0.8 and max(back[1]) < 0.5 and max(back[2]) < 0.5
+    for rule in ("after-max", "spatial"):
+        assert max(max(story_shares(rule, "count", kind)) for kind in ("word", "last", "first")) < 0.4
+
+
+def test_two_frames_are_the_same_under_both_rules():
+    for row in TABLE["rows"]:
+        if row["part"] == "resume":
+            one, other = (
+                next(ask for ask in row["asked"] if ask["served"] == rule) for rule in ("after-max", "spatial")
+            )
+            assert one | {"served": ""} == other | {"served": ""} and one["frames"] == 2
+
+
+def clock_shares(told, trained, unit, rate, name="right", served=None):
+    found = scored("clock", told, trained, served=served or told, rate=rate, unit=unit)
+    return np.array([[one[name] for one in rows] for rows in found])
+
+
+def test_an_index_counts_frames_and_ids_count_seconds():
+    for rate in (1, 2, 4, 8):
+        assert clock_shares("index", "1 2 4", "frames", rate).min() > 0.99
+        assert clock_shares("index", "1 2 4", "seconds", rate).max() < 0.85
+        assert clock_shares("index", "2", "seconds", rate, "at_2").min() > 0.99
+    for rate in (1, 2, 4):
+        assert clock_shares("ids", "1 2 4", "seconds", rate).min() > 0.98
+    assert 0.5 < clock_shares("ids", "1 2 4", "seconds", 8).min() < 0.95
+    assert clock_shares("ids", "1 2 4", "seconds", 4, served="whole ids").max() < 0.7
+
+
+def test_time_as_text_is_read_at_trained_rates_alone():
+    for rate in (1, 2, 4, 8):
+        assert clock_shares("text", "1 2 4", "frames", rate).min() > 0.98
+        assert clock_shares("text", "2", "seconds", rate, "at_2").min() > 0.99, "it never learned to read the time"
+    for rate in (1, 2, 4):
+        assert clock_shares("text", "1 2 4", "seconds", rate).min() > 0.95
+    assert clock_shares("text", "1 2 4", "seconds", 8).max() < 0.3
