@@ -1,6 +1,6 @@
 """How far positions carry: other widths, larger grids, another rule after a film, other frame rates.
 
-    python experiments/mrope.py                 every part (about 45 minutes of one core); rewrites
+    python experiments/mrope.py                 every part (about 30 minutes of one core); rewrites
                                                 mmtokedu/data/results/mrope.json
     python experiments/mrope.py grid clock      these parts alone; keeps what else is stored
     python experiments/mrope.py --resume        goes on with the runs that a stopped one did not get to
@@ -70,10 +70,10 @@ interleaved, so not over 0.9, and on four times blocks hold 0.84 to 1.00: their 
 repeat there. 5 with trained offsets alone, but for one axis of one seed (0.97, trained on mixed shapes), and for the
 control; for all cells where pairs are interleaved. 6 for the last frame (0.12); the word loses up to 0.06, and the
 first frame is found or not by seed. The other way round the first frame falls to 0.16 or less, the last to 0.30 or
-less, and the word to 0.56 to 0.63. 7, and more; who was trained with "count" did not learn the word in these steps. 8 but for one of the three rates.
-9 for seconds; the frame before is found (0.98 and over at 1 to 4), farther ones are not; cut off, 0.56 to 0.58 at 4 and
-up to 0.43 at 8. 10 at trained rates; at 8 seconds are guessed (0.11 to 0.13), and trained at 2 alone the time is not
-read at all. Not made in this table: 2, 11, 12, 13.
+less, and the word to 0.56 to 0.63. 7, and more; who was trained with "count" did not learn the word in these steps. 8
+but for one of the three rates. 9 for seconds; the frame before is found (0.98 and over at 1 to 4), farther ones are
+not; cut off, 0.56 to 0.58 at 4 and up to 0.43 at 8. 10 at trained rates; at 8 seconds are guessed (0.11 to 0.13), and
+trained at 2 alone the time is not read at all. Not made in this table: 2, 11, 12, 13.
 """
 
 import argparse
