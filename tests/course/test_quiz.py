@@ -71,7 +71,7 @@ def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question
         ("mrope", "axis", 6, [16, 5, 24]),
         ("mrope", "resume", 4 + 9, [4 + 54, 12, 5, 4 + 15]),
         ("mrope", "inside", 12 - 7, [0, 7, 4, 12]),
-        ("mrope", "rate", 4, [2, 1]),
+        ("mrope", "rate", 8, [4, 1]),
         ("mrope", "first-new", 6 + 16 + 8, [6 + 12 * 16 + 8, 29, 16 - 12 * 16]),
         ("mrope", "distinct", 9, [12, 8]),
         ("mrope", "packed", 7, [5 + 6 + 7, 5 + 24 + 7, 0]),
