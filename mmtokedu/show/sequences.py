@@ -2,6 +2,7 @@
 
 import html
 import itertools
+import math
 import re
 from typing import NamedTuple
 
@@ -254,7 +255,8 @@ _STYLE = (
     ":where(.mm-together){display:contents}"
     ":where(.mm-line){display:grid;row-gap:4px;grid-template-rows:var(--mm-narrow)}"
     f"@container (min-width:{_WIDE - _NAMES}px){{:where(.mm-columns){{display:grid}}:where(.mm-together){{display:flex}}"
-    ":where(.mm-together:not(:only-child) .mm-line){flex-grow:1}:where(.mm-line){grid-template-rows:var(--mm-wide)}}"
+    ":where(.mm-together:not(:only-child) .mm-line){flex-grow:1}"
+    ":where(.mm-line){grid-template-rows:var(--mm-wide)}}"
     ":where(.mm-names b){font-weight:600;display:block}.mm-names small{color:var(--mm-muted);"
     "font-size:11.5px;display:block}"
     ":where(.mm-over){display:flex;flex-direction:column;justify-content:center;align-items:center;text-align:center;"
@@ -335,12 +337,13 @@ def _label_lines(label, width):
     >>> _label_lines("1,152 × <image>", 90), _label_lines("<|vision_start|>", 66), _label_lines("", 66)
     (2, 2, 0)
     """
-    most, lines, left = int((width - 2) / _LETTER), 0, 0
+    most, lines, left = (width - 2) / _LETTER, 0, 0
+    wide = lambda bit: len(bit) + 0.3 * sum(map(str.isupper, bit))
     for bit in re.findall(r"[^ _>]*[ _>]|[^ _>]+", label):
-        long = len(bit.rstrip())
+        long = wide(bit.rstrip())
         if not lines or left + long > most:
-            lines, left = lines + max(1, -(-long // most)), 0
-        left += len(bit)
+            lines, left = lines + max(1, math.ceil(long / most)), 0
+        left += wide(bit)
     return lines
 
 
