@@ -2,6 +2,7 @@
 
 import html
 import itertools
+import math
 import re
 from typing import NamedTuple
 
@@ -14,7 +15,11 @@ from mmtokedu.show.strips import CELLS, cells_svg
 MODALITIES = {TEXT: "text", IMAGE: "image", VIDEO: "video", AUDIO: "audio"}
 SENT = {IMAGE: "picture", VIDEO: "clip", AUDIO: "sound"}
 _MOST = 9  # columns of one medium; of more, the first four and the last four are drawn
-_CELLS = 12  # characters of one text; of more, the first nine and the last two are drawn
+_CELLS = range(
+    12, 7, -1
+)  # characters of one text, as few as save a line; of more, the last two and the first are drawn
+_WIDE = 680  # pixels of a figure from which lines are broken by us, all about as long; below, where they are full
+_NAMES = 92  # pixels of the names at the left
 
 
 class Column(NamedTuple):
@@ -27,6 +32,7 @@ class Column(NamedTuple):
     span: int  # or -1
     document: int
     learned: bool
+    letters: int = 0  # boxes of its text
 
 
 class Cell(NamedTuple):
@@ -75,6 +81,37 @@ def stretch(start, stop):
     return f"{start:,}" if stop - start == 1 else f"{start:,}…{stop - 1:,}"
 
 
+def _lettered(found, said):
+    """The columns with the number of letters that each text shows."""
+    best, fewest = [], len(found) + 1
+    for most in _CELLS:
+        some = [c._replace(letters=min(len(said[c.start]), most)) if c.kind == "text" else c for c in found]
+        lines = len(_lines([_width(column) for column in some]))
+        if lines < fewest:
+            best, fewest = some, lines
+    return best
+
+
+def _lines(widths, room=_WIDE - _NAMES):
+    """Columns as [start, stop) of lines: as few as there is room for, the widest as narrow as can be.
+
+    >>> _lines([66, 90, 66, 66, 90, 66, 196, 66])
+    [(0, 5), (5, 8)]
+    """
+
+    def broken(most):
+        starts, left = [], 0
+        for i, width in enumerate(widths):
+            if not starts or left + width > most:
+                starts, left = [*starts, i], 0
+            left += width
+        return starts
+
+    fewest = len(broken(room))
+    starts = next(found for most in range(max(widths, default=0), room + 1) if len(found := broken(most)) == fewest)
+    return list(itertools.pairwise([*starts, len(widths)]))
+
+
 # Strips: the drawn columns, the sequence and the string of each token's run become cells.
 
 
@@ -106,7 +143,7 @@ def _ids(found, sequence, said):
     for column, before, after in zip(found, [False, *fused], [*fused, False]):
         count = column.stop - column.start
         if column.kind == "text":
-            cells.append(_characters(said[column.start], count))
+            cells.append(_characters(said[column.start], count, column.letters))
         elif column.kind == "special":
             cells.append(Cell("special", said[column.start], drawn=cells_svg("special", 1)))
         elif column.kind == "gap":
@@ -135,9 +172,9 @@ def _run(kind, count, before, after):
     return f'{cells_svg(kind, count, most=5, bracket=False)}<i class="mm-brace"{style}></i>'
 
 
-def _characters(text, count):
-    """A text as boxes of 16 x 24 with a character each."""
-    shown = list(text) if len(text) <= _CELLS else [*text[: _CELLS - 3], None, *text[-2:]]
+def _characters(text, count, letters):
+    """A text as so many boxes of 16 x 24 with a character each."""
+    shown = list(text) if len(text) <= letters else [*text[: letters - 3], None, *text[-2:]]
     box = '<rect x="1" y="1" width="14" height="22" rx="2" fill="none" stroke="var(--mm-text)"/>'
     drawn = []
     for i, character in enumerate(shown):
@@ -200,9 +237,9 @@ def _counted(count, noun):
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-STRIPS = {  # name -> (what stands beside it, how it is made, its height in pixels)
+STRIPS = {  # name -> (what stands beside it, how it is made, its height in pixels without the lines under a drawing)
     "sent": ("What is sent", _sent, 32),
-    "ids": ("Ids", _ids, 86),
+    "ids": ("Ids", _ids, 39),
     "vectors": ("Vectors from", _vectors, 34),
     "modality": ("Modality", _modalities, 26),
     "positions": ("Position", _positions, 20),
@@ -210,11 +247,18 @@ STRIPS = {  # name -> (what stands beside it, how it is made, its height in pixe
 }
 
 _STYLE = (
-    "<style>:where(.mm-lines){position:relative;padding-left:92px;line-height:1.2;font-size:12px}"
-    ":where(.mm-names){position:absolute;inset:0 auto 0 0;width:92px;overflow:hidden;white-space:nowrap}"
-    ":where(.mm-columns){display:flex;flex-wrap:wrap}"
-    ":where(.mm-line){display:grid;row-gap:4px;padding-bottom:18px;grid-template-rows:var(--mm-heights)}"
-    ":where(.mm-names b){font-weight:600;display:block}:where(.mm-names small){color:var(--mm-muted);"
+    f"<style>:where(.mm-lines){{position:relative;padding-left:{_NAMES}px;line-height:1.2;font-size:12px;"
+    "container-type:inline-size}"
+    f":where(.mm-names){{position:absolute;inset:0 auto 0 0;width:{_NAMES}px;overflow:hidden;white-space:nowrap;"
+    "display:grid;row-gap:18px;align-content:start}"
+    ":where(.mm-columns){display:flex;flex-wrap:wrap;row-gap:18px;clip-path:inset(-9px -9px -9px 2px)}"
+    ":where(.mm-together){display:contents}"
+    ":where(.mm-line){display:grid;row-gap:4px;grid-template-rows:var(--mm-narrow)}"
+    f"@container (min-width:{_WIDE - _NAMES}px){{:where(.mm-columns){{display:grid}}"
+    ":where(.mm-together){display:flex}"
+    ":where(.mm-together:not(:only-child) .mm-line){flex-grow:1}"
+    ":where(.mm-line){grid-template-rows:var(--mm-wide)}}"
+    ":where(.mm-names b){font-weight:600;display:block}.mm-names small{color:var(--mm-muted);"
     "font-size:11.5px;display:block}"
     ":where(.mm-over){display:flex;flex-direction:column;justify-content:center;align-items:center;text-align:center;"
     "min-width:0;box-sizing:border-box;margin-left:2px;padding:0 2px;border:1px solid var(--mm-c);border-radius:3px;"
@@ -254,8 +298,11 @@ def sequence(sequence, *, style, strips=tuple(STRIPS), alt=None, caption=None):
     made = {name: STRIPS[name][1](found, sequence, said) for name in STRIPS}
     drawn = {name: made[name] for name in strips}
     alt = _alternative(drawn, made["sent"][1], len(sequence.ids)) if alt is None else alt_text(alt)
-    heights = " ".join(f"{STRIPS[name][2]}px" for name in strips)
-    opening = f'<div class="mm-lines" role="img" aria-label="{html.escape(alt)}" style="--mm-heights:{heights}">'
+    heights = ";".join(
+        f"--mm-{which}:" + " ".join(f"{STRIPS[name][2] + (under if name == 'ids' else 0)}px" for name in strips)
+        for which, under in _under(made["ids"][0], found).items()
+    )
+    opening = f'<div class="mm-lines" role="img" aria-label="{html.escape(alt)}" style="{heights}">'
     figure = f'<figure class="mm-strip mm-score">{opening}{_body(drawn, found)}</div>{caption_tag(caption)}</figure>'
     return output("strip", _STYLE + figure, alt)
 
@@ -268,7 +315,37 @@ def _told(sequence, style):
         inside[start:stop] = True
     found = _shortened(columns(sequence, (sequence.ids >= 256) & ~inside))
     said = {c.start: runs(sequence.ids[c.start : c.stop], style=style)[0][0] for c in found if c.kind != "gap"}
-    return found, said
+    return _lettered(found, said), said
+
+
+_LETTER, _LINE = 6.3, 12.7  # pixels of a letter, and of a line, under a drawing
+
+
+def _under(cells, found):
+    """Pixels that the labels of the ids need under their drawings, in a narrow figure and in a wide one."""
+    widths = [_width(column) for column in found]
+    lines, grown = _lines(widths), list(widths)
+    for start, stop in lines if len(lines) > 1 else []:
+        spare = _WIDE - _NAMES - sum(widths[start:stop])
+        grown[start:stop] = [width + spare / (stop - start) for width in widths[start:stop]]
+    tallest = lambda some: max((_label_lines(cell.label, width) for cell, width in zip(cells, some)), default=0)
+    return {"narrow": round(_LINE * tallest(widths)), "wide": round(_LINE * tallest(grown))}
+
+
+def _label_lines(label, width):
+    """How many lines a label takes: it breaks at spaces, behind "_" and ">", and else where a line is full.
+
+    >>> _label_lines("1,152 × <image>", 90), _label_lines("<|vision_start|>", 66), _label_lines("", 66)
+    (2, 2, 0)
+    """
+    most, lines, left = (width - 2) / _LETTER, 0, 0
+    wide = lambda bit: len(bit) + 0.3 * sum(map(str.isupper, bit))
+    for bit in re.findall(r"[^ _>]*[ _>]|[^ _>]+", label):
+        long = wide(bit.rstrip())
+        if not lines or left + long > most:
+            lines, left = lines + max(1, math.ceil(long / most)), 0
+        left += wide(bit)
+    return lines
 
 
 def _alternative(drawn, parts, tokens):
@@ -283,31 +360,31 @@ def _alternative(drawn, parts, tokens):
 
 
 def _body(drawn, found):
-    """The names at the left, once for each line that a narrow page may need, and the columns."""
+    """The names at the left, once for each line that a narrow page may need, totals at the first; and the columns."""
     if not found:
         return "<i>empty: no part, no token</i>"
-    names = "".join(
-        f"<div><b>{STRIPS[name][0]}</b>{f'<small>{total}</small>' if total else ''}</div>"
-        for name, (cells, total) in drawn.items()
-    )
-    widths = [_width(column, cells) for column, *cells in zip(found, *(cells for cells, _ in drawn.values()))]
+    totals = {name: f"<small>{total}</small>" if total else "" for name, (_, total) in drawn.items()}
+    named = lambda totals: "".join(f"<div><b>{STRIPS[name][0]}</b>{totals.get(name, '')}</div>" for name in drawn)
+    widths = [_width(column) for column in found]
     lines = min(len(found), -(-sum(widths) // 100))
-    out = [f'<div class="mm-names" aria-hidden="true">{f"<div class=mm-line>{names}</div>" * lines}</div>']
-    out.append('<div class="mm-columns" aria-hidden="true">')
-    for i, width in enumerate(widths):
-        stacked = "".join(_over(cells[i], name) for name, (cells, _) in drawn.items())
-        out.append(f'<div class="mm-line" style="width:{width}px">{stacked}</div>')
+    names = f"<div class=mm-line>{named(totals)}</div>" + f"<div class=mm-line>{named({})}</div>" * (lines - 1)
+    out = [f'<div class="mm-names" aria-hidden="true">{names}</div><div class="mm-columns" aria-hidden="true">']
+    for start, stop in _lines(widths):
+        out.append('<div class="mm-together">')
+        for i in range(start, stop):
+            stacked = "".join(_over(cells[i], name) for name, (cells, _) in drawn.items())
+            out.append(f'<div class="mm-line" style="width:{widths[i]}px">{stacked}</div>')
+        out.append("</div>")
     return "".join(out) + "</div>"
 
 
-def _width(column, cells):
+def _width(column):
     """Pixels of a column."""
     if column.kind in CELLS and column.kind not in ("text", "special"):
         return 90
     if column.kind != "text":
         return 66
-    letters = min(column.stop - column.start, _CELLS)
-    return max(56, 16 * letters + 4)
+    return max(56, 16 * column.letters + 4)
 
 
 def _over(cell, name):

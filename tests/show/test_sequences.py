@@ -195,6 +195,63 @@ def test_a_page_of_any_width_has_the_names_beside_each_line():
     assert max(widths) <= 343 - 92 and repeated >= lines
 
 
+def test_totals_stand_at_the_first_line_alone():
+    sequence = interleave([Image(480, 640), "Which of the two?"] * 2, style="qwen2.5-vl")
+    page = Page(show.sequence(sequence, style="qwen2.5-vl"))
+    ((_, names),) = page.of("mm-names")
+    assert names.count("Ids") > 2 and names.count("Vectors from") > 2
+    assert names.count("4 parts") == names.count(f"{len(sequence.ids):,} tokens") == names.count("features") == 1
+
+
+def groups(output):
+    """The widths of the columns of each line of a wide page."""
+    found = []
+    for _, a, _ in Page(output).elements:
+        if "mm-together" in a.get("class", ""):
+            found.append([])
+        elif a.get("style", "").startswith("width:"):
+            found[-1].append(int(re.search("[0-9]+", a["style"]).group()))
+    return found
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_lines_of_a_wide_page_are_few_and_alike(style):
+    """No line is wider than a page of 690 leaves, none could be spared, and none has a single marker of many columns."""
+    output = show.sequence(interleave(parts_of(style), style=style), style=style)
+    lines = groups(output)
+    widths = [sum(line) for line in lines]
+    assert max(widths) <= 588 and (len(lines) - 1) * 588 < sum(widths)
+    assert min(widths) > 588 / 4 or len(lines) == 1
+    assert len(lines) == 1 or all(len(line) > 1 for line in lines)
+
+
+def test_two_photos_and_a_question_are_one_line():
+    """Its letters give way: nine of them would need a second line."""
+    sequence = interleave([Image(480, 640), Image(1080, 1920), "Which of the two was taken first?"], style="qwen2.5-vl")
+    output = show.sequence(sequence, style="qwen2.5-vl")
+    assert len(groups(output)) == 1 and Page(output).of("mm-drawn")[-1][1] == "Which…t?33"
+    assert (
+        Page(
+            show.sequence(
+                interleave(["Which of the two was taken first?"], style="qwen2.5-vl"), style="qwen2.5-vl", strips="ids"
+            )
+        ).of("mm-drawn")[-1][1]
+        == "Which of …t?33"
+    )
+
+
+def test_the_strip_of_ids_is_as_high_as_its_labels_need():
+    heights = lambda parts, style: {
+        which: int(re.search(f"--mm-{which}:([0-9]+)px", a["style"]).group(1))
+        for a, _ in Page(show.sequence(interleave(parts, style=style), style=style, strips="ids")).of("mm-lines")
+        for which in ("narrow", "wide")
+    }
+    short = heights(["Go"], "llava-1.5")
+    long = heights([Image(480, 640), "Go"], "smolvlm")
+    assert short["narrow"] == short["wide"] < 55 < long["wide"] < long["narrow"]
+    assert heights([], "llava-1.5") == {"narrow": 39, "wide": 39}
+
+
 def test_text_is_shown_as_it_is():
     typed = "<b>&</b>\n\x00é<|image_pad|>"
     output = show.sequence(interleave([typed], style="qwen2-vl"), style="qwen2-vl")
