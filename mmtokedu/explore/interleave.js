@@ -526,7 +526,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
 
     const rule = this.select("rule", "who sees whom", [], (name) => this.set({ rule: name }));
     const span = this.select("window", "and how far back", options([[0, "all the way"], ...DATA.windows.map((n) => [n, `${number(n)} tokens`])]), (n) => this.set({ window: Number(n) }));
-    $.maskCanvas = element("canvas", { role: "img" });
+    $.maskCanvas = element("canvas", { role: "img", "aria-label": "The mask, drawn when this is opened." });
     $.row = slider({ class: "rowhand", "aria-orientation": "vertical", "aria-valuemin": 0, "aria-label": "A row of the mask: up and down arrows by a token, page keys by a piece" });
     $.stage = element("div", { class: "stage" }, $.maskCanvas, $.row);
     [$.rowHead, $.sees, $.not, $.ruleSays] = [element("p", { class: "head" }), element("p"), element("p"), element("p", { class: "quiet" })];
