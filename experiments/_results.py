@@ -59,3 +59,16 @@ def as_text(value, indent=""):
     else:
         body = json.dumps(value, ensure_ascii=False)
     return body if indent else body + "\n"
+
+
+def rounded(value):
+    """Rows with their floats to four places, so that a difference shows what changed.
+
+    >>> rounded({"seeds": [0], "rows": [{"right": 0.123456}]})
+    {'seeds': [0], 'rows': [{'right': 0.1235}]}
+    """
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
+    return round(value, 4) if isinstance(value, float) else value

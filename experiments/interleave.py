@@ -58,7 +58,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from _results import as_text, head
+from _results import as_text, head, rounded
 
 import mmtokedu
 from mmtokedu.nn import interleave as toy
@@ -150,14 +150,6 @@ def measured(run, seed, share=1.0):
     if run.order:
         row["states"] = states(reader, run)
     return row | {"course": course}
-
-
-def rounded(value):
-    if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [rounded(inner) for inner in value]
-    return round(value, 4) if isinstance(value, float) else value
 
 
 def settings():

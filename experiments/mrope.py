@@ -77,12 +77,9 @@ trained at 2 alone the time is not read at all. Not made in this table: 2, 11, 1
 """
 
 import argparse
-import datetime
 import json
-import platform
 import time
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,7 +88,7 @@ import _mrope_story as story
 import _mrope_tags as tags
 import numpy as np
 import torch
-from patches import as_text, device
+from _results import as_text, head, rounded
 
 import mmtokedu
 from mmtokedu.nn import mrope as toy
@@ -220,14 +217,6 @@ def measured(run, seed, share=1.0):
     return row | found | {"course": course}
 
 
-def rounded(value):
-    if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [rounded(inner) for inner in value]
-    return round(value, 4) if isinstance(value, float) else value
-
-
 def settings():
     return {
         "grids": GRIDS, "trained": toy.TRAINED, "rates": RATES, "lengths": clock.LENGTHS, "tag_frames": TAG_FRAMES,
@@ -269,17 +258,12 @@ def main(argv=None):
 
 
 def store(rows):
-    head = {
-        "what": "How far positions carry: other widths, larger grids, another rule after a film, other frame rates.",
-        "made_by": "experiments/mrope.py",
-        "date": str(datetime.date.today()),
-        "device": f"{device()}, one thread",
-        "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in ("numpy", "torch")},
+    what = "How far positions carry: other widths, larger grids, another rule after a film, other frame rates."
+    begins = head(what, "mrope", ("numpy", "torch")) | {
         "settings": settings(),
         "processor_seconds": round(sum(row["seconds"] for row in rows)),
     }
-    RESULTS.write_text(as_text(head | {"rows": rows}), encoding="utf-8")
+    RESULTS.write_text(as_text(begins | {"rows": rows}), encoding="utf-8")
 
 
 if __name__ == "__main__":

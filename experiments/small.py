@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _results import device, head
+from _results import device, head, rounded
 from tqdm import tqdm
 
 import mmtokedu
@@ -296,14 +296,6 @@ def layers_of(model):
 def untrained():
     torch.manual_seed(0)
     return Reader(len(world.WORDS), len(world.TAGS)).eval()
-
-
-def rounded(value):
-    if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [rounded(inner) for inner in value]
-    return round(value, 4) if isinstance(value, float) else value
 
 
 def main(argv=None):
