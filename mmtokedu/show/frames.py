@@ -180,7 +180,7 @@ def layouts(T=5, Q=4, *, frame=3, codebook=2, alt=None, caption=None):
         ax.set_title(f"{title}; the marked one sees {seen[-1]}", fontsize=8.5)
         ax.set_axis_off()
     told = (
-        f"{T} frames of {Q} codes. Flattened: one row of {T * Q}. Parallel: a block of {T} columns. Delayed: a block of "
+        f"{T} frames of {Q} codes. Flattened: a row of {T * Q}. Parallel: a block of {T} columns. Delayed: a block of "
         f"{T + Q - 1} columns in which each row starts one later. The code of frame {frame}, codebook {codebook} sees "
         f"{seen[0]}, {seen[1]} and {seen[2]} codes."
     )

@@ -91,7 +91,7 @@ def test_only_the_vqgan_has_a_fixed_network_and_a_discriminator(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "frame, codebook, sees", [(3, 2, (9, 8, 6)), (1, 1, (0, 0, 0)), (5, 4, (19, 16, 16)), (1, 4, (3, 0, 6))]
+    "frame, codebook, sees", [(3, 2, (9, 8, 6)), (1, 1, (0, 0, 0)), (5, 4, (19, 16, 19)), (1, 4, (3, 0, 6))]
 )
 def test_what_a_code_sees_in_each_layout(frame, codebook, sees):
     """By hand; delayed (1, 4) stands in step 4, after 3, 2 and 1 codes of the other codebooks."""
