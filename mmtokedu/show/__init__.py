@@ -16,12 +16,12 @@ from mmtokedu.show.strips import token_strip
 from mmtokedu.show.tables import table
 
 _CHARTS = "COLOR", "DPI", "STYLE", "WIDTH", "draw_grid", "figure", "subplots"
-_FRAMES = "give_backs", "mdct_mirror", "mdct_overlap", "mdct_sum"
+_FRAMES = "give_backs", "layouts", "mdct_mirror", "mdct_overlap", "mdct_sum", "streaming_delay"
 _MACHINES = "codebook_machines", "codec_machine"
 __all__ = [
     "COLOR", "DPI", "STYLE", "WIDTH", "approx", "codebook_machines", "codec_machine", "draw_grid", "figure",
-    "frame_slider", "give_backs", "images", "mask", "masks", "mdct_mirror", "mdct_overlap", "mdct_sum", "sequence",
-    "sounds", "source", "subplots", "table", "token_strip",
+    "frame_slider", "give_backs", "images", "layouts", "mask", "masks", "mdct_mirror", "mdct_overlap", "mdct_sum",
+    "sequence", "sounds", "source", "streaming_delay", "subplots", "table", "token_strip",
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmtokedu import rvq
-from mmtokedu.show.charts import COLOR, figure, subplots
+from mmtokedu.show.charts import COLOR, figure, patches, subplots
 
 # The MDCT
 
@@ -144,3 +144,119 @@ def _rows(rows, rate, hop, hops, top, names, start=0):
             ax.axvline(low + 1000 * k * hop / rate, color=COLOR["muted"], ls=":", lw=1, zorder=0)
     axes[-1].set(xlabel="milliseconds", xticks=[low + 1000 * k * hop / rate for k in range(hops + 1)])
     return fig, axes
+
+
+# Codes in time
+
+
+def layouts(T=5, Q=4, *, frame=3, codebook=2, alt=None, caption=None):
+    """Codes of T frames and Q codebooks laid out in three ways, and what one code, told by its numbers from 1, sees.
+
+    A column is a step of the language model, a number a frame, a row a codebook (flattened has one row for all). Full
+    cells are what the marked code sees: everything in the steps before its own.
+
+    Raises ValueError for a frame or codebook that is not there, or more than 24 codes.
+
+    >>> layouts(alt="Three layouts.")
+    [figure: Three layouts.]
+    """
+    if not (1 <= frame <= T and 1 <= codebook <= Q and T * Q <= 24):
+        raise ValueError(f"frame {frame} of {T}, codebook {codebook} of {Q}: count from 1, and draw at most 24 codes")
+    table = np.arange(T * Q).reshape(T, Q)  # the number of the code, frame by frame
+    laid = {
+        f"flattened: {T * Q} steps of one code": rvq.flatten_codes(table)[:, None],
+        f"parallel: {T} steps of {Q} codes": table,
+        f"delayed: {T + Q - 1} steps of up to {Q} codes": rvq.delay_pattern(table, pad=-1),
+    }
+    marked, seen = (frame - 1) * Q + codebook - 1, []
+    fig, axes = subplots(3, 1, height=3.1, gridspec_kw={"height_ratios": [1, Q, Q]})
+    for ax, (title, codes) in zip(axes, laid.items()):
+        step = np.argwhere(codes == marked)[0, 0]
+        seen.append(int((codes[:step] >= 0).sum()))
+        for (column, row), code in np.ndenumerate(codes):
+            if code >= 0:
+                _cell(ax, column, row, code // Q + 1, column < step, code == marked)
+        ax.set(xlim=(-0.1, T * Q), ylim=(codes.shape[1] + 0.05, -0.1), aspect="equal", anchor="W")
+        ax.set_title(f"{title}; the marked one sees {seen[-1]}", fontsize=8.5)
+        ax.set_axis_off()
+    told = (
+        f"{T} frames of {Q} codes. Flattened: a row of {T * Q}. Parallel: a block of {T} columns. Delayed: a block of "
+        f"{T + Q - 1} columns in which each row starts one later. The code of frame {frame}, codebook {codebook} sees "
+        f"{seen[0]}, {seen[1]} and {seen[2]} codes."
+    )
+    said = (
+        f"A number is a frame, a row a codebook, a column one step. Framed: frame {frame}, codebook {codebook}; full "
+        "cells are what it sees."
+    )
+    return figure(fig, alt=alt or told, caption=said if caption is None else caption)
+
+
+def _cell(ax, column, row, number, seen, marked):
+    look = {"fc": COLOR["audio"] if seen else "none", "ec": COLOR["ink" if marked else "audio"]}
+    look |= {"lw": 2 if marked else 0.8, "zorder": 2 if marked else 1}
+    ax.add_patch(patches.Rectangle((column + 0.06, row + 0.06), 0.88, 0.88, **look))
+    color = COLOR["paper" if seen else "ink"]
+    ax.text(column + 0.5, row + 0.52, str(number), ha="center", va="center", fontsize=8, color=color, zorder=3)
+
+
+def streaming_delay(title, frame, *, look_ahead=0.0, steps=0, alt=None, caption=None):
+    """How long after something is said it can be heard, computing not counted: a timeline in milliseconds.
+
+    `frame` is the hop and `look_ahead` what the encoder waits for beyond a frame, both in ms; `steps` is by how many
+    frames the most delayed codebook comes after the first. The delay is their sum: frame + look_ahead + steps * frame.
+
+    Raises ValueError for a frame that is not above 0, or a look-ahead or steps below 0.
+
+    >>> streaming_delay("Mimi, as Moshi uses it", 80, steps=1, alt="160 milliseconds.")
+    [figure: 160 milliseconds.]
+    """
+    if not (frame > 0 and look_ahead >= 0 and steps >= 0):
+        raise ValueError(f"frame {frame} ms, look-ahead {look_ahead} ms, {steps} steps: above 0, and from 0 on")
+    known = frame + look_ahead
+    delay = known + steps * frame
+    shown = max(3, int(np.ceil(delay / frame)) + 1)
+    fig, ax = subplots(height=2.9)
+    wide = shown * frame
+    for i in range(shown):
+        _span(ax, 4, i * frame, frame, i + 1, wide, "audio", full=i == 0)
+        for lane, late in ((2.7, 0), (1.7, steps)):
+            _span(ax, lane, known + (i + late) * frame, frame, i + 1, wide, "special", full=i == 0)
+        _span(ax, 0.4, delay + i * frame, frame, i + 1, wide, "audio", full=i == 0)
+    if look_ahead:
+        look = {"fc": "none", "ec": COLOR["muted"], "lw": 1, "hatch": "////", "hatchcolor": COLOR["muted"]}
+        ax.add_patch(patches.Rectangle((frame, 3.5), look_ahead, 0.34, **look))
+        ax.text(known, 3.67, " look-ahead", va="center", fontsize=8.5, color=COLOR["muted"])
+    names = {4: "sound\ncomes in", 2.7: "first\ncodebook", 1.7: "last\ncodebook", 0.4: "heard"}
+    for lane, name in names.items():
+        ax.text(-0.02 * wide, lane + 0.35, name, ha="right", va="center", fontsize=8.5, linespacing=1.1)
+    for x in (0, delay):
+        ax.plot([x, x], [-0.45, 4.8], color=COLOR["accent"], lw=1.2, ls=":", zorder=0)
+    head = {"arrowstyle": "<|-|>", "mutation_scale": 8, "color": COLOR["accent"], "shrinkA": 0, "shrinkB": 0}
+    ax.add_patch(patches.FancyArrowPatch((0, -0.3), (delay, -0.3), **head))
+    ax.set(xlim=(0, wide), ylim=(-0.6, 4.9), yticks=[], xlabel="milliseconds")
+    ax.set_xticks(sorted({0, frame, known, delay}), [f"{x:.3g}" for x in sorted({0, frame, known, delay})])
+    ax.spines["left"].set_visible(False)
+    ax.set_title(title)
+    parts = [f"{frame:.3g} frame", *([f"{look_ahead:.3g} look-ahead"] if look_ahead else [])]
+    parts += [f"{steps} × {frame:.3g} code delay"] if steps else []
+    total = " + ".join(parts) + (f" = {delay:.3g} ms" if len(parts) > 1 else " ms")
+    told = (
+        f"A timeline of {title}: frames of {frame:.3g} milliseconds come in; the first codebook's code of frame 1 is "
+        f"known after {known:.3g}, the last one's after {delay:.3g}; frame 1 is heard after {delay:.3g} milliseconds."
+    )
+    said = f"{total}, before anything is computed. Full: the first frame."
+    return figure(fig, alt=alt or told, caption=said if caption is None else caption)
+
+
+def _span(ax, lane, left, width, number, wide, kind, *, full):
+    """A numbered box of one lane, as far as the timeline reaches."""
+    if left >= wide - 1e-9:
+        return
+    shown = min(width, wide - left)
+    color = COLOR[kind]
+    look = {"fc": color if full else "none", "ec": color, "lw": 1}
+    ax.add_patch(patches.Rectangle((left + 0.03 * width, lane), shown - 0.06 * width, 0.7, **look))
+    if shown > 0.6 * width:
+        middle = left + shown / 2
+        where = {"ha": "center", "va": "center", "fontsize": 8}
+        ax.text(middle, lane + 0.34, str(number), color=COLOR["paper" if full else "ink"], **where)

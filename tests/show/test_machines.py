@@ -88,3 +88,34 @@ def test_only_the_vqgan_has_a_fixed_network_and_a_discriminator(monkeypatch):
     assert said.count("nearest\ncode") == said.count("codebook loss, commitment") == 2
     assert said.count("fixed network") == said.count("discriminator") == 1
     assert "squared error of the pixels" in said
+
+
+@pytest.mark.parametrize(
+    "frame, codebook, sees", [(3, 2, (9, 8, 6)), (1, 1, (0, 0, 0)), (5, 4, (19, 16, 19)), (1, 4, (3, 0, 6))]
+)
+def test_what_a_code_sees_in_each_layout(frame, codebook, sees):
+    """By hand; delayed (1, 4) stands in step 4, after 3, 2 and 1 codes of the other codebooks."""
+    assert "sees {}, {} and {} codes".format(*sees) in show.layouts(frame=frame, codebook=codebook).alt
+
+
+@pytest.mark.parametrize(
+    "frame, more, total",
+    [
+        (80, {"steps": 1}, "80 frame + 1 × 80 code delay = 160 ms"),  # Moshi's README: 160 ms
+        (1000 * 320 / 24_000, {}, "13.3 frame ms"),
+        (20, {"look_ahead": 5, "steps": 3}, "20 frame + 5 look-ahead + 3 × 20 code delay = 85 ms"),
+    ],
+)
+def test_a_delay_is_frame_and_look_ahead_and_code_delay(frame, more, total):
+    drawn = show.streaming_delay("it", frame, **more)
+    assert total in drawn._repr_html_()
+    assert f"heard after {total.split()[-2] if '=' in total else '13.3'} milliseconds" in drawn.alt
+
+
+def test_what_cannot_be_drawn_is_refused():
+    with pytest.raises(ValueError, match="frame 6 of 5"):
+        show.layouts(frame=6)
+    with pytest.raises(ValueError, match="at most 24 codes"):
+        show.layouts(T=7, Q=4)
+    with pytest.raises(ValueError, match="frame 0 ms"):
+        show.streaming_delay("it", 0)
