@@ -72,15 +72,15 @@ return class extends Explorable {
   static observedAttributes = ["preset", "beta", "through"];
   static label = "Explore: which gradients pass a step that has none";
   static style = `
-.app { gap: .9rem 1.6rem; grid-template: "top" "plane" "acts" "answer" "say" "keys" "more" / minmax(0, 1fr) }
-.top { grid-area: top } .answer { grid-area: answer } .plane { grid-area: plane } .acts { grid-area: acts; display: grid; gap: .6rem; align-content: start } .more { grid-area: more }
+.app { gap: .9rem 1.6rem; grid-template: "top" "plane" "acts" "answer" "say" "keys" "note" "more" / minmax(0, 1fr) }
+.top { grid-area: top } .answer { grid-area: answer } .plane { grid-area: plane } .acts { grid-area: acts; display: grid; gap: .6rem; align-content: start } .note { grid-area: note } .more { grid-area: more }
 .say { grid-area: say; min-height: 8.6em } .say p + p { margin-top: .45rem } .keys { grid-area: keys; display: grid; align-content: start } .keys canvas { width: 34px; height: 14px; vertical-align: -.15em; margin-right: .5em }
 .acts label { font-size: .92rem; gap: 0 } .acts .row { gap: .5rem .9rem } button.main { padding-inline: 1.3rem }
-.answer { display: grid; gap: .5rem; align-content: start } .bigs { display: grid; gap: .3rem 1.2rem; grid-template-columns: repeat(2, minmax(0, 1fr)); line-height: 1.25 }
+.answer { display: grid; align-content: start; gap: .3rem 1.2rem; grid-template-columns: repeat(2, minmax(0, 1fr)); line-height: 1.25 }
 .big b { display: block; line-height: 1.1; font-size: 2.9rem; white-space: nowrap } .big.loss b { color: var(--special) } .big span { white-space: nowrap }
 .stage { aspect-ratio: 1; overflow: hidden } .hint { right: 8px; bottom: 6px; background: var(--paper); padding: 0 .3em; border-radius: 4px }
 .hand { position: absolute; width: 28px; height: 28px; margin: -14px 0 0 -14px; border-radius: 50%; pointer-events: none; outline: none } .hand:focus { box-shadow: 0 0 0 2px var(--paper), 0 0 0 4.5px var(--accent) }
-@container (min-width: 620px) { .app { grid-template: "top top" auto "plane answer" auto "plane acts" 1fr "keys say" auto "more more" auto / minmax(0, 1.15fr) minmax(0, 1fr) } .say { min-height: 10em } }
+@container (min-width: 620px) { .app { grid-template: "top top" auto "plane answer" auto "plane acts" auto "plane say" 1fr "keys say" auto "note say" auto "more more" auto / minmax(0, 1.15fr) minmax(0, 1fr) } .say { min-height: 0 } }
 `;
 
   settings() {
@@ -130,15 +130,15 @@ return class extends Explorable {
     const acts = element("div", { class: "acts" }, this.range("beta", "beta, the commitment's weight", { min: 0, max: MOST, step: 0.05 }, (beta) => this.act("beta", { beta })),
       element("div", { class: "row" }, button("Step", () => this.step(), { class: "main" }), $.through));
     [$.length, $.pair, $.loss, $.said, $.next, $.idle] = ["b", "span", "b", "p", "p", "p"].map((tag) => element(tag));
-    const answer = element("div", { class: "answer" }, element("div", { class: "bigs" }, element("p", { class: "big" }, $.length, "gradient that reaches z ", $.pair), element("p", { class: "big loss" }, $.loss, "the task's loss")),
-      element("p", { class: "quiet" }, `Arrows point downhill, against the gradients; a step goes ${RATE} times as far, its rate. Losses are means over the D = 2 numbers of z, so a gradient is 2/D = 1 times a difference.`));
+    const answer = element("div", { class: "answer" }, element("p", { class: "big" }, $.length, "gradient that reaches z ", $.pair), element("p", { class: "big loss" }, $.loss, "the task's loss"));
+    const note = element("p", { class: "note quiet" }, `Arrows point downhill, against the gradients; a step goes ${RATE} times as far, its rate. Losses are means over the D = 2 numbers of z, so a gradient is 2/D = 1 times a difference.`);
     $.keys = KEYS.map(([kind, label]) => [kind, element("canvas", { "aria-hidden": "true" }), label]);
     $.rows = element("tbody");
     const all = table("Every gradient in numbers", ["gradient", "across", "up", "length"], $.rows);
     const about = element("p", { class: "quiet about" }, "The task's loss is the mean squared difference of the code and t. Its gradient at the code is copied to z and, as in VQ-VAE, not given to the code: a code follows z alone. Step moves z and codes once, all by the gradients of before, to thousandths within the plane.");
     this.listenToHands();
     return [top, element("div", { class: "plane" }, $.stage), answer, acts, element("div", { class: "say" }, $.said, $.next, $.idle),
-      element("ul", { class: "keys" }, ...$.keys.map(([, mark, label]) => element("li", {}, mark, label))), this.more("Every gradient in numbers, and how they are counted", all, about)];
+      element("ul", { class: "keys" }, ...$.keys.map(([, mark, label]) => element("li", {}, mark, label))), note, this.more("Every gradient in numbers, and how they are counted", all, about)];
   }
 
   listenToHands() {
@@ -177,7 +177,7 @@ return class extends Explorable {
         : `Snapping has slope 0, so the encoder hears nothing from the decoder. ${beta ? "Only the commitment reaches z." : "With beta 0 nothing reaches z."}`;
     }
     if (kind) return crossed ? `The borders moved: z snaps to code ${code} now, and ${lost}.` : +kind[1] === code ? `Code ${code} moved, and ${lost}.` : `Code ${kind[1]} is not nearest to z: no arrow and no loss changed.`;
-    return `z snaps to code ${code}. ${through ? "The task's arrow is found there, and straight-through copies it to z." : "The task's arrow is found there, and the encoder hears nothing from the decoder."}`;
+    return `z snaps to code ${code}. The task pulls there, towards t, and ${through ? "straight-through copies its arrow to z" : "the encoder hears nothing of it"}.`;
   }
 
   coming() { // what the arrows at z will do
