@@ -99,8 +99,6 @@ def gradients(*, preset="ahead", beta=None, straight_through=True):
     return _explorable("gradients", *_gradients.parts(preset, beta, straight_through))
 
 
-def rvq(*, stages=2, codec="ours", codebooks=None, context=32768):
-    """Explore what codebooks buy and cost: hear a sentence from 1 to 8 of them, beside what a second takes in tokens.
 def rvq(*, stages=2, codec="encodec-24k", codebooks=None, context=32768):
     """Explore what codebooks buy and cost: hear a sentence from 1 to 8 of them, read what another codec takes a second.
 
