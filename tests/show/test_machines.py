@@ -129,7 +129,7 @@ def test_every_panel_has_its_samples_and_both_ways(monkeypatch):
     show.next_vectors(panels, np.array([1.0, 0.0]), ways)
     fig, said = kept[0]
     drawn = [ax for ax in fig.axes if ax.axison]
-    assert [ax.get_title() for ax in drawn] == list(panels)
+    assert [ax.get_title(loc="left") for ax in drawn] == list(panels)
     for ax, samples in zip(drawn, panels.values()):
         np.testing.assert_array_equal(ax.get_lines()[0].get_xydata(), samples)
         np.testing.assert_array_equal(ax.get_lines()[1].get_xydata(), ways)
