@@ -7,7 +7,7 @@ import numpy as np
 from mmtokedu import vq
 from mmtokedu.catalog import styles
 from mmtokedu.catalog import video as clips
-from mmtokedu.explore import _dials, _fuse, _interleave_asked, _mrope, _rvq, _video, _video_budget
+from mmtokedu.explore import _dials, _fuse, _interleave_asked, _mrope, _residual, _rvq, _video, _video_budget
 from mmtokedu.interleave import visible
 from mmtokedu.patches import image_tokens
 from mmtokedu.video import sample_frames
@@ -291,6 +291,28 @@ def holds_dials(page):
     return now
 
 
+def holds_residual(page):
+    """Codes, lengths and the best sum are the library's for the state in the page: the state."""
+    now = state(page, "residual")
+    books, vector = _residual.codebooks(now["stages"], now["moved"]), np.array([now["x"], now["y"]]) / 1000
+    codes, left = _residual.stage_by_stage(vector, books)
+    assert page.locator(".tokens span").all_inner_texts() == list(map(str, codes))
+    assert page.locator(".big").inner_text().split("\n") == [
+        f"{left[-1]:.3f}",
+        f"is left of a length of {left[0]:.3f}",
+    ]
+    told = [float(text.split(",")[0]) for text in page.locator(".bars .how").all_inner_texts()]
+    np.testing.assert_allclose(told, left[1:], atol=5.1e-4)
+    other, least = _residual.best(vector, books)
+    said = page.locator(".say").inner_text()
+    assert (f"{' '.join(map(str, other))} leaves {least:.3f}" in said) == (least < left[-1] - 1e-9)
+    assert ("Not the best" in said) == ("leaves" in said)
+    share = round(100 * _residual.elsewhere(books).mean())
+    assert page.get_by_role("button", name=f"nearer: {share} % of the plane").count() == 1
+    assert page.locator("#stages").input_value() == str(now["stages"]) == str(len(told))
+    return now
+
+
 # --- what differs between topics where the property is the same -------------------------------------------------------
 
 
@@ -348,6 +370,7 @@ FIRST_MROPE = {
     "rule": "qwen2-vl", "layout": "interleaved", "resume": "after-max", "h": 4, "w": 6, "fps": 4, "q": "p1_2", "k": "c0",
 }  # fmt: skip
 FIRST_DIALS = {"layout": "interleaved", "theta": 20, "numbers": "ones", "q": "1_1_2", "k": "0_2_1", "both": False}
+FIRST_RESIDUAL = {"x": 160, "y": 680, "stages": 3, "moved": "", "map": False}
 TOPICS = {
     "patches": Topic(
         first={"height": 1080, "width": 1920, "model": "qwen2.5-vl", "picture": "landscape"},
@@ -582,6 +605,33 @@ TOPICS = {
         inside="button, input, select, p, b, canvas, li, [role=slider]",
         slack=0,
         busy=all_of(chosen(numbers="drawn"), pressed("move both together", "far apart")),
+    ),
+    "residual": Topic(
+        first=FIRST_RESIDUAL,
+        holds=holds_residual,
+        held=FIRST_RESIDUAL,
+        still="3 stages of 4 codes: 0, 1, 1; 0.090 of 0.699 is left.",
+        spoken=r"^Codes 0, 1, 1; 0\.090 left\.$",
+        fragment=(
+            "v=-720_20,stages=4,moved=a0_-200_410.b3_50_0,map=yes",
+            {"x": -720, "y": 20, "stages": 4, "moved": "a0_-200_410.b3_50_0", "map": True},
+        ),
+        change=("near a border", "v=-720_20,stages=3"),
+        hostile=[
+            "v=<img onerror=alert(1) src=x>", "v=1001_0", "v=0", "v=0_0_0", "v=1e2_0", "v=0.5_0", "v=-0_0", "v=007_0", "v=__proto__",
+            "stages=0", "stages=5", "stages=1e0", "stages=3.0", "stages=-1", "stages=", "moved=", "moved=a4_0_0", "moved=e0_0_0",
+            "moved=a0_1001_0", "moved=a0_0", "moved=a0_0_0.", "moved=b0_0_0.a0_0_0", "moved=a0_0_0.a0_1_1", "moved=a0_-0_0",
+            "moved=constructor", "map=true", "map=", "v=0_0,", ",", "", "v=0_0,x=1", "%3Cimg%20src=x%3E", "v=%30_0", "v=0_0\nv=0_0",
+            "v=" + "1" * 999, "constructor=1",
+        ],
+        bad=["x='<b>' y='9999' stages='9'", "x='0.5' y='1' stages='constructor'", "x='5'", ""],
+        wide=[
+            pressed("near a border"), pressed("far outside"), pressed("on a code"),
+            all_of(lambda page: page.locator("#stages").press("End"), lambda page: page.get_by_role("button", name="show where").click()),
+        ],
+        inside="button, input, p, b, canvas, li, .bar, .how, .tokens span",
+        slack=0,
+        busy=all_of(pressed("near a border"), lambda page: page.get_by_role("button", name="show where").click()),
     ),
 }  # fmt: skip
 
