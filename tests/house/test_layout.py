@@ -182,7 +182,7 @@ except ImportError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     if module.startswith(("mmtokedu.cuda", "mmtokedu.nn")):
         assert "pip install 'mmtokedu[torch]'" in done.stderr
-    elif module == "mmtokedu.show.charts":
+    elif module in ("mmtokedu.show.charts", "mmtokedu.show.machines"):
         assert "pip install 'mmtokedu[show]'" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
