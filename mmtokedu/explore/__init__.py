@@ -79,18 +79,18 @@ def vq(*, preset="corner", codes=12, decay=0.9, threshold=0.5, steps=0):
     return _explorable("vq", *_vq.parts(preset, codes, decay, threshold, steps))
 
 
-def rvq(*, stages=2, codec="ours", codebooks=None, context=32768):
-    """Explore what codebooks buy and cost: hear a sentence from 1 to 8 of them, beside what a second takes in tokens.
+def rvq(*, stages=2, codec="encodec-24k", codebooks=None, context=32768):
+    """Explore what codebooks buy and cost: hear a sentence from 1 to 8 of them, read what another codec takes a second.
 
-    `stages` codebooks of the book's small codec are heard, 1 to 8. The numbers are those of `codec`: "ours" is the one
-    that is heard, other names are the catalog's, with so many `codebooks` (None: what its own tools use). `context` is
-    the length of a sequence in tokens, a power of two from 1024 to 1048576. In the book the page's fragment goes first
-    (`#rvq:stages=4,codec=mimi,codebooks=8,context=32768`). Returns an output for a notebook.
+    `stages` codebooks of the book's own small codec are heard, 1 to 8, with its own numbers under them. In a panel of
+    its own are the numbers of `codec`, a name of the catalog, with so many `codebooks` (None: what its own tools use);
+    `context` is the length of a sequence in tokens, a power of two from 1024 to 1048576. In the book the page's
+    fragment goes first (`#rvq:stages=4,codec=mimi,codebooks=8,context=32768`). Returns an output for a notebook.
 
     Raises TypeError for numbers that are not whole, ValueError for numbers out of range and for unknown names.
     Source: `bitrate`, `tokens_per_second` and `audio_tokens` of `mmtokedu/rvq.py`.
 
-    >>> rvq(codec="mimi").alt.split(". ")[1]
+    >>> rvq(codec="mimi").alt.split(": ")[1]
     'Mimi with 8 codebooks takes 1.1 kbit/s, 100 tokens a second; 32,768 tokens hold 5 min 27 s.'
     """
     return _explorable("rvq", *_rvq.parts(stages, codec, codebooks, context))

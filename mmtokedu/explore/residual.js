@@ -31,6 +31,10 @@ function best(vector, books, sums = allSums(books)) { // the codes of the neares
   for (const book of [...books].reverse()) { codes.unshift(at % book.length); at = Math.floor(at / book.length); }
   return { codes, rest };
 }
+function outside(vector, places) { // seen from it, all places lie on one side
+  const angles = places.map((place) => { const [x, y] = minus(place, vector); return Math.atan2(y, x); }).sort((a, b) => a - b);
+  return angles.some((angle, i) => (angles[i + 1] ?? angles[0] + 2 * Math.PI) - angle > Math.PI);
+}
 const GRID = (() => { // vectors all over the plane
   const line = Array.from({ length: 2000 / DATA.step + 1 }, (_, i) => (i * DATA.step - 1000) / 1000);
   return line.flatMap((y) => line.map((x) => [x, y]));
@@ -85,7 +89,7 @@ const readFragment = (hash) => fragment("residual", hash, { // "#residual:v=-720
 });
 const writeFragment = ({ x, y, stages, moved, map }) => `#residual:v=${x}_${y},stages=${stages}${moved && `,moved=${moved}`}${map ? ",map=yes" : ""}`;
 
-const core = { encode, decode, allSums, best, elsewhere, region, booksOf, readFragment, writeFragment };
+const core = { encode, decode, allSums, best, outside, elsewhere, region, booksOf, readFragment, writeFragment };
 
 // ---------------------------------------------------------------- the page around it
 const PRESETS = [
@@ -169,7 +173,7 @@ return class extends Explorable {
     const answer = element("div", { class: "answer" },
       element("div", {}, element("p", { class: "head" }, "What is written ", element("span", {}, "an integer a stage")), $.written, $.tokens),
       element("p", { class: "big" }, $.rest, $.of),
-      element("div", {}, element("p", { class: "head" }, "What each stage leaves ", element("span", {}, "dashed: what it was given")), $.bars), $.say, $.bits);
+      element("div", {}, element("p", { class: "head" }, "Left after each stage ", element("span", {}, "dashed: before")), $.bars), $.say, $.bits);
 
     $.map = toggle("", () => this.set({ map: !this.state.map }));
     const set = element("div", { class: "set" }, this.range("stages", "stages", { min: 1, max: STAGES }, (stages) => this.set({ stages })), $.map);
@@ -255,7 +259,7 @@ return class extends Explorable {
     $.tokens.replaceChildren(...codes.map((code) => element("span", {}, String(code))));
     $.written.textContent = codes.map((code, q) => `Stage ${q + 1}: ${code}`).join(", ");
     $.rest.textContent = three(rests.at(-1));
-    $.of.nodeValue = `is left of a length of ${three(rests[0])}`;
+    $.of.nodeValue = `is left of the vector’s ${three(rests[0])}`;
     const most = Math.max(...rests, 1e-9);
     $.bars.replaceChildren(...codes.flatMap((_, q) => this.bar(q, rests[q], rests[q + 1], most)));
     $.say.textContent = this.happened();
@@ -265,7 +269,7 @@ return class extends Explorable {
       ? `One codebook with the same bits would need ${K}${powers[stages]} = ${number(all)} codes; these ${stages} codebooks hold ${stages * K}.`
       : `One codebook of ${K} codes: another stage multiplies what can be said by ${K}.`);
     pressed($.map, map);
-    $.map.textContent = `show where another sum is nearer: ${percent(this.others.length / GRID.length)} of the plane`;
+    $.map.textContent = `show where another sum is nearer: ${percent(this.others.length / GRID.length)}`;
     const where = ([x, y]) => `${two(x)} across, ${two(y)} up`, [spot] = [this.codes()[this.picked]], q = Math.floor(this.picked / K);
     $.v.setAttribute("aria-valuemax", 2000);
     valued($.v, state.x + 1000, `${where(this.vector)}; codes ${codes.join(", ")}; ${three(rests.at(-1))} left`);
@@ -298,7 +302,9 @@ return class extends Explorable {
       const first = codes.findIndex((code, q) => code !== other.codes[q]) + 1;
       return `${grew}Not the best: of all ${all} sums, ${other.codes.join(" ")} leaves ${three(other.rest)}. Stage ${first} took the code nearest to what it was given, and no later stage can take that back.`;
     }
-    return `${grew}${stages > 1 ? `No other of the ${all} sums comes nearer: here the choice stage by stage is the best.` : "The nearest code is written; what is left is lost."}`;
+    if (stages === 1) return `${grew}The nearest of ${all} codes is written; what is left is lost.`;
+    const why = outside(this.vector, this.sums) ? "the vector lies outside all of them, and the codes do not reach that far" : "here the choice stage by stage is the best";
+    return `${grew}No other of the ${all} sums comes nearer: ${why}.`;
   }
 
   // ------------------------------------------------------------ pictures
@@ -356,7 +362,9 @@ return class extends Explorable {
       const side = (DATA.step / 1000) * this.scale;
       ctx.fillStyle = this.color("accent");
       ctx.globalAlpha = 0.3;
-      for (const vector of this.others) { const [x, y] = this.toScreen(vector); ctx.fillRect(x - side / 2, y - side / 2, side, side); }
+      ctx.beginPath(); // all in one, so that no seam shows
+      for (const vector of this.others) { const [x, y] = this.toScreen(vector); ctx.rect(x - side / 2, y - side / 2, side + 0.3, side + 0.3); }
+      ctx.fill();
       ctx.globalAlpha = 1;
     }
     let part = [[-MARGIN, -MARGIN], [MARGIN, -MARGIN], [MARGIN, MARGIN], [-MARGIN, MARGIN]];

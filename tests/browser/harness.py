@@ -299,7 +299,7 @@ def holds_residual(page):
     assert page.locator(".tokens span").all_inner_texts() == list(map(str, codes))
     assert page.locator(".big").inner_text().split("\n") == [
         f"{left[-1]:.3f}",
-        f"is left of a length of {left[0]:.3f}",
+        f"is left of the vector’s {left[0]:.3f}",
     ]
     told = [float(text.split(",")[0]) for text in page.locator(".bars .how").all_inner_texts()]
     np.testing.assert_allclose(told, left[1:], atol=5.1e-4)
@@ -308,7 +308,7 @@ def holds_residual(page):
     assert (f"{' '.join(map(str, other))} leaves {least:.3f}" in said) == (least < left[-1] - 1e-9)
     assert ("Not the best" in said) == ("leaves" in said)
     share = round(100 * _residual.elsewhere(books).mean())
-    assert page.get_by_role("button", name=f"nearer: {share} % of the plane").count() == 1
+    assert page.get_by_role("button", name=f"nearer: {share} %").count() == 1
     assert page.locator("#stages").input_value() == str(now["stages"]) == str(len(told))
     return now
 
