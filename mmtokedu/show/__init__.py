@@ -16,15 +16,17 @@ from mmtokedu.show.strips import token_strip
 from mmtokedu.show.tables import table
 
 _CHARTS = "COLOR", "DPI", "STYLE", "WIDTH", "draw_grid", "figure", "subplots"
+_FRAMES = "give_backs", "layouts", "mdct_mirror", "mdct_overlap", "mdct_sum", "streaming_delay"
 _MACHINES = "codebook_machines", "codec_machine"
 __all__ = [
     "COLOR", "DPI", "STYLE", "WIDTH", "approx", "codebook_machines", "codec_machine", "draw_grid", "figure",
-    "frame_slider", "images", "mask", "masks", "sequence", "sounds", "source", "subplots", "table", "token_strip",
+    "frame_slider", "give_backs", "images", "layouts", "mask", "masks", "mdct_mirror", "mdct_overlap", "mdct_sum",
+    "sequence", "sounds", "source", "streaming_delay", "subplots", "table", "token_strip",
 ]  # fmt: skip
 
 
 def __getattr__(name):
-    for module, names in (("charts", _CHARTS), ("machines", _MACHINES)):
+    for module, names in (("charts", _CHARTS), ("frames", _FRAMES), ("machines", _MACHINES)):
         if name in names:
             return getattr(importlib.import_module(f"mmtokedu.show.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
