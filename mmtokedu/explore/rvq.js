@@ -199,8 +199,8 @@ return class extends Explorable {
 .app { gap: 1rem; grid-template: "top" "hear" "read" / minmax(0, 1fr) }
 .top { display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: center; justify-content: space-between } .top .about { margin: 0; flex: 1 1 20rem }
 .panel { border: 1px solid var(--rule); border-radius: 8px; padding: .9rem; display: grid; gap: .8rem 1.6rem; grid-template-columns: minmax(0, 1fr); align-content: start }
-.title { font-size: 1.1rem; font-weight: 700; line-height: 1.3; grid-column: 1 / -1 } .title span { font-weight: 400 } .hear { border-color: var(--main); border-top-width: 5px } .hear .title b { color: var(--main) } .read { border-top: 5px solid var(--muted) }
-.said, .read > * { grid-column: 1 / -1 } .stage { height: 11.5rem; cursor: ew-resize } .play { margin-top: .6rem } .now { font-size: .92rem; color: var(--muted); flex-basis: 100% }
+.title { font-size: 1.1rem; font-weight: 700; line-height: 1.3; grid-column: 1 / -1 } .title span { font-weight: 400 } .hear { border-color: var(--main); border-top-width: 5px } .hear .title b { color: var(--main) } .read { --main: var(--muted); border-top: 5px solid var(--main) } .hear .row { margin-top: .6rem }
+.said, .read > * { grid-column: 1 / -1 } .stage { height: 11.5rem; cursor: ew-resize } .now { font-size: .92rem; color: var(--muted); flex-basis: 100% }
 .hand { position: absolute; top: 0; bottom: 20px; width: 25px; margin-left: -12px; touch-action: none } .hand::before { content: ""; position: absolute; inset: 0 11px; background: var(--accent); border-inline: 1px solid var(--paper) }
 div.bars { position: relative; height: 9.5rem } .bars canvas { position: absolute; inset: 0; width: 100%; height: 100% } .bars [role=slider] { position: absolute; inset: 0; touch-action: pan-y; cursor: ew-resize; border-radius: 6px }
 .big { display: grid; gap: .7rem 1rem; grid-template-columns: repeat(2, minmax(0, auto)); justify-content: start; line-height: 1.15 } .big b { display: block; line-height: 1.05; white-space: nowrap }
@@ -283,7 +283,7 @@ th:first-child { white-space: normal } tr.chosen > * { font-weight: 600 } tr.cho
       element("p", { class: "said" }, `“${DATA.text}” `, element("span", { class: "quiet" }, `${seconds}, synthetic speech; the codec was trained on other sentences by other voices`)),
       element("div", {}, $.stage, element("div", { class: "row play" }, $.play, $.original, $.now),
         element("div", { class: "big own" }, element("p", {}, $.ownBits, $.ownBitsOf), element("p", {}, $.ownTokens, $.ownTokensOf))),
-      element("div", {}, element("p", { class: "head" }, "Its codebooks: drag along the bars ", element("span", {}, "and the signal-to-noise ratio they reach, in dB")),
+      element("div", {}, element("p", { class: "head" }, "Its codebooks ", element("span", {}, "drag along the bars; above them the signal-to-noise ratio, in dB")),
         $.barBox, this.offer("Codebooks worth hearing", TO_HEAR)));
   }
 

@@ -10,6 +10,7 @@ from mmtokedu.catalog import video as clips
 from mmtokedu.explore import _dials, _fuse, _interleave_asked, _mrope, _residual, _rvq, _video, _video_budget
 from mmtokedu.interleave import visible
 from mmtokedu.patches import image_tokens
+from mmtokedu.rvq import mdct
 from mmtokedu.video import sample_frames
 
 STILL = {"reduced_motion": "reduce"}  # vq: ten steps at once
@@ -76,18 +77,34 @@ def holds_vq(page):
 
 
 def holds_rvq(page):
-    """The large numbers are the library's for the state in the page: the state."""
+    """Each panel's numbers are the library's for the state in the page, and stand in no other panel: the state."""
     now = state(page, "rvq")
+    hear, read = page.locator(".panel.hear"), page.locator(".panel.read")
+    tokens, bits = _rvq.rates("ours", now["stages"])
+    own = [text.split("\n") for text in hear.locator(".big p").all_inner_texts()]
+    if now["original"]:
+        assert own == [["256", "kbit/s, 16 bits a sample"], ["16,000", "samples a second"]]
+    else:
+        sentence = len(mdct(_rvq.players().sounds[0] / 32768, _rvq.HOP)) * now["stages"]
+        codebooks = f"{now['stages']} codebook{'s' * (now['stages'] > 1)}"
+        assert own == [
+            [f"{bits / 1000:.3g}", f"kbit/s, this codec with {codebooks}"],
+            [_rvq.short(tokens), f"tokens a second, {sentence:,} for this sentence"],
+        ]
     tokens, bits = _rvq.rates(now["codec"], now["codebooks"])
-    shown = [text.split("\n") for text in page.locator(".big p").all_inner_texts()]
+    shown = [text.split("\n") for text in read.locator(".big p").all_inner_texts()]
     assert shown == [
         [f"{bits / 1000:.3g}", "kbit/s"],
         [_rvq.short(tokens), "tokens a second"],
         [_rvq.duration(now["context"] / tokens), f"of sound in {now['context']:,} tokens"],
     ]
+    title = _rvq.codecs()[now["codec"]]["title"]
+    assert read.locator(".name").inner_text() == (
+        f"{title} with {now['codebooks']} codebook{'s' * (now['codebooks'] > 1)}"
+    )
     assert page.locator(".bars [role=slider]").get_attribute("aria-valuenow") == str(now["stages"])
-    assert page.locator("select").nth(0).input_value() == now["codec"]
-    assert page.locator("select").nth(1).input_value() == str(now["codebooks"])
+    assert page.locator("#codec").input_value() == now["codec"]
+    assert page.locator("#count").input_value() == str(now["codebooks"])
     return now
 
 
@@ -370,6 +387,7 @@ FIRST_MROPE = {
     "rule": "qwen2-vl", "layout": "interleaved", "resume": "after-max", "h": 4, "w": 6, "fps": 4, "q": "p1_2", "k": "c0",
 }  # fmt: skip
 FIRST_DIALS = {"layout": "interleaved", "theta": 20, "numbers": "ones", "q": "1_1_2", "k": "0_2_1", "both": False}
+FIRST_RVQ = {"stages": 2, "codec": "encodec-24k", "codebooks": 8, "context": 32768, "original": False}
 FIRST_RESIDUAL = {"x": 160, "y": 680, "stages": 3, "moved": "", "map": False}
 TOPICS = {
     "patches": Topic(
@@ -419,24 +437,24 @@ TOPICS = {
         busy=pressed("Run 10"),
     ),
     "rvq": Topic(
-        first={"stages": 2, "codec": "ours", "codebooks": 2, "context": 32768, "original": False},
+        first=FIRST_RVQ,
         holds=holds_rvq,
-        held={"stages": 2, "codec": "ours", "codebooks": 2, "context": 32768, "original": False},
-        still="It takes 1.6 kbit/s, 200 tokens a second",
-        spoken=r"2 of 8 .* 1.6 kilobits and 200 tokens a se",
+        held=FIRST_RVQ,
+        still="dB, 1.6 kbit/s, 200 tokens a second. Another, not heard: EnCodec 24 kHz with 8 codebooks takes 6 kbit/s, 600 tokens",
+        spoken=r"^You hear 2 of 8 .* 1\.6 kilobits and 200 tokens a second\. Read: EnCodec 24 kHz with 8 codebooks, 6 kilobits and 600 ",
         fragment=(
             "stages=4,codec=mimi,codebooks=8,context=1024",
             {"stages": 4, "codec": "mimi", "codebooks": 8, "context": 1024},
         ),
-        change=("all 8", "stages=8,codec=ours,context=32768"),
+        change=("all 8", "stages=8,codec=encodec-24k,codebooks=8,context=32768"),
         hostile=[
-            "codec=<img onerror=alert(1) src=x>", "codec=__proto__", "codec=constructor", "codec=mp3", "stages=0", "stages=9",
+            "codec=<img onerror=alert(1) src=x>", "codec=__proto__", "codec=constructor", "codec=mp3", "codec=ours", "stages=0", "stages=9",
             "stages=1e0", "stages=10", "stages=-1", "stages=", "codebooks=8", "codec=mimi,codebooks=16", "codec=ours,codebooks=2",
             "codec=mimi,codebooks=8.0", "context=5000", "context=1024.0", "context=9999999", "context=512", "stages=4,", ",", "",
             "stages=4,x=1", "original=true", "%3Cimg%20src=x%3E", "stages=%34", "stages=4\nstages=4", "stages=" + "4" * 999,
             "constructor=1",
         ],
-        bad=["stages='9' codec='<b>' codebooks='x' context='5'", "codec='constructor' stages='1.5'", "codebooks='5'", ""],
+        bad=["stages='9' codec='<b>' codebooks='x' context='5'", "codec='constructor' stages='1.5'", "codec='ours'", "codebooks='5'", ""],
         wide=[
             pressed("1 codebook"), pressed("Mimi, all 32"), pressed("EnCodec"),
             all_of(chosen(codec="snac-44k"), lambda page: page.locator("#context").press("End")),

@@ -25,22 +25,26 @@ def test_output_carries_arguments_and_still():
     out = explore.rvq(stages=4, codec="mimi", codebooks=32, context=8192)._repr_html_()
     head = out[: out.index("</mm-explore-rvq>")]
     assert '<mm-explore-rvq stages="4" codec="mimi" codebooks="32" context="8192"><figure' in head
-    alt = f"One sentence rebuilt from 4 of 8 codebooks, {_rvq.players().snr[3]:.1f} dB. "
+    alt = f"One sentence from 4 of 8 codebooks of the book's own small codec, {_rvq.players().snr[3]:.1f} dB, "
+    alt += "3.2 kbit/s, 400 tokens a second. Another, not heard: "
     alt += "Mimi with 32 codebooks takes 4.4 kbit/s, 400 tokens a second; 8,192 tokens hold 20.5 s."
+    alt = html.escape(alt)
     assert f"<title>{alt}</title>" in head and f"<figcaption>{alt} Time runs" in head and 'role="img"' in head
     assert '"mm:palette"' not in out and len(out) < 700_000
 
 
-def test_words_of_our_codec():
-    assert repr(explore.rvq(stages=1)).endswith(
-        "It takes 0.8 kbit/s, 100 tokens a second; 32,768 tokens hold 5 min 27 s.]"
+def test_words_keep_what_is_heard_and_what_is_read_apart():
+    heard, read = explore.rvq(stages=1, codec="wavtokenizer-40").alt.split(" Another, not heard: ")
+    assert heard.startswith("One sentence from 1 of 8 codebooks of the book's own small codec, ")
+    assert heard.endswith(" dB, 0.8 kbit/s, 100 tokens a second.") and "WavTokenizer" not in heard
+    assert read == (
+        "WavTokenizer, 40 a second with 1 codebook takes 0.48 kbit/s, 40 tokens a second; 32,768 tokens hold 13 min 39 s."
     )
-    assert "WavTokenizer, 40 a second with 1 codebook takes 0.48" in repr(explore.rvq(codec="wavtokenizer-40"))
 
 
 def test_marker_key_follows_arguments():
     key = lambda **arguments: explore.rvq(**arguments).key
-    assert key() == key(stages=2, codec="ours", codebooks=2, context=32768)
+    assert key() == key(stages=2, codec="encodec-24k", codebooks=8, context=32768)
     assert len({key(), key(stages=3), key(codec="mimi"), key(context=1024)}) == 4
 
 
@@ -50,12 +54,13 @@ def test_marker_key_follows_arguments():
         ({"stages": 0}, ValueError, "stages is 0; choose 1 to 8"),
         ({"stages": 9}, ValueError, "stages is 9"),
         ({"stages": 2.0}, TypeError, "integer"),
-        ({"codec": "mp3"}, ValueError, "codec is 'mp3'; choose ours, soundstream"),
-        ({"codec": ["mimi"]}, ValueError, "choose ours"),
-        ({"codec": "<img onerror=alert(1)>"}, ValueError, "choose ours"),
+        ({"codec": "mp3"}, ValueError, "codec is 'mp3'; choose soundstream, encodec-24k"),
+        ({"codec": ["mimi"]}, ValueError, "choose soundstream"),
+        ({"codec": "<img onerror=alert(1)>"}, ValueError, "choose soundstream"),
+        ({"codec": "ours"}, ValueError, "codec is 'ours'; choose soundstream"),
         ({"codec": "mimi", "codebooks": 16}, ValueError, "codebooks is 16; mimi is used with 8, 32"),
         ({"codec": "mimi", "codebooks": "8"}, TypeError, "integer"),
-        ({"stages": 2, "codebooks": 3}, ValueError, "they are one number"),
+        ({"codebooks": 3}, ValueError, "codebooks is 3; encodec-24k is used with 2, 4, 8, 16, 32"),
         ({"context": 5000}, ValueError, "context is 5000; choose a power of two from 1024 to 1048576"),
         ({"context": 2**21}, ValueError, "context is 2097152"),
     ],
