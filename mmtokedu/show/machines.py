@@ -15,6 +15,8 @@ _OURS = {"rate": 16_000, "hop": 160, "Q": 8, "K": 256}  # as `nn.codec.SpeechCod
 _MARKS = {  # what flows: its mark and colour
     "pixels": ("mosaic", "image"),
     "rebuilt": ("mosaic", "image"),
+    "drawn": ("mosaic", "image"),
+    "words": ("lines", "text"),
     "vectors": ("columns", "muted"),
     "integers": ("figures", "special"),
     "sound": ("bars", "audio"),
@@ -137,6 +139,45 @@ def _rung(ax, top, y, words, box=None, shift=0, left=20, right=420):
         _words(ax, (left + right) / 2, y, words, COLOR["accent"], patch=True)
 
 
+def three_roads(*, alt=None, caption=None):
+    """Three roads from a picture through a model: vectors in; codes in and out; vectors in and out.
+
+    Source: LLaVA (arXiv 2304.08485); Chameleon (arXiv 2405.09818), Emu3 (arXiv 2409.18869); Transfusion (arXiv
+    2408.11039), MAR (arXiv 2406.11838). Janus (arXiv 2410.13848) reads on the first road and writes on the second.
+
+    >>> three_roads(alt="Three roads.")
+    [figure: Three roads.]
+    """
+    fig, ax = _scene(416)
+    model, decoder = ("transformer", 74), ("decoder", 54)
+    heads = {"integers": "a chance for\neach code", "vectors": "from noise\nto a vector"}
+    _title(ax, 404, "1  Vectors in", "LLaVA, Qwen2-VL")
+    _row(ax, 358, ["pixels", ("encoder", 60), "vectors", model, "words"], wide=300)
+    for y, title, who, encoder, kind in (
+        (242, "2  Codes in, codes out", "Chameleon, Emu3", "encoder,\ncodebook", "integers"),
+        (112, "3  Vectors in, vectors out", "Transfusion, MAR", "encoder", "vectors"),
+    ):
+        _title(ax, y + 58, title, who)
+        at = _row(ax, y, ["pixels", (encoder, 60), kind, model, (heads[kind], 78), decoder, "drawn"], marks=36)
+        back = y + 34
+        ax.plot([at[4], at[4], at[2]], [y + 18, back, back], color=COLOR["muted"], lw=1.1, ls="-")
+        _arrow(ax, (at[2], back), (at[2], y + 17))
+        _words(ax, (at[2] + at[4]) / 2, back, "goes in again", COLOR["muted"], patch=True)
+    ax.plot([0, _WIDE], [58, 58], color=COLOR["rule"], lw=1, ls="-")
+    _title(ax, 38, "Both", "Janus reads on road 1 and draws on road 2")
+    told = (
+        "Three roads, each a row. Vectors in: pixels, encoder, vectors, transformer, words (LLaVA, Qwen2-VL). Codes "
+        "in, codes out: pixels, encoder with codebook, integers, transformer, chances of codes, decoder, a picture; "
+        "what was drawn goes in again (Chameleon, Emu3). Vectors in, vectors out: the same, but the head goes from "
+        "noise to a vector (Transfusion, MAR). Janus reads on the first road and draws on the second."
+    )
+    said = (
+        "A model that draws needs chances for what comes next, not one answer: for each code on road 2, by way of "
+        "noise on road 3. (Transfusion draws a whole picture at once.)"
+    )
+    return figure(fig, alt=alt or told, caption=said if caption is None else caption)
+
+
 # Parts
 
 
@@ -164,13 +205,13 @@ def _words(ax, x, y, words, color=None, *, patch=False, **style):
     ax.text(x, y, words, color=color or COLOR["ink"], **style)
 
 
-def _row(ax, y, steps, marks=40):
-    """Marks and boxes from left to right with arrows between them, over the whole width; returns their middles.
+def _row(ax, y, steps, marks=40, wide=_WIDE):
+    """Marks and boxes from left to right with arrows between them, `wide` together; returns their middles.
 
     A step is the name of what flows, or (words, width[, kind[, height]]) of a box.
     """
     steps = [(step, marks) if isinstance(step, str) else step for step in steps]
-    gap = (_WIDE - sum(step[1] for step in steps)) / (len(steps) - 1)
+    gap = (wide - sum(step[1] for step in steps)) / (len(steps) - 1)
     middles, left = [], 0.0
     for words, width, *look in steps:
         if words in _MARKS:
@@ -212,6 +253,9 @@ def _data(ax, x, y, name):
         for i, k in np.ndindex(3, 5):
             place = (x - 13 + 9 * i, y - 15 + 6 * ((k + 2 * i) % 5))
             ax.add_patch(patches.Rectangle(place, 6, 5.4, fc=COLOR["muted"], alpha=(0.9, 0.35, 0.6, 1, 0.45)[k], lw=0))
+    elif kind == "lines":
+        for i, wide in enumerate((26, 30, 18)):
+            ax.add_patch(patches.Rectangle((x - 15, y + 7 - 9 * i), wide, 4, fc=COLOR[color], lw=0))
     elif kind == "bars":
         for i, tall in enumerate((6, 14, 26, 20, 30, 17, 24, 10, 5)):
             ax.add_patch(patches.Rectangle((x - 16 + 3.6 * i, y - tall / 2), 2.2, tall, fc=COLOR[color], lw=0))
