@@ -1,0 +1,189 @@
+"""A listener for speech that went through a codec: one word of forty, read by a small network that never heard a codec.
+
+espeak-ng says each word alone, in voices that are in no recording of the book but for the last one's. Those who
+teach the network and those who test it are different voices, and the codec learned from none of them.
+"""
+
+import re
+import subprocess
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from _rvq_metrics import RATE, mel_filters
+from torch import nn
+from torch.nn import functional as F
+
+from mmtokedu.media.sound import load_sound
+
+WORDS = tuple(
+    """zero one two three four five six seven eight nine yes no left right stop go up down
+    pin bin tin thin fin sin bad dad sad mad cap cat cab sheep cheap jeep wine vine line fine seat feet""".split()
+)
+COUNT = len(WORDS)
+TEACH = (  # espeak-ng's voices; a variant of one accent is another voice in another accent
+    "en-us+f2", "en-us+f4", "en-us+m1", "en-us+m6", "en-us+Alex", "en-us+Jacky", "en-gb-x-rp+f5", "en-gb-x-rp+m2",
+    "en-gb-x-rp+Denis", "en-gb-scotland+f3", "en-gb-scotland+m8", "en-029+aunty", "en-029+max", "en-gb-x-gbclan+m5",
+    "en-gb-x-gbclan+anika", "en-gb-x-gbcwmd+f2", "en-gb-x-gbcwmd+Michael", "en-us-nyc+steph", "en-us-nyc+m1",
+)  # fmt: skip
+ASK = (
+    "en-us+Alicia", "en-gb-x-rp+m7", "en-gb-scotland+linda", "en-029+Gene", "en-us-nyc+Lee",
+    "en-gb-x-gbclan+Andrea",  # iris, the book's voice that the codec never heard
+)  # fmt: skip
+TEACH_AS = (30, 165), (45, 145), (60, 185)  # pitch 0 to 99, words a minute
+ASK_AS = (40, 155), (52, 172)
+
+WINDOW = RATE  # samples that the network sees: a second, a word in its middle
+RMS, EDGE = 0.07, 0.03  # of a word; seconds kept before and after it
+BANDS, FRAME, HOP = 40, 512, 160
+STEPS, BATCH, LEARNING_RATE = 1200, 64, 2e-3
+JITTER, NEIGHBOUR, GAP = 0.08, 0.5, (0.08, 0.35)  # seconds off the middle; share with words beside it, seconds between
+NOISY, NOISE = 0.5, (10.0, 40.0)  # share with noise; dB under the word
+LIMIT = 0.15  # word errors on clean speech above which nothing is measured with a listener
+SILENCE = 1e-6  # of a window's greatest power in any band
+
+
+class Word(NamedTuple):
+    """One word as one voice says it: its place in WORDS, and (T,) float32 with an RMS of 0.07."""
+
+    which: int
+    voice: str
+    sound: np.ndarray
+
+
+def espeak_version():
+    return re.search(r"\d+\.\d+[\w.]*", subprocess.check_output(["espeak-ng", "--version"], text=True))[0]
+
+
+def spoken(voice, pitch, speed, word):
+    """A word by espeak-ng, cut to what is louder than 40 dB under its peak and EDGE around it, (T,) float32."""
+    command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "--stdout", word]
+    return cut_to_speech(load_sound(subprocess.run(command, capture_output=True, check=True).stdout, RATE))
+
+
+def cut_to_speech(sound):
+    """
+    >>> len(cut_to_speech(np.pad(np.ones(1600, np.float32), 8000)))
+    2560
+    """
+    loud, edge = np.flatnonzero(np.abs(sound) > 0.01 * np.abs(sound).max()), round(EDGE * RATE)
+    sound = np.pad(sound, edge)[loud[0] : loud[-1] + 1 + 2 * edge]
+    fade = np.minimum(np.arange(len(sound)), edge) / edge
+    sound = sound * fade * fade[::-1]
+    return (sound * (RMS / np.sqrt(np.mean(sound**2)))).astype(np.float32)
+
+
+def vocabulary(voices, manners, say=spoken):
+    """Every word by every voice in every manner: a list of Word."""
+    return [
+        Word(which, voice, say(voice, pitch, speed, word))
+        for voice in voices
+        for pitch, speed in manners
+        for which, word in enumerate(WORDS)
+    ]
+
+
+def window_of(sound, middle):
+    """The WINDOW samples around a sample; what lies outside the sound is silence.
+
+    >>> window_of(np.ones(10), 0)[WINDOW // 2 - 1 : WINDOW // 2 + 1].tolist()
+    [0.0, 1.0]
+    """
+    start = int(middle) - WINDOW // 2
+    here = sound[max(0, start) : max(0, start + WINDOW)]
+    return np.pad(here, (max(0, -start), WINDOW))[:WINDOW]
+
+
+def excerpt(words, draw):
+    """A window to learn from and its word, a little off the middle: words or silence beside it, noise or none."""
+    chosen = words[draw.integers(len(words))]
+    parts, start = [chosen.sound], 0
+    if draw.random() < NEIGHBOUR:
+        before, after = (words[i].sound for i in draw.integers(len(words), size=2))
+        gaps = [np.zeros(round(seconds * RATE), np.float32) for seconds in draw.uniform(*GAP, 2)]
+        parts, start = [before, gaps[0], *parts, gaps[1], after], len(before) + len(gaps[0])
+    middle = start + len(chosen.sound) // 2 + draw.uniform(-JITTER, JITTER) * RATE
+    sound = window_of(np.concatenate(parts), middle)
+    if draw.random() < NOISY:
+        level = RMS * 10 ** (-draw.uniform(*NOISE) / 20)
+        sound = sound + level * draw.standard_normal(WINDOW)
+    return sound.astype(np.float32), chosen.which
+
+
+class Recogniser(nn.Module):
+    """Which of `words` is in a window of sound: (B, WINDOW) -> scores (B, words).
+
+    >>> Recogniser(5)(torch.randn(2, WINDOW)).shape
+    torch.Size([2, 5])
+    """
+
+    def __init__(self, words=COUNT):
+        super().__init__()
+        self.register_buffer("mel", torch.from_numpy(mel_filters(FRAME, BANDS)).float())
+        self.register_buffer("taper", torch.hann_window(FRAME))
+        layers, inputs = [], BANDS
+        for outputs, stride, dilation in ((64, 1, 1), (96, 2, 1), (128, 2, 1), (128, 1, 2)):
+            padding = 2 * dilation
+            convolution = nn.Conv1d(inputs, outputs, 5, stride, padding=padding, dilation=dilation)
+            layers += [convolution, nn.BatchNorm1d(outputs), nn.ReLU()]
+            inputs = outputs
+        self.layers = nn.Sequential(*layers)
+        self.last = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * inputs, words))
+
+    def forward(self, sound):
+        found = self.layers(self.log_mel(sound))
+        return self.last(torch.cat([found.mean(-1), found.amax(-1)], dim=1))
+
+    def log_mel(self, sound):
+        """Logarithms of the powers in mel bands, (B, BANDS, frames): 60 dB from the loudest down, less their mean."""
+        power = torch.stft(sound, FRAME, HOP, window=self.taper, pad_mode="constant", return_complex=True).abs() ** 2
+        bands = self.mel @ power
+        floor = SILENCE * bands.amax((1, 2), keepdim=True).clamp(min=1e-9)
+        logarithms = torch.maximum(bands, floor).log()
+        return (logarithms - logarithms.mean((1, 2), keepdim=True)) / 3
+
+
+def train(words, seed, steps=STEPS, count=COUNT):
+    """A Recogniser that learned these words (a list of Word), in `eval` mode, and the loss of each step."""
+    torch.manual_seed(seed)
+    draw, model = np.random.default_rng(seed), Recogniser(count)
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    losses = []
+    for _ in range(steps):
+        sounds, asked = zip(*(excerpt(words, draw) for _ in range(BATCH)))
+        loss = F.cross_entropy(model(torch.from_numpy(np.stack(sounds))), torch.tensor(asked))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        schedule.step()
+        losses.append(loss.item())
+    return model.eval(), losses
+
+
+@torch.no_grad()
+def listen(model, windows):
+    """What a recogniser makes of windows (N, WINDOW): the words' places (N,), and how sure it is (N,)."""
+    scores = [
+        model(torch.from_numpy(part)).softmax(1).max(1) for part in np.array_split(windows, len(windows) // 256 + 1)
+    ]
+    return torch.cat([s.indices for s in scores]).numpy(), torch.cat([s.values for s in scores]).numpy()
+
+
+def middles(words, rebuild=lambda sound: sound):
+    """Windows (N, WINDOW) with each Word in the middle, as `rebuild` makes it."""
+    return np.stack([window_of(rebuild(word.sound), len(word.sound) // 2) for word in words]).astype(np.float32)
+
+
+def share_right(model, windows, words):
+    """The share of windows in which the word was read right."""
+    return float(np.mean(listen(model, windows)[0] == [word.which for word in words]))
+
+
+def settings():
+    return {
+        "words": WORDS, "teach": TEACH, "ask": ASK, "teach_as": TEACH_AS, "ask_as": ASK_AS, "window": WINDOW,
+        "rms": RMS, "edge": EDGE, "bands": BANDS, "frame": FRAME, "hop": HOP, "steps": STEPS, "batch": BATCH,
+        "optimizer": f"AdamW, {LEARNING_RATE}, cosine", "jitter": JITTER, "neighbour": NEIGHBOUR, "gap": GAP,
+        "noisy": NOISY, "noise": NOISE, "limit": LIMIT,
+    }  # fmt: skip
