@@ -195,12 +195,13 @@ def hidden(bands):
 
 
 @torch.no_grad()
-def listen(model, windows):
-    """What a recogniser makes of windows (N, WINDOW): the words' places (N,), and how sure it is (N,)."""
-    scores = [
-        model(torch.from_numpy(part)).softmax(1).max(1) for part in np.array_split(windows, len(windows) // 256 + 1)
-    ]
-    return torch.cat([s.indices for s in scores]).numpy(), torch.cat([s.values for s in scores]).numpy()
+def listen(models, windows):
+    """What recognisers make of windows (N, WINDOW): the words' places (models, N), and how sure each is (models, N)."""
+    found = []
+    for part in np.array_split(windows, len(windows) // 256 + 1):
+        bands = models[0].log_mel(torch.from_numpy(part))  # the same for all
+        found.append(torch.stack([model.read(bands).softmax(1) for model in models]).max(2))
+    return torch.cat([f.indices for f in found], 1).numpy(), torch.cat([f.values for f in found], 1).numpy()
 
 
 def middles(words, rebuild=lambda sound: sound):
@@ -208,9 +209,9 @@ def middles(words, rebuild=lambda sound: sound):
     return np.stack([window_of(rebuild(word.sound), len(word.sound) // 2) for word in words]).astype(np.float32)
 
 
-def share_right(model, windows, words):
-    """The share of windows in which the word was read right."""
-    return float(np.mean(listen(model, windows)[0] == [word.which for word in words]))
+def shares_right(models, windows, words):
+    """The share of windows in which each recogniser read the word right: a list."""
+    return (listen(models, windows)[0] == [word.which for word in words]).mean(axis=1).tolist()
 
 
 def settings():

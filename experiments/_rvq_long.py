@@ -100,11 +100,11 @@ def windows(words, rebuild, seed=0):
 
 
 def answers(listen, asked):
-    """Whether each of what `windows` gave was read right (N,): the surer of two windows counts."""
+    """Whether each recogniser read each of what `windows` gave right (models, N): the surer of two windows counts."""
     counts = np.cumsum([0] + [len(one[-1]) for one in asked])
     read, sure = listen(np.concatenate([one[-1] for one in asked]).astype(np.float32).reshape(-1, WINDOW))
-    best = [a + int(np.argmax(sure[a:b])) for a, b in itertools.pairwise(counts)]
-    return read[best] == [one[3] for one in asked]
+    best = np.stack([a + sure[:, a:b].argmax(axis=1) for a, b in itertools.pairwise(counts)], axis=1)
+    return np.take_along_axis(read, best, axis=1) == [one[3] for one in asked]
 
 
 def tallied(asked, right):

@@ -29,8 +29,8 @@ clean sentences (greedy: .30 and .55 word errors), and pocketsphinx earlier (.87
 
 A first listener, taught by 19 voices as they are, erred in .14 of the clean words: in none of four voices, in .38 and
 .48 of two. Before any listener heard a codec it was given five teachers more, all played faster and slower: .14 again,
-.40 in the two. Their formants are no person's (Lee's third lies at 9 % of where the accent puts it, Alicia's second at 150 %),
-so two voices took their place whose first three lie at 75 to 140 %, before they had been listened to.
+.40 in the two. Their formants are no person's: the third of one lies at 9 % of where its accent has it, the second of
+the other at 150 %. Two voices took their place, unheard, whose first three formants lie at 75 to 140 %.
 
 1  Clean words of new voices: .05 to .10 errors. Confused are pin, tin, thin, fin, and wine, vine.
 2  The shipped codec: .50 right with one codebook, .85 with four, with eight within .05 of clean. Each doubling gains
@@ -468,29 +468,30 @@ def run_all(scratch):
 # The parts after it: what a listener reads, and what is heard
 
 COMPARED = {  # name -> what makes it again, all at 100 frames a second and seed 0
+    "1,800 steps": "long",
     "k-means": (160, True),
     "500 steps": "live",
-    "1,800 steps": "long",
     "SEANet": "SEANet",
 }
+ASKED = 1, 2, 4, 8  # codebooks of those that do not ship
 LISTENERS = SEEDS  # of the recogniser
 INSTRUMENTS = "recogniser of 40 words, ours", "STOI, new voice"
 
 
-def rebuilder(name, scratch):
-    """What `name` of COMPARED makes of a sound: a function from a sound to a dict stages -> sound."""
-    if isinstance(COMPARED[name], tuple):
-        hop, restarts = COMPARED[name]
-        learn = residual_kmeans_with_restarts if restarts else residual_kmeans
-        codebooks = learn(frames_of("train", hop), K, Q, np.random.default_rng(0))
+def rebuilder(name, scratch, stages):
+    """What `name` of COMPARED makes of a sound, at each of `stages`: a function from a sound to a dict of sounds."""
+    if not isinstance(COMPARED[name], tuple):
+        model = trained_codec(COMPARED[name], scratch)
+        return lambda sound: rebuild_all(model, sound, stages)
+    hop, restarts = COMPARED[name]
+    learn = residual_kmeans_with_restarts if restarts else residual_kmeans
+    codebooks = learn(frames_of("train", hop), K, Q, np.random.default_rng(0))
 
-        def rebuild(sound):
-            codes = rvq_encode(mdct(sound, hop), codebooks)
-            return {q: imdct(rvq_decode(codes[:, :q], codebooks), len(sound)) for q in range(1, Q + 1)}
+    def rebuild(sound):
+        codes = rvq_encode(mdct(sound, hop), codebooks)
+        return {q: imdct(rvq_decode(codes[:, :q], codebooks), len(sound)) for q in stages}
 
-        return rebuild
-    model = trained_codec(COMPARED[name], scratch)
-    return lambda sound: rebuild_all(model, sound)
+    return rebuild
 
 
 def trained_codec(arm, scratch):
@@ -547,41 +548,43 @@ def recognisers(scratch):
 
 
 def run_listener(scratch, stored):
-    """Words right: clean, and through each codec at 1 ... Q codebooks."""
+    """Words right: clean, and through one codec after the other, the shipped one first. Yields what there is so far."""
     import _rvq_listener as ear
 
     ask, models = words_said(ear.ASK, ear.ASK_AS, scratch), recognisers(scratch)
-
-    def right(windows, words=ask):
-        return spread("right", [ear.share_right(model, windows, words) for model in models])
-
     clean = ear.middles(ask)
-    read = [ear.listen(model, clean)[0] for model in models]
-    errors = spread("errors", [float(np.mean(r != [w.which for w in ask])) for r in read])
+    read, _ = ear.listen(models, clean)
+    right = read == [word.which for word in ask]
+    errors = spread("errors", (1 - right.mean(axis=1)).tolist())
     if errors["high"] > ear.LIMIT:
         raise SystemExit(f"the listener errs in {errors['each']} of clean words; the limit is {ear.LIMIT}")
     voices = [
-        {"voice": voice, "right": right(*zip_of([(w, word) for w, word in zip(clean, ask) if word.voice == voice]))}
+        {"voice": voice, "right": spread("right", right[:, [w.voice == voice for w in ask]].mean(axis=1).tolist())}
         for voice in ear.ASK
     ]
-    rows = [{"codec": "clean", "Q": None, "tokens": None, "bits_per_second": None, "stoi": None, "right": right(clean)}]
+    nothing = dict.fromkeys(("Q", "tokens", "bits_per_second", "stoi"))
+    rows = [{"codec": "clean"} | nothing | {"right": spread("right", right.mean(axis=1).tolist())}]
+    found = {"clean_errors": errors, "asked": len(ask), "guess": 1 / ear.COUNT, "rows": rows, "voices": voices}
+    found["confused"] = confused(read, ask)
     for name in COMPARED:
-        rebuild, heard = rebuilder(name, scratch), {}
-        for word in ask:
-            for stages, sound in rebuild(word.sound).items():
-                heard.setdefault(stages, []).append(ear.window_of(sound, len(sound) // 2))
-        for stages, windows in heard.items():
-            windows = np.stack(windows).astype(np.float32)
-            rows.append(codec_row(name, stages, stored) | {"right": right(windows)})
-    return {
-        "clean_errors": errors, "asked": len(ask), "guess": 1 / ear.COUNT, "rows": rows, "voices": voices,
-        "confused": confused(read, ask),
-    }  # fmt: skip
+        stages = range(1, Q + 1) if COMPARED[name] == SHIPS[0] else ASKED
+        part = f"words-through-{name}", [ear.settings(), LISTENERS, list(stages)]
+        found["rows"] += [
+            codec_row(name, int(q), stored) | {"right": spread("right", each)}
+            for q, each in scratch.part(*part, words_through, name, stages, models, ask, scratch).items()
+        ]
+        yield found
 
 
-def zip_of(pairs):
-    """Pairs (window, word) as windows (N, ...) and a list of words."""
-    return np.stack([window for window, _ in pairs]), [word for _, word in pairs]
+def words_through(name, stages, models, ask, scratch):
+    """The shares of words right through a codec: a dict stages -> one a recogniser."""
+    import _rvq_listener as ear
+
+    rebuild, heard = rebuilder(name, scratch, stages), {}
+    for word in ask:
+        for q, sound in rebuild(word.sound).items():
+            heard.setdefault(q, []).append(ear.window_of(sound, len(sound) // 2))
+    return {q: ear.shares_right(models, np.stack(each).astype(np.float32), ask) for q, each in heard.items()}
 
 
 def codec_row(name, stages, stored):
@@ -590,11 +593,9 @@ def codec_row(name, stages, stored):
         rows = [r for r in stored["kmeans"]["rows"] if (r["hop"], r["restarts"]) == COMPARED[name]]
     else:
         rows = [r for r in stored["codec"]["rows"] if r["arm"] == COMPARED[name]]
-    count = stages if isinstance(stages, int) else None
-    (row,) = (r for r in rows if r["split"] == "new_voice" and r["Q"] == count)
-    tokens = None if count is None else count * RATE // 160
+    (row,) = (r for r in rows if r["split"] == "new_voice" and r["Q"] == stages)
     return {
-        "codec": name, "Q": count, "tokens": tokens, "bits_per_second": row["bits_per_second"],
+        "codec": name, "Q": stages, "tokens": stages * RATE // 160, "bits_per_second": row["bits_per_second"],
         "stoi": row["stoi"]["each"][0],
     }  # fmt: skip
 
@@ -634,14 +635,13 @@ def run_long(scratch, stored):
     import _rvq_long as long
 
     ask, models = words_said(ear.ASK, ear.ASK_AS, scratch), recognisers(scratch)
-    cut, rows = ask[:: len(ear.ASK_AS)], []  # every second word of each voice
-    model = trained_codec(SHIPS[0], scratch)
-    for name, rebuild in (
-        ("clean", lambda sound: sound),
-        ("8 codebooks", lambda sound: rebuild_all(model, sound, [Q])[Q]),
-    ):
+    cut = [word for i, word in enumerate(ask) if i % 6 == i // ear.COUNT % 6]  # some of each voice and manner
+    model, rows = trained_codec(SHIPS[0], scratch), []
+    ways = {"clean": lambda sound: sound, f"{Q} codebooks": lambda sound: rebuild_all(model, sound, [Q])[Q]}
+    for name, rebuild in ways.items():
         asked = long.windows(cut, rebuild)
-        found = [long.tallied(asked, long.answers(lambda w, m=m: ear.listen(m, w), asked)) for m in models]
+        right = long.answers(lambda windows: ear.listen(models, windows), asked)
+        found = [long.tallied(asked, each) for each in right]
         rows += [
             {"sound": name, "read": way, "overlap": overlap, "share": share,
              "right": spread("right", [each[way, overlap, share] for each in found])}
@@ -649,7 +649,7 @@ def run_long(scratch, stored):
         ]  # fmt: skip
     lengths = np.array([len(word.sound) for word in cut]) / RATE
     rows.sort(key=lambda row: row["share"] is not None)  # all cuts together first
-    return {
+    yield {
         "settings": long.settings() | {"words": len(cut)},
         "word_seconds": {"mean": round(lengths.mean(), 3), "longest": round(lengths.max(), 3),
                          "over_half": round(float((lengths > 0.5).mean()), 3)},
@@ -667,21 +667,21 @@ def run_arms(scratch, stored):
     for name in COMPARED:
         if COMPARED[name] == SHIPS[0]:
             continue  # `samples.heard` has it
-        rebuilt = rebuilder(name, scratch)(sound)[Q]
+        rebuilt = rebuilder(name, scratch, [Q])(sound)[Q]
         loud = rebuilt * (sound_levels(sound).rms / sound_levels(rebuilt).rms)
         found.append(np.rint(32768 * loud.astype(np.float64)).clip(-32768, 32767).astype(np.int16))
         levels = sound_levels(found[-1] / 32768)
         near = {key: rounded(key, value) for key, value in measures(sound, rebuilt).items()}
         rows.append({"codec": name, "rms": round(levels.rms, 5), "peak": round(levels.peak, 4)} | near)
     soundfile.write(ARMS_HEARD, np.concatenate(found), RATE, subtype="PCM_16")
-    return {"Q": Q, "rows": rows}
+    yield {"Q": Q, "rows": rows}
 
 
 def run_recognisers(scratch, stored):
     import _rvq_recognisers as others
     from _rvq_listener import LIMIT
 
-    return {"limit": LIMIT, "rows": others.run()}
+    yield {"limit": LIMIT, "rows": others.run()}
 
 
 PARTS = {"recognisers": run_recognisers, "listener": run_listener, "long": run_long, "arms": run_arms}
@@ -701,13 +701,12 @@ def add_parts(names, folder):
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Scratch(folder or temporary)
         for name in names:
-            began = time.process_time()
-            found = part_head(name) | PARTS[name](scratch, result)
-            result[name] = found | {"processor_seconds": round(time.process_time() - began)}
-            if name == "listener":
-                result["curve"] = curve(found["rows"])
-            RESULTS.write_text(as_text(result), encoding="utf-8")
-            print(f"{name}: {result[name]['processor_seconds']} s", flush=True)
+            for found in PARTS[name](scratch, result):
+                result[name] = part_head(name) | found
+                if name == "listener":
+                    result["curve"] = curve(found["rows"])
+                RESULTS.write_text(as_text(result), encoding="utf-8")
+                print(f"{name}: {time.process_time():.0f} s", flush=True)
 
 
 def quick():
