@@ -14,6 +14,7 @@ import re
 from mmtokedu.explore import (
     _dials,
     _fuse,
+    _gradients,
     _interleave,
     _interleave_asked,
     _interleave_golden,
@@ -35,6 +36,7 @@ from mmtokedu.show.markup import Html
 GOLDEN = {
     "patches": _patches.golden,
     "vq": _vq_golden.golden,
+    "gradients": _gradients.golden,
     "rvq": _rvq_golden.golden,
     "video": _video_golden.golden,
     "video_budget": _video_budget.golden,
@@ -77,6 +79,24 @@ def vq(*, preset="corner", codes=12, decay=0.9, threshold=0.5, steps=0):
     [explore: 90 latents and 12 codes that start in one corner, after 20 steps: 2 of 12 codes used, perplexity 1.9.]
     """
     return _explorable("vq", *_vq.parts(preset, codes, decay, threshold, steps))
+
+
+def gradients(*, preset="ahead", beta=None, straight_through=True):
+    """Explore which gradients pass a step that has none: drag a latent, its codes and what the task wants, and step.
+
+    `preset` says where they stand: "ahead" (the copied arrow leads to a better code), "beyond" (it leads away from the
+    target), "wander" (without commitment) or "dead" (a code that is never chosen). `beta`, 0 to 2, is the weight of the
+    commitment (None: the preset's), `straight_through` whether the task's gradient is copied to the latent. In the book
+    the page's fragment goes first (`#gradients:z=-560_-50,t=500_300,beta=0.25,through=on`). Returns an output for a
+    notebook.
+
+    Raises ValueError for an unknown preset and a beta out of range, TypeError for a `straight_through` that is neither
+    True nor False. Source: `vq_gradients` of `mmtokedu/vq.py`.
+
+    >>> gradients(straight_through=False).alt.split(" and ")[1]
+    'with beta 0.25 the gradient (0.02, 0.11) of length 0.11 reaches the encoder; codes 1, 2, 3 get none.'
+    """
+    return _explorable("gradients", *_gradients.parts(preset, beta, straight_through))
 
 
 def rvq(*, stages=2, codec="encodec-24k", codebooks=None, context=32768):

@@ -39,11 +39,23 @@ const GRID = (() => { // vectors all over the plane
   const line = Array.from({ length: 2000 / DATA.step + 1 }, (_, i) => (i * DATA.step - 1000) / 1000);
   return line.flatMap((y) => line.map((x) => [x, y]));
 })();
-function elsewhere(books) { // those of the grid for which another sum is nearer
-  const sums = allSums(books);
+function elsewhere(books) { // those of the grid for which another sum is nearer; in plain loops, for it is asked while a code is dragged
+  const sums = Float64Array.from(allSums(books).flat());
   return GRID.filter((vector) => {
-    const rest = long(encode(vector, books).left.at(-1));
-    return long(minus(vector, sums[nearest(vector, sums)])) < rest - 1e-9;
+    let [x, y] = vector, least = Infinity;
+    for (let i = 0; i < sums.length; i += 2) {
+      const u = x - sums[i], v = y - sums[i + 1], distance = u * u + v * v;
+      if (distance < least) least = distance;
+    }
+    for (const book of books) {
+      let found = 0, near = Infinity;
+      for (let k = 0; k < book.length; k++) {
+        const u = x - book[k][0], v = y - book[k][1], distance = u * u + v * v;
+        if (distance < near) { near = distance; found = k; }
+      }
+      x -= book[found][0]; y -= book[found][1];
+    }
+    return Math.sqrt(least) < Math.hypot(x, y) - 1e-9;
   });
 }
 
@@ -173,7 +185,7 @@ return class extends Explorable {
     const answer = element("div", { class: "answer" },
       element("div", {}, element("p", { class: "head" }, "What is written ", element("span", {}, "an integer a stage")), $.written, $.tokens),
       element("p", { class: "big" }, $.rest, $.of),
-      element("div", {}, element("p", { class: "head" }, "Left after each stage ", element("span", {}, "dashed: before")), $.bars), $.say, $.bits);
+      element("div", {}, element("p", { class: "head" }, "Left by each stage ", element("span", {}, "dashed: before")), $.bars), $.say, $.bits);
 
     $.map = toggle("", () => this.set({ map: !this.state.map }));
     const set = element("div", { class: "set" }, this.range("stages", "stages", { min: 1, max: STAGES }, (stages) => this.set({ stages })), $.map);
@@ -308,11 +320,12 @@ return class extends Explorable {
   }
 
   // ------------------------------------------------------------ pictures
-  get scale() { return this.$.stage.clientWidth / (2 * MARGIN); } // the plane's -1 to 1 with a margin, up is up
+  get scale() { return (this.wide || this.$.stage.clientWidth) / (2 * MARGIN); } // the plane's -1 to 1 with a margin, up is up
   toScreen([x, y]) { return [(x + MARGIN) * this.scale, (MARGIN - y) * this.scale]; }
   toPlane(left, top) { return [left / this.scale - MARGIN, MARGIN - top / this.scale]; }
 
   render() {
+    this.wide = this.$.stage.clientWidth; // asked once: a size that is asked for again and again costs a layout each time
     this.drawPlane();
     for (const [kind, node] of this.$.keys) this.drawKey(kind, node);
   }
@@ -382,7 +395,9 @@ return class extends Explorable {
     ctx.strokeRect(0.5, 0.5, width - 1, height - 1);
     ctx.fillStyle = this.color("audio");
     ctx.globalAlpha = 0.55;
-    if (state.stages > 1) for (const sum of this.sums) { ctx.beginPath(); ctx.arc(...this.toScreen(sum), 1.5, 0, 2 * Math.PI); ctx.fill(); }
+    ctx.beginPath();
+    if (state.stages > 1) for (const sum of this.sums) { const [x, y] = this.toScreen(sum); ctx.moveTo(x, y); ctx.arc(x, y, 1.5, 0, 2 * Math.PI); }
+    ctx.fill();
     ctx.globalAlpha = 1;
     const screen = chain.map((place) => this.toScreen(place)), vector = this.toScreen(this.vector);
     if (better) this.drawBest(ctx, vector);

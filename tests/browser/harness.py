@@ -1,13 +1,25 @@
 """What the browser tests of explorables know of each topic, and the few steps that all of them take."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
 from mmtokedu import vq
 from mmtokedu.catalog import styles
 from mmtokedu.catalog import video as clips
-from mmtokedu.explore import _dials, _fuse, _interleave_asked, _mrope, _residual, _rvq, _video, _video_budget
+from mmtokedu.explore import (
+    _dials,
+    _fuse,
+    _gradients,
+    _interleave_asked,
+    _mrope,
+    _residual,
+    _rvq,
+    _video,
+    _video_budget,
+)
 from mmtokedu.interleave import visible
 from mmtokedu.patches import image_tokens
 from mmtokedu.rvq import mdct
@@ -74,6 +86,35 @@ def holds_vq(page):
     assert shown[0].split() == [str(told.used), "of", str(len(places)), "codes" if len(places) > 1 else "code", "used"]
     assert shown[1].split() == [f"{told.perplexity:.1f}", "perplexity"]
     return told.used, len(places), int((usage < threshold).sum())
+
+
+def world_gradients(now):
+    """(latent, target, codes) of a state, as numbers."""
+    read = lambda text: np.array([int(n) for n in text.split("_")]).reshape(-1, 2) / 1000
+    return read(now["z"])[0], read(now["t"])[0], read(now["codes"])
+
+
+def holds_gradients(page):
+    """The gradient that reaches z, the loss and who gets none are the library's for the state in the page: the state."""
+    now = state(page, "gradients")
+    z, t, codes = world_gradients(now)
+    found = _gradients.outcome(z, t, codes, now["beta"], now["through"])
+    length, loss = page.locator(".big b").all_inner_texts()
+    assert float(length) == pytest.approx(np.hypot(*found.to_latent), abs=0.00501)
+    assert float(loss) == pytest.approx(found.loss, abs=0.000501)
+    parts = page.locator(".big span").inner_text().replace("−", "-").strip("()").split(", ")
+    assert [float(part) for part in parts] == pytest.approx(found.to_latent, abs=0.00501)
+    idle = page.locator(".say p").last.inner_text()
+    names = [int(n) for n in re.findall(r"\d", idle.split(" are ")[0])]
+    assert names == [k for k in range(len(codes)) if k != found.code]
+    assert not found.to_codebook[names].any()
+    best = int(vq.nearest_code(t[None], codes)[0])
+    assert idle.endswith("no gradient." if best == found.code else f"no gradient, though code {best} is nearer to t.")
+    assert (
+        page.get_by_role("button", name="straight-through").get_attribute("aria-pressed") == str(now["through"]).lower()
+    )
+    assert float(page.locator("#beta").input_value()) == pytest.approx(now["beta"], abs=0.0251)
+    return now
 
 
 def holds_rvq(page):
@@ -383,6 +424,9 @@ FIRST_INTERLEAVE = {
 }  # fmt: skip
 FIRST_FUSE = {"pictures": "codes", "separators": "closed", "modality": True, "bounds": [3, 6, 9, 12]}
 FIRST_VIDEO_BUDGET = {"fps": 1, "budget": 1024, "digits": 18, "moment": 0.5}
+FIRST_GRADIENTS = {
+    "z": "-560_-50", "t": "500_300", "codes": "-650_-500_650_150_250_-700_-750_750", "beta": 0.25, "through": True,
+}  # fmt: skip
 FIRST_MROPE = {
     "rule": "qwen2-vl", "layout": "interleaved", "resume": "after-max", "h": 4, "w": 6, "fps": 4, "q": "p1_2", "k": "c0",
 }  # fmt: skip
@@ -435,6 +479,30 @@ TOPICS = {
         inside="button, input, p, b, canvas, table, .line span",
         slack=0,
         busy=pressed("Run 10"),
+    ),
+    "gradients": Topic(
+        first=FIRST_GRADIENTS,
+        holds=holds_gradients,
+        held=FIRST_GRADIENTS,
+        still="the gradient (−1.13, −0.69) of length 1.32 reaches the encoder; codes 1, 2, 3 get none",
+        spoken=r"^z snaps to code 0\. .* Gradient that reaches z: 1\.32\. Codes 1, 2 and 3 are not nearest to z: they get no",
+        fragment=(
+            "z=-1000_1000,t=0_5,codes=1_2_3_4_5_6_7_-8,beta=1.75,through=off",
+            {"z": "-1000_1000", "t": "0_5", "codes": "1_2_3_4_5_6_7_-8", "beta": 1.75, "through": False},
+        ),
+        change=("a dead code", "z=-150_-100,t=-600_100,codes=100_350_-700_450_-250_800_700_-50,beta=0.25,through=on"),
+        hostile=[
+            "z=<img onerror=alert(1) src=x>", "z=__proto__", "z=1", "z=1_2_3", "z=1001_0", "z=0_-1001", "z=-0_0", "z=01_0", "z=1e2_0",
+            "z=0.5_0", "z=_", "z=1_", "t=1_2_3_4", "t=NaN_0", "t=", "codes=1_2", "codes=1_2_3_4_5_6", "codes=1_2_3_4_5_6_7_8_9_10",
+            "codes=1_2_3_4_5_6_7_x", "beta=2.01", "beta=-1", "beta=3", "beta=1e0", "beta=0.255", "beta=.5", "beta=", "through=true",
+            "through=1", "through=constructor", "z=0_0,", ",", "", "z=0_0,x=1", "%3Cimg%20src=x%3E", "z=%30_0", "z=0_0\nz=0_0",
+            "z=" + "1" * 999, "z=1_" + "0" * 900, "constructor=1",
+        ],
+        bad=["preset='<b>' beta='3' through='maybe'", "preset='constructor' beta='x'", "preset='__proto__' beta='-1'", ""],
+        wide=[pressed("the arrow misleads"), pressed("beta 0: z wanders"), pressed("a dead code", "Step", "straight-through")],
+        inside="button, input, p, b, canvas, li, .big span",
+        slack=0,
+        busy=pressed("the arrow misleads", "Step"),
     ),
     "rvq": Topic(
         first=FIRST_RVQ,
