@@ -42,6 +42,7 @@ BANK, WARP = 9000, (0.83, 1.2)  # windows that all seeds learn from; times as fa
 HIDDEN = 8, 12  # bands and frames that are hidden from the network in training, at most
 JITTER, NEIGHBOUR, GAP = 0.08, 0.5, (0.08, 0.35)  # seconds off the middle; share with words beside it, seconds between
 NOISY, NOISE = 0.5, (10.0, 40.0)  # share with noise; dB under the word
+BAD = 10.0, 4000  # dB of white noise under the word, Hz: two kinds of bad sound that are tried before any codec
 LIMIT = 0.15  # word errors on clean speech above which nothing is measured with a listener
 SILENCE = 1e-6  # of a window's greatest power in any band
 
@@ -98,7 +99,7 @@ def window_of(sound, middle):
 
 
 def excerpt(words, draw):
-    """A window to learn from and its word, a little off the middle: words or silence beside it, noise or none.
+    """A window to learn from and its word, a little off the middle, words or silence beside it, noise or none.
 
     It is played faster or slower, as a tape is, so that voices are higher and lower than those of TEACH.
     """
@@ -204,6 +205,19 @@ def listen(models, windows):
     return torch.cat([f.indices for f in found], 1).numpy(), torch.cat([f.values for f in found], 1).numpy()
 
 
+def with_noise(sound, draw):
+    """White noise at the first of BAD under a word (T,)."""
+    level = RMS * 10 ** (-BAD[0] / 20)
+    return sound + level * draw.standard_normal(len(sound), np.float32)
+
+
+def without_highs(sound):
+    """A word (T,) without what lies over the second of BAD."""
+    spectrum = np.fft.rfft(sound)
+    spectrum[np.fft.rfftfreq(len(sound), 1 / RATE) > BAD[1]] = 0
+    return np.fft.irfft(spectrum, len(sound)).astype(np.float32)
+
+
 def middles(words, rebuild=lambda sound: sound):
     """Windows (N, WINDOW) with each Word in the middle, as `rebuild` makes it."""
     return np.stack([window_of(rebuild(word.sound), len(word.sound) // 2) for word in words]).astype(np.float32)
@@ -220,5 +234,5 @@ def settings():
         "rms": RMS, "edge": EDGE, "bands": BANDS, "frame": FRAME, "hop": HOP, "steps": STEPS, "batch": BATCH,
         "optimizer": f"AdamW, {LEARNING_RATE}, cosine", "jitter": JITTER, "neighbour": NEIGHBOUR, "gap": GAP,
         "bank": BANK, "warp": WARP, "hidden": HIDDEN,
-        "noisy": NOISY, "noise": NOISE, "limit": LIMIT,
+        "noisy": NOISY, "noise": NOISE, "bad": BAD, "limit": LIMIT,
     }  # fmt: skip
