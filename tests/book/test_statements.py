@@ -61,9 +61,9 @@ def test_the_codecs_that_do_not_multiply_out_are_counted():
         for name, row in codecs.rows().items()
         if abs(row.sample_rate / row.hop * row.default - rvq.tokens_per_second(name)) > 0.01
     }
-    word = re.search(r"(\w+) rows do not multiply out\.", chapter("rvq"))[1].lower()
+    word = re.search(r"(\w+) rows do not multiply out\.", chapter("lab/rvq"))[1].lower()
     assert WORDS[word] == len(unlike)
-    assert "In the three SNAC models the coarse codebooks" in chapter("rvq")
+    assert "In the three SNAC models the coarse codebooks" in chapter("lab/rvq")
     slow = {name: max(row.strides) for name, row in unlike.items() if name.startswith("snac")}
     assert slow == {"snac-24k": 4, "snac-32k": 8, "snac-44k": 8}  # "every fourth", "the coarsest only every eighth"
     assert set(unlike) - set(slow) == {"encodec-48k"}
