@@ -24,13 +24,17 @@ class Drawn(NamedTuple):
     nexts: torch.Tensor
 
 
-def draw_nexts(count, generator):
+def draw_nexts(count, generator, angle=None):
     """`count` vectors on the unit circle, and for each a turn by 60 degrees left or right, with a little noise.
+
+    With an `angle` in radians the vectors are all the one at that angle.
 
     >>> draw_nexts(5, torch.Generator().manual_seed(0)).ways.shape
     torch.Size([5, 2, 2])
     """
     angles = 2 * np.pi * torch.rand(count, generator=generator)
+    if angle is not None:
+        angles = torch.full((count,), float(angle))
     turned = torch.stack([angles, angles + TURN, angles - TURN], dim=1)
     contexts, *ways = torch.stack([turned.cos(), turned.sin()], dim=-1).unbind(1)  # each (N, 2)
     ways, side = torch.stack(ways, dim=1), torch.randint(2, (count,), generator=generator)

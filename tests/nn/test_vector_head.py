@@ -27,6 +27,8 @@ def test_what_comes_lies_on_one_of_two_ways_and_both_are_equally_likely():
 def test_a_draw_is_its_generators_alone():
     first, again, other = (heads.draw_nexts(9, generator(seed)).nexts for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
+    there = heads.draw_nexts(9, generator(), angle=0)
+    torch.testing.assert_close(there.contexts, torch.tensor([[1.0, 0.0]]).expand(9, 2))
 
 
 def test_a_perfect_flow_in_one_step_lands_between_and_in_many_steps_on_a_way():
