@@ -50,7 +50,7 @@ encode = Exercise(
         slip(_encode, "the stages ran from the last to the first: the finest codebook met whole vectors", books=_last_first),
         slip(_encode, "a row a stage; codes are (N, Q), a row a frame: stack along axis 1", axis=0),
     ),
-    section=_SECTION + "“Each stage quantizes what the last left”",
+    section=_SECTION + "“What the last one missed”",
 )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ decode = Exercise(
         slip(_rebuilt, "every code was looked up in the first codebook; column q belongs to codebook q", books=_first_alone),
         slip(_rebuilt, "the codebooks stand in reverse order: column 0 belongs to codebook 0", books=_last_first),
     ),
-    section=_SECTION + "“Each stage quantizes what the last left”",
+    section=_SECTION + "“What the last one missed”",
 )  # fmt: skip
 
 
@@ -253,7 +253,7 @@ dropout = Exercise(
         Mistake(lambda u, Q: np.rint(u * (Q - 1)).astype(int) + 1, "rounded: 1 and Q come half as often as the others"),
         Mistake(lambda u, Q: np.rint(u * Q).astype(int), "rounded from 0: zero stages come, and the two ends half as often as the others"),
     ),
-    section=_SECTION + "“Dropping stages”",
+    section=_SECTION + "“Inside a codec”",
 )  # fmt: skip
 
 
@@ -271,7 +271,7 @@ listen = Exercise(
         Mistake(lambda s, window, n: int(s // window * n), "full windows only: the rest of the sound is not heard"),
         Mistake(lambda s, window, n: (int(s // window) + 1) * n, "one window too many where the sound fills its last one exactly: round up, do not add one"),
     ),
-    section=_SECTION + "“Two roads for sound”",
+    section=_SECTION + "“What is said and how it sounds”",
 )  # fmt: skip
 
 EXERCISES = (encode, decode, snr, bits, context, delay, undelay, flatten, dropout, listen)

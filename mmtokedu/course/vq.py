@@ -35,7 +35,7 @@ nearest = Exercise(
         slip(_nearest, "the nearest vector of each code: the minimum was taken over the vectors. Distances are (N, K), and each of the N "
                        "rows wants one code: axis 1", axis=0),
     ),
-    section=_SECTION + "“Snap”",
+    section=_SECTION + "“A list of little pictures”",
 )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ gradient = Exercise(
              weight=lambda beta: 1 + beta),
         slip(_gradient, "beta is missing: it is what the commitment loss weighs", weight=lambda beta: 1),
     ),
-    section=_SECTION + "“Three gradients”",
+    section=_SECTION + "“A gradient through a staircase”",
 )  # fmt: skip
 
 
@@ -199,7 +199,7 @@ follow = Exercise(
         slip(_followed, "decay is what stays of the old (0.99 in most configurations); 1 - decay is what the new gets",
              stays=lambda decay: 1 - decay),
     ),
-    section=_SECTION + "“Averages instead of a loss”",
+    section=_SECTION + "“Codes that follow”",
 )  # fmt: skip
 
 
@@ -378,7 +378,7 @@ scalar = Exercise(
              places=np.ones_like),
         slip(_fsq, "the steps run from -(L-1)/2 to (L-1)/2: shift them to start at 0, or codes are negative", start=0),
     ),
-    section=_SECTION + "“Codebooks without learning”",
+    section=_SECTION + "“No codebook to lose”",
 )  # fmt: skip
 
 EXERCISES = (nearest, perplexity, gradient, follow, restart, grow, bits, vocabulary, scalar)

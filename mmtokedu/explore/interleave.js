@@ -489,7 +489,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     const adding = element("div", { class: "row", role: "group", "aria-label": "Put in" }, add("+ picture", "image"), add("+ sound", "audio"), add("+ film", "video"));
     const style = this.select("style", "the system that writes it", [], (id) => this.set({ style: id }));
     $.learn = toggle("with an answer, to be learned", () => this.set({ answer: this.state.answer === null ? DATA.answer : null }));
-    $.named = toggle("with labels", () => Object.keys(STYLES.get(this.state.style).names).length && this.set({ named: !this.state.named }));
+    $.named = toggle("with names", () => Object.keys(STYLES.get(this.state.style).names).length && this.set({ named: !this.state.named }));
     $.answer = element("input", { id: "answer", maxlength: MOST.answer, spellcheck: "false" });
     $.answer.addEventListener("input", () => this.set({ answer: $.answer.value }));
     $.answerLabel = element("label", { class: "wide" }, "the answer that is learned", $.answer);
@@ -690,7 +690,7 @@ textarea { font: inherit; font-size: 1rem; color: var(--ink); background: var(--
     const labels = Object.keys(system.names).length > 0;
     pressed($.named, state.named && labels);
     $.named.setAttribute("aria-disabled", String(!labels));
-    write($.named, labels ? "with labels" : "has no labels");
+    write($.named, labels ? "with names" : "has no names");
     if (this.ruleKey !== system.id) {
       this.ruleKey = system.id;
       $.rule.replaceChildren(...options([["own", `as the system does: ${RULES[ruleOf({ rule: "own", style: system.id })]}`], ...DATA.masks.map((name) => [name, RULES[name]])]));

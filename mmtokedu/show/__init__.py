@@ -16,13 +16,18 @@ from mmtokedu.show.strips import token_strip
 from mmtokedu.show.tables import table
 
 _CHARTS = "COLOR", "DPI", "STYLE", "WIDTH", "draw_grid", "figure", "subplots"
+_FRAMES = "give_backs", "layouts", "mdct_mirror", "mdct_overlap", "mdct_sum", "streaming_delay"
+_MACHINES = "codebook_machines", "codec_machine", "next_vectors", "three_roads"
 __all__ = [
-    "COLOR", "DPI", "STYLE", "WIDTH", "approx", "draw_grid", "figure", "frame_slider", "images", "mask", "masks",
-    "sequence", "sounds", "source", "subplots", "table", "token_strip",
+    "COLOR", "DPI", "STYLE", "WIDTH", "approx", "codebook_machines", "codec_machine", "draw_grid", "figure",
+    "frame_slider", "give_backs", "images", "layouts", "mask", "masks", "mdct_mirror", "mdct_overlap", "mdct_sum",
+    "next_vectors", "sequence", "sounds", "source", "streaming_delay", "subplots", "table", "three_roads",
+    "token_strip",
 ]  # fmt: skip
 
 
 def __getattr__(name):
-    if name in _CHARTS:
-        return getattr(importlib.import_module("mmtokedu.show.charts"), name)
+    for module, names in (("charts", _CHARTS), ("frames", _FRAMES), ("machines", _MACHINES)):
+        if name in names:
+            return getattr(importlib.import_module(f"mmtokedu.show.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,6 +11,7 @@ try:
     import matplotlib
     from matplotlib import colors as mcolors
     from matplotlib import font_manager
+    from matplotlib import patches as patches  # for `machines`
     from matplotlib.figure import Figure as MplFigure
     from matplotlib.image import _ImageBase
 except ImportError as error:

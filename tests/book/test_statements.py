@@ -99,28 +99,28 @@ def test_what_late_k_means_is_said_to_do():
     mean = {name: row["psnr"]["mean"] for name, row in whole("rows").items()}
     assert mean["k-means late"] > mean["EMA + restarts"] + 1  # 64 dimensions
     assert abs(mean["4-d, k-means late, EMA + restarts"] - mean["4-d, EMA + restarts"]) < 0.1
-    assert "in 64 dimensions late k-means ends higher, in 4 it does not" in chapter("vq")
+    assert "in 64 dimensions late k-means ends higher, in 4 it does not" in chapter("lab/vq")
     longer = {name: row["psnr"]["mean"] for name, row in whole("longer").items()}
-    assert "k-means late" not in longer and "was not trained longer" in chapter("vq")
+    assert "k-means late" not in longer and "was not trained longer" in chapter("lab/vq")
     assert (
         longer["FSQ, 4-d"]
         < longer["EMA + restarts"]
         < longer["k-means late, EMA + restarts"]
         < longer["EMA + restarts"] + 0.2
     )
-    assert "within 0.2 dB of late k-means with averages and restarts" in chapter("vq")
+    assert "within 0.2 dB of late k-means with averages and restarts" in chapter("lab/vq")
 
 
 def test_the_threshold_that_no_batch_can_pass():
     """WavTokenizer #82: the asker's 1,200 vectors a batch, and the 40 clips of the repository's own settings."""
-    text = chapter("vq")
+    text = chapter("lab/vq")
     assert (1200 // 2) / 4096 < 0.2 and "more than eight codes in ten are below the threshold" in text
     assert 1 - (4 * 1200 // 2) / 4096 > 0.4 and "4,800 vectors, still four in ten" in text
 
 
 def test_the_square_and_the_sum_of_the_search():
     assert len(str(3000**2)) == 7 and len(str(64 * 3000**2)) == 9
-    assert "has seven digits before the point, the sum over the 64 numbers of a patch has nine" in chapter("vq")
+    assert "has seven digits before the point, the sum over the 64 numbers of a patch has nine" in chapter("lab/vq")
 
 
 def term(name):

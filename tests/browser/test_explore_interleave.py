@@ -262,11 +262,11 @@ def test_an_answer_is_learned_with_the_marks_that_end_its_turn(visit):
 
 def test_labels_are_written_where_a_system_has_them(visit):
     page = visit()
-    press(page, "with labels")
+    press(page, "with names")
     assert holds(page)["named"] and ["text", "Picture 2: "] in pieces(page)
     assert "(“Picture 2”)" in page.locator(".pieces").inner_text()
     page.locator("#style").select_option("pixtral")
-    button = page.get_by_role("button", name="has no labels")
+    button = page.get_by_role("button", name="has no names")
     assert button.get_attribute("aria-disabled") == "true" and button.get_attribute("aria-pressed") == "false"
     button.click(force=True)
     assert holds(page)["named"]  # it is kept for the next system

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmtokedu import interleave, measured, mrope, patches, video
+from mmtokedu import interleave, measured, mrope, patches, rvq, samples, video, vq
+from mmtokedu.catalog import codecs, listeners
 from mmtokedu.course import quiz
 
 pytestmark = pytest.mark.apart
@@ -75,6 +76,19 @@ def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question
         ("mrope", "first-new", 6 + 16 + 8, [6 + 12 * 16 + 8, 29, 16 - 12 * 16]),
         ("mrope", "distinct", 9, [12, 8]),
         ("mrope", "packed", 7, [5 + 6 + 7, 5 + 24 + 7, 0]),
+        ("vq", "memory", 128, [2, 256]),
+        ("vq", "picture-bits", 64 * 64 * 9, [4096, 64 * 64 * 512, 512 * 512 * 9, 512 * 64 * 9]),
+        ("vq", "gradient", 40, [1024, 256, 984]),
+        ("vq", "levels", 8 * 5 * 5 * 5, [23, 4096, 10]),
+        ("vq", "id", 50_000 + 2 + 7, [50_007, 7, 50_010]),
+        ("vq", "batch", 512, [16_384, 9, 32]),
+        ("rvq", "frames", 101, [100, 50, 16_000]),
+        ("rvq", "question", 272 * 8, [272, 271 * 8, 21_760]),
+        ("rvq", "rows", 53, [50, 200, 54]),
+        ("rvq", "first-heard", 20 + 5 + 7 * 20, [25, 160, 145, 185]),
+        ("rvq", "bitrate", 6000, [75 * 8 * 1024, 75 * 13, 750, 600]),
+        ("rvq", "windows", 3 * 375, [763, 375, 750]),
+        ("rvq", "rate", 250, [125, 63]),
         ("vision-transformer", "pairs", 4 * 4, [4, 2]),
         ("vision-transformer", "rows-out", 24 * 24 + 1, [576, 25]),
     ],
@@ -119,7 +133,8 @@ def test_a_mask_after_the_softmax_lets_later_tokens_be_felt_and_rows_sum_to_less
 @pytest.mark.parametrize(
     ("stem", "name", "said", "mistakes"),
     [  # worked by hand: 900 / 406 words; 8192 / 1.21; ln of 2 to the 15; 20,971,520 of 7,062,605,824 weights;
-        # (299 - 262) / 30; 320 * 576 of 448 * 832; (94 + 110) / 60; 6 of 15 frames; 3600 * 70 of 9000 * 1.21; 3600 / 1000
+        # (299 - 262) / 30; 320 * 576 of 448 * 832; (94 + 110) / 60; 6 of 15 frames; 3600 * 70 of 9000 * 1.21; 3600 / 1000;
+        # (36 + 2) / (3.6 + 0.1); 2 to the 1.75; half of 10; log 0.1 / log 0.99; 4 - 1.5
         ("subword-tokens", "invoice", "222 tokens", ["125 tokens"]),
         ("subword-tokens", "window", "6,770 words", ["9,912 words", "8,192 words"]),
         ("vision-transformer", "start", "10.4", ["0", "15.0", "1.1"]),
@@ -131,6 +146,11 @@ def test_a_mask_after_the_softmax_lets_later_tokens_be_felt_and_rows_sum_to_less
         ("video", "caught", "40 %", ["100 %", "20 %", "60 %"]),
         ("video", "transcript", "23.1 times", ["28.0 times", "0.4 times"]),
         ("video", "clock", "3.6 s", ["36.0 s", "107.9 s", "0 s"]),
+        ("vq", "follow", "10.27", ["11.00", "12.00", "9.50", "16.92"]),
+        ("vq", "perplexity", "3.36 codes", ["4 codes", "1.75 codes", "5.75 codes", "1.21 codes"]),
+        ("vq", "between", "5.00", ["0", "10.00"]),
+        ("vq", "dead", "230 steps", ["90 steps", "100 steps"]),
+        ("rvq", "stages", "2.50", ["4.00", "-1.50", "5.00"]),
     ],
 )
 def test_the_pages_own_measures_are_those_worked_by_hand(stem, name, said, mistakes):
@@ -260,6 +280,91 @@ def test_what_the_choices_on_positions_say_holds():
     assert other < alone == 0 and "offset" in right_option("earlier", "mrope")[0]
 
 
+def grey_patches():
+    """The portrait of the chapter on codebooks as patches of 8 x 8, (4096, 64), from -1 to 1."""
+    grey = samples.photo("astronaut").mean(axis=-1, keepdims=True)
+    return (patches.patchify(grey, 8) / 127.5 - 1).astype(np.float32)
+
+
+def test_a_codebook_that_starts_far_away_uses_no_more_codes_after_twice_the_steps():
+    rows, draw = grey_patches(), np.random.default_rng(0)
+    state, used = vq.ema_state(draw.standard_normal((512, 64), np.float32)), []
+    draw.uniform(-1, 1, (512, 64))  # the page's other start
+    for step in range(1, 601):
+        batch = rows[draw.integers(0, len(rows), 512)]
+        state = vq.ema_update(state, batch, vq.nearest_code(batch, state.embed), decay=0.99)
+        if step in (300, 600):
+            used.append(vq.codebook_usage(vq.nearest_code(rows, state.embed), 512).used)
+    assert used == [3, 3] and "three of them" in one("vq", "longer").text
+    assert right_option("longer", "vq")[0] == "About as few."
+
+
+def test_of_all_answers_to_many_patches_the_mean_costs_least():
+    hair = grey_patches()[:200]
+    cost = lambda answer: ((hair - answer) ** 2).mean()
+    noisy = hair.mean(axis=0) + np.random.default_rng(0).normal(0, hair.std(), 64)
+    assert cost(hair.mean(axis=0)) < min(cost(noisy), *map(cost, hair))
+    assert right_option("sharp", "vq")[0].startswith("Their mean")
+
+
+def test_without_straight_through_the_encoder_hears_the_commitment_alone():
+    vectors, codebook = np.array([[1.0], [2.0]]), np.array([[0.0], [9.0]])
+    found = [vq.vq_gradients(vectors, codebook, np.array([0, 0]), np.full((2, 1), task)) for task in (0.0, 5.0)]
+    (alone, to_codes), (both, with_task) = found
+    np.testing.assert_allclose(alone, 0.25 * vectors)  # beta * 2 * (z - 0) / 2 numbers: to its code and nothing else
+    np.testing.assert_allclose(both - alone, 5.0)  # what is lost
+    np.testing.assert_array_equal(to_codes, with_task)
+    assert to_codes[0, 0] < 0 and "Decoder and codebook" in right_option("missing", "vq")[0]
+
+
+def test_what_the_questions_say_of_usage_and_of_likelihood_was_measured():
+    rows = {row["variant"]: row for row in measured.results("vq")["encoder"]["rows"]}
+    every, late, plain = (rows[name] for name in ("EMA + restarts", "k-means late", "plain"))
+    asked = one("vq", "quality")
+    assert f"{every['used']['mean']:.0f} of its codes, the other {late['used']['mean']:.0f}" in asked.text
+    assert late["psnr"]["mean"] > every["psnr"]["mean"] + 1 and every["psnr"]["low"] > plain["psnr"]["high"]
+    assert round(plain["used"]["mean"]) == 16 and right_option("quality", "vq")[0] == "The counts do not say."
+    made = {row["tokenizer"]: row for row in measured.results("vq_generation")["rows"]}
+    bits = {name: f"{row['bits']['mean']:.0f}" for name, row in made.items()}
+    fewest, *_, most = sorted(made, key=lambda name: made[name]["bits"]["mean"])
+    assert (fewest, most) == ("collapsed", "healthy")
+    assert f"{bits[fewest]} bits a picture, with the second {bits[most]}" in one("vq", "likelihood").text
+    assert f"with {bits['small']} bits" in quiz.draw(one("vq", "likelihood")).options[1][1]
+    right = {name: row["samples"]["both"] for name, row in made.items()}
+    assert right.pop("collapsed")["high"] < min(row["low"] for row in right.values())
+
+
+def test_what_the_question_says_of_two_measures_was_measured():
+    found = measured.results("rvq")
+    of = lambda rows, **wanted: [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    means = of(found["kmeans"]["rows"], split="new_voice", hop=160, restarts=True)
+    short = of(found["codec"]["rows"], split="new_voice", arm="live")
+    (means,), (one_book,), (eight,) = of(means, Q=8), of(short, Q=1), of(short, Q=8)
+    assert means["snr"]["low"] > eight["snr"]["high"] and 0.4 < means["snr"]["mean"] - eight["snr"]["mean"] < 0.7
+    assert eight["log_mel"]["high"] < means["log_mel"]["low"] - 1
+    assert abs(one_book["log_mel"]["mean"] - eight["log_mel"]["mean"]) < 0.1
+    assert right_option("measures", "rvq")[0] == "The two numbers do not say."
+
+
+def test_the_questions_on_sound_speak_of_the_books_request_and_of_the_systems_in_the_catalog():
+    recording = samples.question()
+    assert one("rvq", "question").given["seconds"][0] == round(len(recording.sound) / recording.rate, 3)
+    assert 24_000 / codecs.row("encodec-24k").hop == 75 and codecs.row("encodec-24k").default == 8
+    assert codecs.row("mimi").sample_rate / codecs.row("mimi").hop == 12.5
+    window = one("rvq", "windows").given
+    rule = listeners.row("voxtral").parameters
+    assert (window["window"], window["per_window"]) == ((rule["window"] // 16_000,), (rule["per_window"],))
+
+
+def test_stages_that_are_left_out_are_not_in_the_sound():
+    books = np.random.default_rng(0).normal(size=(8, 16, 4))
+    codes = rvq.rvq_encode_plain(np.random.default_rng(1).normal(size=(5, 4)), books)
+    changed = books.copy()
+    changed[3:] += 1
+    np.testing.assert_array_equal(rvq.rvq_decode(codes[:, :3], books), rvq.rvq_decode(codes[:, :3], changed))
+    assert right_option("dropped", "rvq")[0] == "The first three."
+
+
 def test_a_page_with_a_hyphen_has_its_functions_in_a_module_without(file, tmp_path):
     file(NUMBER | {"answer": '"lettres"', "given": '{word = "a"}', "text": '"{word}?"', "wrong": "[]"})
     shutil.move(tmp_path / "patches.toml", tmp_path / "subword-tokens.toml")
@@ -317,6 +422,14 @@ def test_a_question_stands_under_a_heading_of_its_page(stem):
     pages = [path.read_text(encoding="utf-8") for place in places for path in ROOT.glob(f"{place}/{stem}.ipynb")]
     headings = re.findall(r"^\s*\"#+ (.*?)(?:\\n)?\",?$", "\n".join(pages), re.MULTILINE)
     assert {question.section for question in quiz.load(stem)} <= set(headings)
+
+
+@pytest.mark.parametrize("stem", [stem for stem in quiz.stems() if (ROOT / f"notebooks/{stem}.ipynb").is_file()])
+def test_a_chapter_asks_each_of_its_predicts_once_and_its_quiz(stem):
+    page = (ROOT / f"notebooks/{stem}.ipynb").read_text(encoding="utf-8")
+    asked = re.findall(rf'quiz\.ask\(\\"{stem}\\", \\"([a-z0-9-]+)\\"\)', page)
+    assert sorted(asked) == sorted(question.id for question in quiz.load(stem) if question.at == "predict")
+    assert page.count(f'quiz.ask_all(\\"{stem}\\")') == 1
 
 
 # seeds
