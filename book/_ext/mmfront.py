@@ -1,6 +1,6 @@
-"""Makes what pages include as HTML, before they are read: the front page's first picture and map, the primer's self-test.
+"""Makes the HTML that pages include: the front page's first picture and its map, the primer's five questions.
 
-None of it is committed.
+It is made before the pages are read, and not committed.
 """
 
 import pathlib
