@@ -68,15 +68,15 @@ def mel_power(sound):
 
 
 @functools.cache
-def mel_filters():
-    """Triangles (BANDS, WINDOW // 2 + 1) at equal distances on the mel scale of O'Shaughnessy, 0 Hz to half the rate.
+def mel_filters(window=WINDOW, bands=BANDS):
+    """Triangles (bands, window // 2 + 1) at equal distances on the mel scale of O'Shaughnessy, 0 Hz to half the rate.
 
     >>> mel_filters().shape, bool((mel_filters().sum(axis=1) > 0).all())
     ((80, 513), True)
     """
-    frequency = np.linspace(0, RATE / 2, WINDOW // 2 + 1)
-    corners = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + RATE / 2 / 700), BANDS + 2) / 2595) - 1)
-    low, middle, high = (corners[i : i + BANDS, None] for i in range(3))
+    frequency = np.linspace(0, RATE / 2, window // 2 + 1)
+    corners = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + RATE / 2 / 700), bands + 2) / 2595) - 1)
+    low, middle, high = (corners[i : i + bands, None] for i in range(3))
     return np.maximum(0, np.minimum((frequency - low) / (middle - low), (high - frequency) / (high - middle)))
 
 

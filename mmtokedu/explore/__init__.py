@@ -21,6 +21,7 @@ from mmtokedu.explore import (
     _mrope,
     _mrope_golden,
     _patches,
+    _residual,
     _rvq,
     _rvq_golden,
     _video,
@@ -43,6 +44,7 @@ GOLDEN = {
     "fuse": _fuse.golden,
     "mrope": _mrope_golden.golden,
     "dials": _dials.golden,
+    "residual": _residual.golden,
 }
 
 
@@ -97,21 +99,37 @@ def gradients(*, preset="ahead", beta=None, straight_through=True):
     return _explorable("gradients", *_gradients.parts(preset, beta, straight_through))
 
 
-def rvq(*, stages=2, codec="ours", codebooks=None, context=32768):
-    """Explore what codebooks buy and cost: hear a sentence from 1 to 8 of them, beside what a second takes in tokens.
+def rvq(*, stages=2, codec="encodec-24k", codebooks=None, context=32768):
+    """Explore what codebooks buy and cost: hear a sentence from 1 to 8 of them, read what another codec takes a second.
 
-    `stages` codebooks of the book's small codec are heard, 1 to 8. The numbers are those of `codec`: "ours" is the one
-    that is heard, other names are the catalog's, with so many `codebooks` (None: what its own tools use). `context` is
-    the length of a sequence in tokens, a power of two from 1024 to 1048576. In the book the page's fragment goes first
-    (`#rvq:stages=4,codec=mimi,codebooks=8,context=32768`). Returns an output for a notebook.
+    `stages` codebooks of the book's own small codec are heard, 1 to 8, with its own numbers under them. In a panel of
+    its own are the numbers of `codec`, a name of the catalog, with so many `codebooks` (None: what its own tools use);
+    `context` is the length of a sequence in tokens, a power of two from 1024 to 1048576. In the book the page's
+    fragment goes first (`#rvq:stages=4,codec=mimi,codebooks=8,context=32768`). Returns an output for a notebook.
 
     Raises TypeError for numbers that are not whole, ValueError for numbers out of range and for unknown names.
     Source: `bitrate`, `tokens_per_second` and `audio_tokens` of `mmtokedu/rvq.py`.
 
-    >>> rvq(codec="mimi").alt.split(". ")[1]
+    >>> rvq(codec="mimi").alt.split(": ")[1]
     'Mimi with 8 codebooks takes 1.1 kbit/s, 100 tokens a second; 32,768 tokens hold 5 min 27 s.'
     """
     return _explorable("rvq", *_rvq.parts(stages, codec, codebooks, context))
+
+
+def residual(*, vector=(0.16, 0.68), stages=3):
+    """Explore residual quantization in the plane: drag a vector, and each stage says what those before it left over.
+
+    `vector` is where the vector starts, two numbers from -1 to 1, kept to thousandths; `stages` of four codes each are
+    used, 1 to 4. In the book the page's fragment goes first (`#residual:v=-720_20,stages=3,moved=b3_50_0`; `moved` are
+    codes that were dragged, here code 3 of stage 2). Returns an output for a notebook.
+
+    Raises TypeError for stages that are not whole, ValueError for numbers out of range.
+    Source: `rvq_encode` and `rvq_decode` of `mmtokedu/rvq.py`.
+
+    >>> residual(vector=(-0.72, 0.02)).alt.split(": ")[1]
+    '1, 3, 1; 0.325 of 0.720 is left, where the sum of codes 2, 1, 1 would leave 0.081.'
+    """
+    return _explorable("residual", *_residual.parts(vector, stages))
 
 
 def video(

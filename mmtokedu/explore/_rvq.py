@@ -23,19 +23,15 @@ def parts(stages, codec, codebooks, context):
     stages, context = operator.index(stages), operator.index(context)
     if not 1 <= stages < len(heard.sounds):
         raise ValueError(f"stages is {stages}; choose 1 to {len(heard.sounds) - 1}")
-    if not isinstance(codec, str) or codec not in known:
-        raise ValueError(f"codec is {codec!r}; choose {', '.join(known)}")
+    others = [name for name in known if name != OURS]  # whose numbers are read; ours is heard, with its own
+    if not isinstance(codec, str) or codec not in others:
+        raise ValueError(f"codec is {codec!r}; choose {', '.join(others)}")
     if context not in CONTEXTS:
         raise ValueError(f"context is {context}; choose a power of two from {CONTEXTS[0]} to {CONTEXTS[-1]}")
-    if codec == OURS:
-        if codebooks not in (None, stages):
-            raise ValueError(f"codebooks is {codebooks}, stages is {stages}: of the codec you hear they are one number")
-        used = stages
-    else:
-        used = known[codec]["default"] if codebooks is None else operator.index(codebooks)
-        if used not in known[codec]["codebooks"]:
-            counts = ", ".join(map(str, known[codec]["codebooks"]))
-            raise ValueError(f"codebooks is {used}; {codec} is used with {counts}")
+    used = known[codec]["default"] if codebooks is None else operator.index(codebooks)
+    if used not in known[codec]["codebooks"]:
+        counts = ", ".join(map(str, known[codec]["codebooks"]))
+        raise ValueError(f"codebooks is {used}; {codec} is used with {counts}")
     attributes = {"stages": stages, "codec": codec, "codebooks": used, "context": context}
     alt = _in_words(stages, codec, used, context)
     return attributes, _data(), _still(stages, alt), alt
@@ -66,7 +62,7 @@ def codecs():
     heard = players()
     most = len(heard.snr)
     ours = {
-        "id": OURS, "title": "the codec you hear", "sample_rate": heard.rate, "channels": 1, "hop": HOP,
+        "id": OURS, "title": "the book’s own small codec", "sample_rate": heard.rate, "channels": 1, "hop": HOP,
         "codebooks": list(range(1, most + 1)), "default": most, "codebook_size": K, "strides": [],
         "extra_samples": HOP,  # an MDCT has one frame more
         "frame_multiple": 1, "chunk": [],
@@ -139,12 +135,12 @@ def short(x):
 
 
 def _in_words(stages, codec, used, context):
-    tokens, bits = rates(codec, used)
-    heard = players()
-    said = f"One sentence rebuilt from {stages} of {len(heard.snr)} codebooks, {heard.snr[stages - 1]:.1f} dB. "
-    name = "It" if codec == OURS else f"{codecs()[codec]['title']} with {used} codebook{'s' * (used > 1)}"
-    said += f"{name} takes {bits / 1000:.3g} kbit/s, {short(tokens)}"
-    return f"{said} tokens a second; {context:,} tokens hold {duration(context / tokens)}."
+    heard, (own_tokens, own_bits), (tokens, bits) = players(), rates(OURS, stages), rates(codec, used)
+    said = f"One sentence from {stages} of {len(heard.snr)} codebooks of the book's own small codec, "
+    said += f"{heard.snr[stages - 1]:.1f} dB, {own_bits / 1000:.3g} kbit/s, {short(own_tokens)} tokens a second. "
+    said += f"Another, not heard: {codecs()[codec]['title']} with {used} codebook{'s' * (used > 1)} takes "
+    said += f"{bits / 1000:.3g} kbit/s, {short(tokens)} tokens a second; "
+    return f"{said}{context:,} tokens hold {duration(context / tokens)}."
 
 
 def _still(stages, alt):

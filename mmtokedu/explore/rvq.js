@@ -1,8 +1,9 @@
-// What codebooks buy and cost: a sentence rebuilt from 1 to 8 of them, heard and seen, beside what a second takes in tokens.
+// What codebooks buy and cost, in two panels that have nothing in common but the sentence: the book's own small codec, heard
+// with 1 to 8 codebooks above its own numbers, and what another codec, which is not heard, takes a second in bits and tokens.
 // The base is explained in base.js; DATA are the sounds, 8 bits a sample, the codecs of the catalog, a few constants.
 mmExplore.define("rvq", (DATA, { Explorable, roundHalfEven, number, plural, clamp, fragment, element, button, pressed, options, slider,
   valued, table, tableRow, drag, keys, ALONG }) => {
-const CODECS = new Map(DATA.codecs.map((row) => [row.id, row])), OURS = DATA.codecs[0].id, MOST = DATA.snr.length;
+const CODECS = new Map(DATA.codecs.map((row) => [row.id, row])), OURS = DATA.codecs[0].id, MOST = DATA.snr.length, FIRST = "encodec-24k";
 
 // ---------------------------------------------------------------- the functions of mmtokedu/rvq.py that count
 const bitrate = (frameRate, codebooks, size) => frameRate * codebooks * Math.log2(size);
@@ -95,21 +96,22 @@ function cells(id, count, span) {
 
 // ---------------------------------------------------------------- the page's fragment
 const isStages = (n) => Number.isInteger(n) && n >= 1 && n <= MOST;
+const isCodec = (id) => CODECS.has(id) && id !== OURS; // whose numbers can be read
 const isContext = (n) => DATA.contexts.includes(n);
 const isCount = (id, n) => CODECS.get(id).codebooks.includes(n);
 
 function readFragment(hash) { // "#rvq:stages=4,codec=mimi,codebooks=8,context=32768"
   const state = fragment("rvq", hash, {
     stages: (text) => /^\d$/.test(text) && isStages(+text) && { stages: +text },
-    codec: (codec) => CODECS.has(codec) && { codec },
+    codec: (codec) => isCodec(codec) && { codec },
     codebooks: (text) => /^\d{1,2}$/.test(text) && { codebooks: +text },
     context: (text) => /^\d{4,7}$/.test(text) && isContext(+text) && { context: +text },
   });
-  if (state && "codebooks" in state && !(state.codec && state.codec !== OURS && isCount(state.codec, state.codebooks))) return null;
+  if (state && "codebooks" in state && !(state.codec && isCount(state.codec, state.codebooks))) return null;
   return state;
 }
 const writeFragment = ({ stages, codec, codebooks, context }) =>
-  `#rvq:stages=${stages},codec=${codec}${codec === OURS ? "" : `,codebooks=${codebooks}`},context=${context}`;
+  `#rvq:stages=${stages},codec=${codec},codebooks=${codebooks},context=${context}`;
 
 // ---------------------------------------------------------------- words
 const short = (x) => x >= 100 ? number(Math.round(x)) : x.toFixed(1).replace(/\.0$/, "");
@@ -123,12 +125,11 @@ function duration(seconds) {
 
 const core = { bitrate, tokensPerSecond, bitsPerSecond, audioTokens, fromMuLaw, spectrogram, heard, cells, readFragment, writeFragment, duration, short };
 
-const PRESETS = [
-  ["1 codebook", { stages: 1, codec: OURS }],
-  [`all ${MOST}`, { stages: MOST, codec: OURS }],
+const TO_HEAR = [["1 codebook", { stages: 1, original: false }], [`all ${MOST}`, { stages: MOST, original: false }]];
+const TO_READ = [
   ["Mimi, for Moshi", { codec: "mimi", codebooks: 8 }],
   ["Mimi, all 32", { codec: "mimi", codebooks: 32 }],
-  ["EnCodec", { codec: "encodec-24k", codebooks: 8 }],
+  ["EnCodec", { codec: FIRST, codebooks: 8 }],
 ];
 
 // ---------------------------------------------------------------- what plays: one sound at a time, the next from where it is
@@ -195,26 +196,22 @@ return class extends Explorable {
   static label = "Explore: what codebooks buy and what they cost";
   static modality = "audio";
   static style = `
-.app { gap: 1rem 1.8rem; grid-template: "top" "hear" "stages" "pick" "answer" "strip" "more" / minmax(0, 1fr) }
-.top { grid-area: top } .hear { grid-area: hear } .stages { grid-area: stages } .pick { grid-area: pick } .answer { grid-area: answer }
-.strip { grid-area: strip } .more { grid-area: more }
-button.main { min-width: 6.2em }
-.stage { height: 12.5rem; cursor: text } .bars canvas { position: absolute; inset: 0; width: 100%; height: 100% }
-.hand { position: absolute; top: 0; bottom: 20px; width: 24px; margin-left: -12px; pointer-events: none; border-radius: 4px }
-.hand::before { content: ""; position: absolute; inset: 0 auto 0 11px; width: 2px; background: var(--accent); box-shadow: 0 0 0 1px var(--paper) }
-.play { margin-top: .5rem } .now { font-size: .92rem }
-.bars { position: relative; height: 9.5rem } .bars div { position: absolute; inset: 0; touch-action: pan-y; cursor: ew-resize; border-radius: 4px }
-.pick { display: grid; gap: .6rem 1rem; grid-template-columns: minmax(0, 1fr) auto; align-content: start }
-.pick label:last-child { grid-column: 1 / -1 } output { font-size: .92rem }
-.big { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .7rem 1.2rem; line-height: 1.2 }
-.big b { display: block; font-size: 2.5rem; line-height: 1.05; white-space: nowrap } .big p:last-child { grid-column: 1 / -1 }
-.answer .quiet { margin-top: .6rem }
+.app { gap: 1rem; grid-template: "top" "hear" "read" / minmax(0, 1fr) }
+.top { display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: center; justify-content: space-between } .top .about { margin: 0; flex: 1 1 20rem }
+.panel { border: 1px solid var(--rule); border-radius: 8px; padding: .9rem; display: grid; gap: .8rem 1.6rem; grid-template-columns: minmax(0, 1fr); align-content: start }
+.title { font-size: 1.1rem; font-weight: 700; line-height: 1.3; grid-column: 1 / -1 } .title span { font-weight: 400 } .hear { border-color: var(--main); border-top-width: 5px } .hear .title b { color: var(--main) } .read { --main: var(--muted); border-top: 5px solid var(--main) } .hear .row { margin-top: .6rem }
+.said, .read > * { grid-column: 1 / -1 } .stage { height: 11.5rem; cursor: ew-resize } .now { font-size: .92rem; color: var(--muted); flex-basis: 100% }
+.hand { position: absolute; top: 0; bottom: 20px; width: 25px; margin-left: -12px; touch-action: none } .hand::before { content: ""; position: absolute; inset: 0 11px; background: var(--accent); border-inline: 1px solid var(--paper) }
+div.bars { position: relative; height: 9.5rem } .bars canvas { position: absolute; inset: 0; width: 100%; height: 100% } .bars [role=slider] { position: absolute; inset: 0; touch-action: pan-y; cursor: ew-resize; border-radius: 6px }
+.big { display: grid; gap: .7rem 1rem; grid-template-columns: repeat(2, minmax(0, auto)); justify-content: start; line-height: 1.15 } .big b { display: block; line-height: 1.05; white-space: nowrap }
+.own { margin-top: .8rem } .own b { font-size: 2.1rem } .read .big b { color: var(--ink); font-size: 2.6rem } .read .big p:last-child { grid-column: 1 / -1 }
+.pick { display: grid; gap: .6rem 1rem; grid-template-columns: minmax(0, 1fr) } .name { font-size: 1.25rem; font-weight: 700; line-height: 1.25 }
 .strip canvas { height: 112px }
 table { overflow-wrap: normal } th, td { white-space: nowrap }
-th:first-child { white-space: normal } tr.chosen > * { font-weight: 600 } tr.chosen th { box-shadow: inset 3px 0 var(--audio) }
+th:first-child { white-space: normal } tr.chosen > * { font-weight: 600 } tr.chosen th { box-shadow: inset 3px 0 var(--accent) }
 @container (min-width: 620px) {
-  .app { grid-template: "top top" auto "hear pick" auto "hear answer" 1fr "stages answer" auto "strip strip" auto "more more" auto / minmax(0, 1.3fr) minmax(0, 1fr) }
-  .stage { height: 14rem }
+  .hear { grid-template-columns: minmax(0, 1.3fr) minmax(0, 1fr) } .stage { height: 14rem } div.bars { height: 13rem }
+  .pick { grid-template-columns: minmax(0, 1.5fr) minmax(0, 1fr) minmax(0, 1.5fr); align-items: start } .read .big { grid-template-columns: repeat(3, minmax(0, auto)); column-gap: 2.4rem } .read .big p:last-child { grid-column: auto }
 }
 `;
 
@@ -231,13 +228,12 @@ th:first-child { white-space: normal } tr.chosen > * { font-weight: 600 } tr.cho
   settings() { // from the attributes, each checked; whatever is not valid is as if it were not there
     const [stages, codebooks, context] = ["stages", "codebooks", "context"].map((name) => Number(this.getAttribute(name) ?? NaN));
     const codec = this.getAttribute("codec");
-    return this.settled({ stages: isStages(stages) ? stages : 2, codec: CODECS.has(codec) ? codec : OURS, codebooks,
+    return this.settled({ stages: isStages(stages) ? stages : 2, codec: isCodec(codec) ? codec : FIRST, codebooks,
       context: isContext(context) ? context : 32768, original: false });
   }
 
   settled(state) { // with a number of codebooks that the codec has
-    const row = CODECS.get(state.codec);
-    return { ...state, codebooks: state.codec === OURS ? state.stages : isCount(state.codec, state.codebooks) ? state.codebooks : row.default };
+    return { ...state, codebooks: isCount(state.codec, state.codebooks) ? state.codebooks : CODECS.get(state.codec).default };
   }
 
   fragment() { return writeFragment(this.state); }
@@ -255,9 +251,21 @@ th:first-child { white-space: normal } tr.chosen > * { font-weight: 600 } tr.cho
   // ------------------------------------------------------------ building, once
   build($) {
     const top = element("div", { class: "top" },
-      this.presets("Choices worth trying", PRESETS, { apply: (state) => this.set({ ...state, original: false }) }),
-      element("p", { class: "about" }, "A small codec, trained on other sentences by other voices, rebuilds this one from its first codebooks. Play it, then drag along the bars: what do more of them buy, and what do they cost?"));
+      element("p", { class: "about" }, "What do more codebooks buy? Hear it from a small codec that was trained for this book. What do they cost? Read it of codecs that are in use."),
+      button("reset", () => this.reset()));
+    const seconds = `${(heard(0).sound.length / DATA.rate).toFixed(1)}\u00a0s`;
+    const panels = [top, this.buildHear($, seconds), this.buildRead($, seconds)];
+    this.listenToHands();
+    return panels;
+  }
 
+  offer(label, some) { // presets of one panel; they leave the other panel as it is
+    const made = some.map(([name, state]) => [button(name, () => this.set(state)), state]);
+    this.offered.push(...made);
+    return element("div", { class: "row", role: "group", "aria-label": label }, ...made.map(([node]) => node));
+  }
+
+  buildHear($, seconds) { // whatever plays, and the numbers of what plays
     $.canvas = element("canvas", { role: "img" });
     $.hand = slider({ class: "hand", "aria-label": "Position in the sentence",
       "aria-valuemin": 0, "aria-valuemax": heard(0).sound.length / DATA.rate });
@@ -265,40 +273,38 @@ th:first-child { white-space: normal } tr.chosen > * { font-weight: 600 } tr.cho
     $.play = button("Play", () => this.player.playing ? this.player.stop() : this.player.play(this.index), { class: "main" });
     $.original = button("Original", () => this.set({ original: !this.state.original }));
     $.now = element("span", { class: "now" });
-    const hear = element("div", { class: "hear" },
-      element("p", { class: "head" }, `“${DATA.text}” `, element("span", {}, `${(heard(0).sound.length / DATA.rate).toFixed(1)}\u00a0s, synthetic speech`)),
-      $.stage, element("div", { class: "row play" }, $.play, $.original, $.now));
-
+    [$.ownBits, $.ownTokens] = [element("b"), element("b")];
+    [$.ownBitsOf, $.ownTokensOf] = [document.createTextNode(""), document.createTextNode("")];
     $.barCanvas = element("canvas", { role: "img" });
     $.bars = slider({ class: "bars", "aria-label": "Codebooks that are heard", "aria-valuemin": 1, "aria-valuemax": MOST });
     $.barBox = element("div", { class: "bars" }, $.barCanvas, $.bars);
-    const stages = element("div", { class: "stages" },
-      element("p", { class: "head" }, "Codebooks ", element("span", {}, "and the signal-to-noise ratio they reach, in dB")), $.barBox);
+    return element("div", { class: "panel hear", role: "group", "aria-label": "Hear: the book's own small codec" },
+      element("p", { class: "title" }, element("b", {}, "Hear: "), "the book’s own small codec"),
+      element("p", { class: "said" }, `“${DATA.text}” `, element("span", { class: "quiet" }, `${seconds}, synthetic speech; the codec was trained on other sentences by other voices`)),
+      element("div", {}, $.stage, element("div", { class: "row play" }, $.play, $.original, $.now),
+        element("div", { class: "big own" }, element("p", {}, $.ownBits, $.ownBitsOf), element("p", {}, $.ownTokens, $.ownTokensOf))),
+      element("div", {}, element("p", { class: "head" }, "Its codebooks ", element("span", {}, "drag along the bars; above them the signal-to-noise ratio, in dB")),
+        $.barBox, this.offer("Codebooks worth hearing", TO_HEAR)));
+  }
 
-    const [ours, ...rows] = options(DATA.codecs.map((row) => [row.id, row.title]));
+  buildRead($, seconds) { // numbers of a codec that is not heard: nothing plays in here
+    const rows = DATA.codecs.filter((row) => isCodec(row.id));
     const pick = element("div", { class: "pick" },
-      this.select("codec", "codec of the numbers", [ours, element("optgroup", { label: "real codecs" }, ...rows)],
-        (codec) => this.set({ codec, codebooks: NaN })),
-      this.select("count", "codebooks", [], (count) => this.set({ codebooks: Number(count) })),
-      this.range("context", "a context of", { min: 0, max: DATA.contexts.length - 1 },
-        (n) => this.set({ context: DATA.contexts[n] })));
-
-    $.bits = element("b");
-    $.tokens = element("b");
-    $.holds = element("b");
+      this.select("codec", "codec", options(rows.map((row) => [row.id, row.title])), (codec) => this.set({ codec, codebooks: NaN })),
+      this.select("count", "its codebooks", [], (count) => this.set({ codebooks: Number(count) })),
+      this.range("context", "a context of", { min: 0, max: DATA.contexts.length - 1 }, (n) => this.set({ context: DATA.contexts[n] })));
+    [$.name, $.bits, $.tokens, $.holds] = [element("p", { class: "name" }), element("b"), element("b"), element("b")];
     $.holdsOf = document.createTextNode("");
-    $.compared = element("p", { class: "quiet" });
-    $.whose = element("p", { class: "quiet" });
+    [$.compared, $.about] = [element("p", { class: "quiet" }), element("p", { class: "quiet" })];
     const answer = element("div", { class: "answer" }, element("div", { class: "big" }, element("p", {}, $.bits, "kbit/s"),
-      element("p", {}, $.tokens, "tokens a second"), element("p", {}, $.holds, $.holdsOf)), $.compared, $.whose);
-
+      element("p", {}, $.tokens, "tokens a second"), element("p", {}, $.holds, $.holdsOf)));
     $.stripCanvas = element("canvas", { role: "img" });
-    $.about = element("p", { class: "quiet" });
     const strip = element("div", { class: "strip" }, $.stripCanvas, $.about);
     $.rows = element("tbody");
-    const all = table("Every codec", ["codec", "codebooks", "kbit/s", "tokens a second", "this sentence", "context holds"], $.rows);
-    this.listenToHands();
-    return [top, hear, stages, pick, answer, strip, this.more("The same in every codec", all)];
+    const all = table("Every codec", ["codec", "codebooks", "kbit/s", "tokens a second", `the ${seconds}`, "context holds"], $.rows);
+    return element("div", { class: "panel read", role: "group", "aria-label": "Read: what another codec costs" },
+      element("p", { class: "title" }, "Read: ", element("span", {}, "what another codec costs; none of these is played here")),
+      this.offer("Codecs worth reading of", TO_READ), pick, $.name, answer, $.compared, strip, this.more("The same in every codec", all));
   }
 
   listenToHands() {
@@ -323,42 +329,50 @@ th:first-child { white-space: normal } tr.chosen > * { font-weight: 600 } tr.cho
 
   // ------------------------------------------------------------ words
   tell() {
-    const { $, state, player } = this, { stages, codec, codebooks, context, original } = state, row = CODECS.get(codec);
-    const tokens = tokensPerSecond(codec, codebooks), bits = bitsPerSecond(codec, codebooks), holds = duration(context / tokens);
+    const { $, state, player } = this, { stages, original } = state;
     $.play.textContent = player.playing ? "Stop" : "Play";
     pressed($.original, original);
-    $.now.textContent = original ? "You hear the original." : `You hear ${stages} of ${plural(MOST, "codebook")}, as loud as the original.`;
+    $.now.textContent = original ? "You hear the original, which no codec touched." : `You hear ${stages} of ${plural(MOST, "codebook")}, as loud as the original.`;
     const what = original ? "the original" : `the sentence from ${plural(stages, "codebook")}`;
     $.canvas.setAttribute("aria-label", `Spectrogram of ${what}: ${player.length.toFixed(1)} seconds, 0 to ${DATA.rate / 2000} kilohertz`);
     valued($.bars, stages, `${stages} of ${MOST}, ${DATA.snr[stages - 1].toFixed(1)} decibels`);
     $.barCanvas.setAttribute("aria-label", `Decibels: ${DATA.snr.map((x, i) => `${i + 1} ${x.toFixed(1)}`).join(", ")}`);
+    const tokens = tokensPerSecond(OURS, stages);
+    $.ownBits.textContent = kilobits(original ? 16 * DATA.rate : bitsPerSecond(OURS, stages));
+    $.ownBitsOf.nodeValue = original ? "kbit/s, 16 bits a sample" : `kbit/s, this codec with ${plural(stages, "codebook")}`;
+    $.ownTokens.textContent = short(original ? DATA.rate : tokens);
+    $.ownTokensOf.nodeValue = original ? "samples a second" : `tokens a second, ${number(audioTokens(OURS, stages, player.length))} for this sentence`;
+    const read = this.tellRead();
+    this.where();
+    this.speak(`${$.now.textContent} ${original ? "" : `${$.ownBits.textContent} kilobits and ${$.ownTokens.textContent} tokens a second. `}${read}`);
+  }
+
+  tellRead() { // the second panel; answers what to say of it
+    const { $, state: { stages, codec, codebooks, context }, player } = this, row = CODECS.get(codec), named = `${row.title} with ${plural(codebooks, "codebook")}`;
+    const tokens = tokensPerSecond(codec, codebooks), bits = bitsPerSecond(codec, codebooks), holds = duration(context / tokens);
     $.codec.value = codec;
-    const counts = codec === OURS ? [stages] : row.codebooks;
-    $.count.replaceChildren(...options(counts.map((n) => [n, n])));
+    $.count.replaceChildren(...options(row.codebooks.map((n) => [n, n])));
     $.count.value = codebooks;
-    $.count.disabled = counts.length < 2;
+    $.count.disabled = row.codebooks.length < 2;
     $.context.value = DATA.contexts.indexOf(context);
     $.context.setAttribute("aria-valuetext", plural(context, "token"));
     $.contextOut.textContent = plural(context, "token");
+    $.name.textContent = named;
     $.bits.textContent = kilobits(bits);
     $.tokens.textContent = short(tokens);
     $.holds.textContent = holds;
     $.holdsOf.nodeValue = `of sound in ${plural(context, "token")}`;
     const raw = 16 * row.sample_rate * row.channels, sentence = audioTokens(codec, codebooks, player.length);
-    $.compared.textContent = `This sentence would be ${plural(sentence, "token")}. Uncompressed, 16 bits a sample at ${row.sample_rate / 1000} kHz` +
+    $.compared.textContent = `${named} would make ${plural(sentence, "token")} of the sentence. Uncompressed, 16 bits a sample at ${row.sample_rate / 1000} kHz` +
       `${row.channels > 1 ? " in stereo" : ""} are ${number(raw / 1000)} kbit/s: ${short(raw / bits)} times as much.`;
-    $.whose.textContent = codec === OURS ? `Sound and numbers are those of the book's small codec with ${plural(stages, "codebook")}.`
-      : `The numbers are those of ${row.title} with ${plural(codebooks, "codebook")}; the sound is still the book's small codec with ${stages}.`;
-    $.about.textContent = codec === OURS ? `A frame every ${(1000 * row.hop) / row.sample_rate} ms, codebooks of ${row.codebook_size} codes.`
-      : `${row.about} (${row.verified === "run" ? "Run against" : "Read in"}: ${row.source}; ${row.as_of}.)`;
-    $.stripCanvas.setAttribute("aria-label", `${SPAN} seconds as tokens: ${plural(cells(codec, codebooks, SPAN).length, "cell")} in ${plural(stridesOf(row, codebooks).length, "row")}`);
+    $.about.textContent = `${row.about} (${row.verified === "run" ? "Run against" : "Read in"}: ${row.source}; ${row.as_of}.)`;
+    $.stripCanvas.setAttribute("aria-label", `${SPAN} seconds as tokens of ${row.title}: ${plural(cells(codec, codebooks, SPAN).length, "cell")} in ${plural(stridesOf(row, codebooks).length, "row")}`);
     if ($.more.open) $.rows.replaceChildren(...DATA.codecs.map((one) => {
       const count = one.id === codec ? codebooks : one.id === OURS ? stages : one.default, rate = tokensPerSecond(one.id, count);
       const values = [count, kilobits(bitsPerSecond(one.id, count)), short(rate), number(audioTokens(one.id, count, player.length)), duration(context / rate)];
       return tableRow(one.title, values, one.id === codec ? { class: "chosen" } : {});
     }));
-    this.where();
-    this.speak(`${$.now.textContent} ${kilobits(bits)} kilobits and ${short(tokens)} tokens a second; ${holds} of sound in ${plural(context, "token")}.`);
+    return `Read: ${named}, ${kilobits(bits)} kilobits and ${short(tokens)} tokens a second; ${holds} of sound in ${plural(context, "token")}.`;
   }
 
   // ------------------------------------------------------------ pictures

@@ -9,8 +9,11 @@ from torch.nn import functional as F
 
 from mmtokedu.vq import kmeans_init, nearest_code
 
-TURN, NOISE = np.pi / 3, 0.05  # the next vector lies 60 degrees to one side, about this far off
+TURN, NOISE = np.pi / 3, 0.1  # the next vector lies 60 degrees to one side, about this far off
 NEAR = 3 * NOISE  # a sample within this distance of a possible next vector is one of them
+
+STEPS = 1, 2, 4, 8, 16  # of the flow head, when it is measured
+UPDATES = {"mean": 300, "codes": 300, "flow": 1200}
 
 
 class Drawn(NamedTuple):
@@ -21,13 +24,17 @@ class Drawn(NamedTuple):
     nexts: torch.Tensor
 
 
-def draw_nexts(count, generator):
+def draw_nexts(count, generator, angle=None):
     """`count` vectors on the unit circle, and for each a turn by 60 degrees left or right, with a little noise.
+
+    With an `angle` in radians the vectors are all the one at that angle.
 
     >>> draw_nexts(5, torch.Generator().manual_seed(0)).ways.shape
     torch.Size([5, 2, 2])
     """
     angles = 2 * np.pi * torch.rand(count, generator=generator)
+    if angle is not None:
+        angles = torch.full((count,), float(angle))
     turned = torch.stack([angles, angles + TURN, angles - TURN], dim=1)
     contexts, *ways = torch.stack([turned.cos(), turned.sin()], dim=-1).unbind(1)  # each (N, 2)
     ways, side = torch.stack(ways, dim=1), torch.randint(2, (count,), generator=generator)
@@ -97,9 +104,9 @@ class FlowHead(nn.Module):
         return x
 
 
-def train(head, generator, *, updates=1200, batch=256, rate=4e-3):
+def train(head, generator, *, updates, batch=256, rate=1e-2):
     """Train a head on fresh draws, in place; the rate falls to 0. Returns the head."""
-    optimizer = torch.optim.Adam(head.parameters(), rate)
+    optimizer = torch.optim.Adam(head.parameters(), rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
     for _ in range(updates):
         drawn = draw_nexts(batch, generator)
@@ -132,13 +139,47 @@ def measure(samples, ways):
     return Hits(near.float().mean().item(), left, round(distance.mean().item(), 6))
 
 
-def learned_heads(seed, *, K=32, updates=1200):
-    """The three heads, trained from one seed on a codebook of K means: {"mean": ..., "codes": ..., "flow": ...}."""
+def learned_heads(seed, *, K=32, updates=UPDATES):
+    """The three heads, trained from one seed: {"mean": ..., "codes": ..., "flow": ...}. The codes are K means.
+
+    `updates` says how many for each; the flow head learns more slowly, so it is given more.
+    """
     generator = torch.Generator().manual_seed(seed)
     vectors = draw_nexts(2000, generator).nexts
-    draws = torch.rand(len(vectors), generator=generator)
-    book = kmeans_init(vectors, K, draws, iterations=10).embed
+    book = kmeans_init(vectors, K, torch.rand(len(vectors), generator=generator)).embed
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         heads = {"mean": MeanHead(), "codes": CodeHead(book), "flow": FlowHead()}
-    return {name: train(head, generator, updates=updates) for name, head in heads.items()}
+    return {name: train(head, generator, updates=updates[name]) for name, head in heads.items()}
+
+
+@torch.no_grad()
+def sampled(heads, drawn, seed, steps=STEPS):
+    """What the heads answer to the contexts of `drawn`: {"mean": (N, 2), "codes": ..., "flow, 1 step": ..., ...}."""
+    generator = torch.Generator().manual_seed(seed)
+    samples = {name: heads[name].sample(drawn.contexts, generator) for name in ("mean", "codes")}
+    for n in steps:
+        name = f"flow, {n} step{'s' if n > 1 else ''}"
+        samples[name] = heads["flow"].sample(drawn.contexts, generator, steps=n)
+    return samples
+
+
+def compare(seeds=(0, 1, 2), *, count=500, K=32, updates=UPDATES):
+    """Train the heads from each seed and measure `count` samples of each: {name: [Hits, one a seed]}.
+
+    "what comes" are the true next vectors; "codes, the best" are those rounded to their nearest codes, the most a
+    codebook allows.
+    """
+    rows = {}
+    for seed in seeds:
+        heads = learned_heads(seed, K=K, updates=updates)
+        drawn = draw_nexts(count, torch.Generator().manual_seed(1000 + seed))
+        book = heads["codes"].codebook
+        best = book[nearest_code(drawn.nexts, book)]
+        for name, samples in {
+            "what comes": drawn.nexts,
+            "codes, the best": best,
+            **sampled(heads, drawn, seed),
+        }.items():
+            rows.setdefault(name, []).append(measure(samples, drawn.ways))
+    return rows

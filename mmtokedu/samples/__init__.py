@@ -25,11 +25,11 @@ from mmtokedu.samples.request import (
     request_text,
 )
 from mmtokedu.samples.voices import SPLITS as SPLITS
-from mmtokedu.samples.voices import Recording, heard, speech
+from mmtokedu.samples.voices import Recording, heard, heard_arms, speech
 
 __all__ = [
     "Article", "Characters", "Facts", "Film", "Item", "Line", "Piece", "Recording", "document", "document_boxes",
     "document_lines", "document_text", "film_facts", "film_frames", "film_path", "film_sound",
-    "film_still", "heard", "invoice",
+    "film_still", "heard", "heard_arms", "invoice",
     "invoice_facts", "invoice_pieces", "photo", "question", "request_text", "results", "speech", "timings",
 ]  # fmt: skip

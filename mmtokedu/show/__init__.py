@@ -17,11 +17,11 @@ from mmtokedu.show.tables import table
 
 _CHARTS = "COLOR", "DPI", "STYLE", "WIDTH", "draw_grid", "figure", "subplots"
 _FRAMES = "give_backs", "layouts", "mdct_mirror", "mdct_overlap", "mdct_sum", "streaming_delay"
-_MACHINES = "codebook_machines", "codec_machine", "three_roads"
+_MACHINES = "codebook_machines", "codec_machine", "next_vectors", "three_roads"
 __all__ = [
     "COLOR", "DPI", "STYLE", "WIDTH", "approx", "codebook_machines", "codec_machine", "draw_grid", "figure",
     "frame_slider", "give_backs", "images", "layouts", "mask", "masks", "mdct_mirror", "mdct_overlap", "mdct_sum",
-    "sequence", "sounds", "source", "streaming_delay", "subplots", "table", "three_roads",
+    "next_vectors", "sequence", "sounds", "source", "streaming_delay", "subplots", "table", "three_roads",
     "token_strip",
 ]  # fmt: skip
 

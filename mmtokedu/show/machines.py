@@ -178,6 +178,32 @@ def three_roads(*, alt=None, caption=None):
     return figure(fig, alt=alt or told, caption=said if caption is None else caption)
 
 
+def next_vectors(panels, context, ways, *, alt=None, caption=None):
+    """Where heads say that a vector goes next: a panel for each of {title: samples (N, 2)}, all for one context (2,).
+
+    Diamonds are the two ways (2, 2) that are equally likely, the arrow is the context.
+
+    >>> next_vectors({"mean": np.zeros((3, 2))}, np.array([1.0, 0]), np.array([[0.5, 1], [0.5, -1]]), alt="Between.")
+    [figure: Between.]
+    """
+    rows = -(-len(panels) // 3)
+    fig, axes = subplots(rows, 3, height=0.1 + 1.72 * rows, sharex=True, sharey=True, squeeze=False)
+    for ax, (title, samples) in zip(axes.flat, panels.items()):
+        ax.plot(*np.asarray(samples).T, "o", color=COLOR["image"], ms=2.4, alpha=0.45, mew=0)
+        ax.plot(*np.asarray(ways).T, "D", mfc="none", mec=COLOR["ink"], mew=1.4, ms=8)
+        _arrow(ax, (0, 0), tuple(np.asarray(context, float)))
+        ax.set(title=title, aspect="equal", xlim=(-0.75, 1.45), ylim=(-1.35, 1.35), xticks=[], yticks=[])
+        ax.spines[["left", "bottom"]].set_color(COLOR["rule"])
+    for ax in list(axes.flat)[len(panels) :]:
+        ax.set_axis_off()
+    told = (
+        f"Samples of {len(panels)} sources in the plane: {', '.join(panels)}. Two diamonds mark the next vectors that "
+        "are equally likely."
+    )
+    said = "Arrow: the vector so far. Diamonds: the two next vectors, equally likely. Dots: what each says comes next."
+    return figure(fig, alt=alt or told, caption=said if caption is None else caption)
+
+
 # Parts
 
 

@@ -61,9 +61,9 @@ def test_the_codecs_that_do_not_multiply_out_are_counted():
         for name, row in codecs.rows().items()
         if abs(row.sample_rate / row.hop * row.default - rvq.tokens_per_second(name)) > 0.01
     }
-    word = re.search(r"(\w+) rows do not multiply out\.", chapter("rvq"))[1].lower()
+    word = re.search(r"(\w+) rows do not multiply out\.", chapter("lab/rvq"))[1].lower()
     assert WORDS[word] == len(unlike)
-    assert "In the three SNAC models the coarse codebooks" in chapter("rvq")
+    assert "In the three SNAC models the coarse codebooks" in chapter("lab/rvq")
     slow = {name: max(row.strides) for name, row in unlike.items() if name.startswith("snac")}
     assert slow == {"snac-24k": 4, "snac-32k": 8, "snac-44k": 8}  # "every fourth", "the coarsest only every eighth"
     assert set(unlike) - set(slow) == {"encodec-48k"}
@@ -99,28 +99,28 @@ def test_what_late_k_means_is_said_to_do():
     mean = {name: row["psnr"]["mean"] for name, row in whole("rows").items()}
     assert mean["k-means late"] > mean["EMA + restarts"] + 1  # 64 dimensions
     assert abs(mean["4-d, k-means late, EMA + restarts"] - mean["4-d, EMA + restarts"]) < 0.1
-    assert "in 64 dimensions late k-means ends higher, in 4 it does not" in chapter("vq")
+    assert "in 64 dimensions late k-means ends higher, in 4 it does not" in chapter("lab/vq")
     longer = {name: row["psnr"]["mean"] for name, row in whole("longer").items()}
-    assert "k-means late" not in longer and "was not trained longer" in chapter("vq")
+    assert "k-means late" not in longer and "was not trained longer" in chapter("lab/vq")
     assert (
         longer["FSQ, 4-d"]
         < longer["EMA + restarts"]
         < longer["k-means late, EMA + restarts"]
         < longer["EMA + restarts"] + 0.2
     )
-    assert "within 0.2 dB of late k-means with averages and restarts" in chapter("vq")
+    assert "within 0.2 dB of late k-means with averages and restarts" in chapter("lab/vq")
 
 
 def test_the_threshold_that_no_batch_can_pass():
     """WavTokenizer #82: the asker's 1,200 vectors a batch, and the 40 clips of the repository's own settings."""
-    text = chapter("vq")
+    text = chapter("lab/vq")
     assert (1200 // 2) / 4096 < 0.2 and "more than eight codes in ten are below the threshold" in text
     assert 1 - (4 * 1200 // 2) / 4096 > 0.4 and "4,800 vectors, still four in ten" in text
 
 
 def test_the_square_and_the_sum_of_the_search():
     assert len(str(3000**2)) == 7 and len(str(64 * 3000**2)) == 9
-    assert "has seven digits before the point, the sum over the 64 numbers of a patch has nine" in chapter("vq")
+    assert "has seven digits before the point, the sum over the 64 numbers of a patch has nine" in chapter("lab/vq")
 
 
 def term(name):

@@ -9,9 +9,20 @@ import pytest
 from mmtokedu import vq
 from mmtokedu.catalog import styles
 from mmtokedu.catalog import video as clips
-from mmtokedu.explore import _dials, _fuse, _gradients, _interleave_asked, _mrope, _rvq, _video, _video_budget
+from mmtokedu.explore import (
+    _dials,
+    _fuse,
+    _gradients,
+    _interleave_asked,
+    _mrope,
+    _residual,
+    _rvq,
+    _video,
+    _video_budget,
+)
 from mmtokedu.interleave import visible
 from mmtokedu.patches import image_tokens
+from mmtokedu.rvq import mdct
 from mmtokedu.video import sample_frames
 
 STILL = {"reduced_motion": "reduce"}  # vq: ten steps at once
@@ -107,18 +118,34 @@ def holds_gradients(page):
 
 
 def holds_rvq(page):
-    """The large numbers are the library's for the state in the page: the state."""
+    """Each panel's numbers are the library's for the state in the page, and stand in no other panel: the state."""
     now = state(page, "rvq")
+    hear, read = page.locator(".panel.hear"), page.locator(".panel.read")
+    tokens, bits = _rvq.rates("ours", now["stages"])
+    own = [text.split("\n") for text in hear.locator(".big p").all_inner_texts()]
+    if now["original"]:
+        assert own == [["256", "kbit/s, 16 bits a sample"], ["16,000", "samples a second"]]
+    else:
+        sentence = len(mdct(_rvq.players().sounds[0] / 32768, _rvq.HOP)) * now["stages"]
+        codebooks = f"{now['stages']} codebook{'s' * (now['stages'] > 1)}"
+        assert own == [
+            [f"{bits / 1000:.3g}", f"kbit/s, this codec with {codebooks}"],
+            [_rvq.short(tokens), f"tokens a second, {sentence:,} for this sentence"],
+        ]
     tokens, bits = _rvq.rates(now["codec"], now["codebooks"])
-    shown = [text.split("\n") for text in page.locator(".big p").all_inner_texts()]
+    shown = [text.split("\n") for text in read.locator(".big p").all_inner_texts()]
     assert shown == [
         [f"{bits / 1000:.3g}", "kbit/s"],
         [_rvq.short(tokens), "tokens a second"],
         [_rvq.duration(now["context"] / tokens), f"of sound in {now['context']:,} tokens"],
     ]
+    title = _rvq.codecs()[now["codec"]]["title"]
+    assert read.locator(".name").inner_text() == (
+        f"{title} with {now['codebooks']} codebook{'s' * (now['codebooks'] > 1)}"
+    )
     assert page.locator(".bars [role=slider]").get_attribute("aria-valuenow") == str(now["stages"])
-    assert page.locator("select").nth(0).input_value() == now["codec"]
-    assert page.locator("select").nth(1).input_value() == str(now["codebooks"])
+    assert page.locator("#codec").input_value() == now["codec"]
+    assert page.locator("#count").input_value() == str(now["codebooks"])
     return now
 
 
@@ -322,6 +349,28 @@ def holds_dials(page):
     return now
 
 
+def holds_residual(page):
+    """Codes, lengths and the best sum are the library's for the state in the page: the state."""
+    now = state(page, "residual")
+    books, vector = _residual.codebooks(now["stages"], now["moved"]), np.array([now["x"], now["y"]]) / 1000
+    codes, left = _residual.stage_by_stage(vector, books)
+    assert page.locator(".tokens span").all_inner_texts() == list(map(str, codes))
+    assert page.locator(".big").inner_text().split("\n") == [
+        f"{left[-1]:.3f}",
+        f"is left of the vector’s {left[0]:.3f}",
+    ]
+    told = [float(text.split(",")[0]) for text in page.locator(".bars .how").all_inner_texts()]
+    np.testing.assert_allclose(told, left[1:], atol=5.1e-4)
+    other, least = _residual.best(vector, books)
+    said = page.locator(".say").inner_text()
+    assert (f"{' '.join(map(str, other))} leaves {least:.3f}" in said) == (least < left[-1] - 1e-9)
+    assert ("Not the best" in said) == ("leaves" in said)
+    share = round(100 * _residual.elsewhere(books).mean())
+    assert page.get_by_role("button", name=f"nearer: {share} %").count() == 1
+    assert page.locator("#stages").input_value() == str(now["stages"]) == str(len(told))
+    return now
+
+
 # --- what differs between topics where the property is the same -------------------------------------------------------
 
 
@@ -382,6 +431,8 @@ FIRST_MROPE = {
     "rule": "qwen2-vl", "layout": "interleaved", "resume": "after-max", "h": 4, "w": 6, "fps": 4, "q": "p1_2", "k": "c0",
 }  # fmt: skip
 FIRST_DIALS = {"layout": "interleaved", "theta": 20, "numbers": "ones", "q": "1_1_2", "k": "0_2_1", "both": False}
+FIRST_RVQ = {"stages": 2, "codec": "encodec-24k", "codebooks": 8, "context": 32768, "original": False}
+FIRST_RESIDUAL = {"x": 160, "y": 680, "stages": 3, "moved": "", "map": False}
 TOPICS = {
     "patches": Topic(
         first={"height": 1080, "width": 1920, "model": "qwen2.5-vl", "picture": "landscape"},
@@ -454,24 +505,24 @@ TOPICS = {
         busy=pressed("the arrow misleads", "Step"),
     ),
     "rvq": Topic(
-        first={"stages": 2, "codec": "ours", "codebooks": 2, "context": 32768, "original": False},
+        first=FIRST_RVQ,
         holds=holds_rvq,
-        held={"stages": 2, "codec": "ours", "codebooks": 2, "context": 32768, "original": False},
-        still="It takes 1.6 kbit/s, 200 tokens a second",
-        spoken=r"2 of 8 .* 1.6 kilobits and 200 tokens a se",
+        held=FIRST_RVQ,
+        still="dB, 1.6 kbit/s, 200 tokens a second. Another, not heard: EnCodec 24 kHz with 8 codebooks takes 6 kbit/s, 600 tokens",
+        spoken=r"^You hear 2 of 8 .* 1\.6 kilobits and 200 tokens a second\. Read: EnCodec 24 kHz with 8 codebooks, 6 kilobits and 600 ",
         fragment=(
             "stages=4,codec=mimi,codebooks=8,context=1024",
             {"stages": 4, "codec": "mimi", "codebooks": 8, "context": 1024},
         ),
-        change=("all 8", "stages=8,codec=ours,context=32768"),
+        change=("all 8", "stages=8,codec=encodec-24k,codebooks=8,context=32768"),
         hostile=[
-            "codec=<img onerror=alert(1) src=x>", "codec=__proto__", "codec=constructor", "codec=mp3", "stages=0", "stages=9",
+            "codec=<img onerror=alert(1) src=x>", "codec=__proto__", "codec=constructor", "codec=mp3", "codec=ours", "stages=0", "stages=9",
             "stages=1e0", "stages=10", "stages=-1", "stages=", "codebooks=8", "codec=mimi,codebooks=16", "codec=ours,codebooks=2",
             "codec=mimi,codebooks=8.0", "context=5000", "context=1024.0", "context=9999999", "context=512", "stages=4,", ",", "",
             "stages=4,x=1", "original=true", "%3Cimg%20src=x%3E", "stages=%34", "stages=4\nstages=4", "stages=" + "4" * 999,
             "constructor=1",
         ],
-        bad=["stages='9' codec='<b>' codebooks='x' context='5'", "codec='constructor' stages='1.5'", "codebooks='5'", ""],
+        bad=["stages='9' codec='<b>' codebooks='x' context='5'", "codec='constructor' stages='1.5'", "codec='ours'", "codebooks='5'", ""],
         wide=[
             pressed("1 codebook"), pressed("Mimi, all 32"), pressed("EnCodec"),
             all_of(chosen(codec="snac-44k"), lambda page: page.locator("#context").press("End")),
@@ -640,6 +691,33 @@ TOPICS = {
         inside="button, input, select, p, b, canvas, li, [role=slider]",
         slack=0,
         busy=all_of(chosen(numbers="drawn"), pressed("move both together", "far apart")),
+    ),
+    "residual": Topic(
+        first=FIRST_RESIDUAL,
+        holds=holds_residual,
+        held=FIRST_RESIDUAL,
+        still="3 stages of 4 codes: 0, 1, 1; 0.090 of 0.699 is left.",
+        spoken=r"^Codes 0, 1, 1; 0\.090 left\.$",
+        fragment=(
+            "v=-720_20,stages=4,moved=a0_-200_410.b3_50_0,map=yes",
+            {"x": -720, "y": 20, "stages": 4, "moved": "a0_-200_410.b3_50_0", "map": True},
+        ),
+        change=("near a border", "v=-720_20,stages=3"),
+        hostile=[
+            "v=<img onerror=alert(1) src=x>", "v=1001_0", "v=0", "v=0_0_0", "v=1e2_0", "v=0.5_0", "v=-0_0", "v=007_0", "v=__proto__",
+            "stages=0", "stages=5", "stages=1e0", "stages=3.0", "stages=-1", "stages=", "moved=", "moved=a4_0_0", "moved=e0_0_0",
+            "moved=a0_1001_0", "moved=a0_0", "moved=a0_0_0.", "moved=b0_0_0.a0_0_0", "moved=a0_0_0.a0_1_1", "moved=a0_-0_0",
+            "moved=constructor", "map=true", "map=", "v=0_0,", ",", "", "v=0_0,x=1", "%3Cimg%20src=x%3E", "v=%30_0", "v=0_0\nv=0_0",
+            "v=" + "1" * 999, "constructor=1",
+        ],
+        bad=["x='<b>' y='9999' stages='9'", "x='0.5' y='1' stages='constructor'", "x='5'", ""],
+        wide=[
+            pressed("near a border"), pressed("far outside"), pressed("on a code"),
+            all_of(lambda page: page.locator("#stages").press("End"), lambda page: page.get_by_role("button", name="show where").click()),
+        ],
+        inside="button, input, p, b, canvas, li, .bar, .how, .tokens span",
+        slack=0,
+        busy=all_of(pressed("near a border"), lambda page: page.get_by_role("button", name="show where").click()),
     ),
 }  # fmt: skip
 

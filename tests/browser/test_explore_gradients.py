@@ -131,9 +131,9 @@ def test_a_finger_moves_z_and_does_not_scroll(visit):
     send = lambda kind, *at: touch.send(
         "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": u, "y": v} for u, v in at]}
     )
-    send("touchStart", (x - 12, y))
+    send("touchStart", (x - 20, y))
     for i in range(1, 6):
-        send("touchMove", (x - 12 + 8 * i, y - 12 * i))
+        send("touchMove", (x - 20 + 8 * i, y - 12 * i))
     send("touchEnd")
     assert math.dist(screen(page, "z"), (x + 40, y - 60)) < 1 and page.evaluate("scrollY") == scrolled
     holds(page)
@@ -252,6 +252,7 @@ def test_the_way_of_z_is_kept_until_something_else_is_done(visit):
     page, count = visit(), f"({element(TOPIC)}).trail.length"
     press(page, "beta 0: z wanders", "Step", "Step", "Step")
     page.locator("#beta").fill("0.5")
+    press(page, "straight-through")
     assert page.evaluate(count) == 3
     page.locator(".hand").first.press("ArrowUp")
     assert page.evaluate(count) == 0

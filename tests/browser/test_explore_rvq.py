@@ -68,9 +68,45 @@ def test_the_first_state(visit):
     page = visit()
     assert holds(page) == FIRST
     playwright.expect(page.locator(".now")).to_have_text("You hear 2 of 8 codebooks, as loud as the original.")
-    assert page.locator("select").nth(1).is_disabled()
     playwright.expect(page.locator("[aria-live]")).to_have_text(
-        re.compile(r"2 of 8 .* 1.6 kilobits and 200 tokens a se")
+        re.compile(
+            r"2 of 8 .* 1.6 kilobits and 200 tokens a second\. Read: EnCodec 24 kHz with 8 codebooks, 6 kilobits"
+        )
+    )
+
+
+def test_what_is_heard_and_what_is_read_cannot_be_mistaken(visit):
+    """Whatever plays stands in the panel of the book's own codec; no number, no name of another codec does."""
+    page = visit()
+    hear, read = page.locator(".panel.hear"), page.locator(".panel.read")
+    titles = [row["title"] for name, row in _rvq.codecs().items() if name != "ours"]
+    buttons = lambda panel: panel.get_by_role("button").all_inner_texts()
+    assert buttons(hear) == ["Play", "Original", "1 codebook", "all 8"]
+    assert buttons(read) == ["Mimi, for Moshi", "Mimi, all 32", "EnCodec"]
+    assert read.locator("audio, .stage, .bars, [role=slider]").count() == 0
+    assert page.locator(".panel").count() == 2 and page.locator(".big").count() == 2
+    assert page.locator("#codec option").evaluate_all("all => all.map((one) => one.value)") == list(codecs.rows())
+    box = lambda panel: panel.bounding_box()
+    assert box(hear)["y"] + box(hear)["height"] < box(read)["y"]  # nowhere side by side
+    numbers = hear.inner_text()
+    for name in codecs.rows():
+        page.locator("#codec").select_option(name)
+        assert hear.inner_text() == numbers and not any(title in numbers for title in titles)
+        assert read.locator(".name").inner_text().startswith(f"{codecs.row(name).title} with ")
+    read_before = read.inner_text()
+    for stages in range(1, 9):
+        page.evaluate(f"({ELEMENT}).set({{stages: {stages}}})")
+        assert holds(page)["stages"] == stages and read.inner_text() == read_before
+
+
+def test_the_original_has_its_own_numbers(visit):
+    page = visit()
+    press(page, "Original")
+    assert holds(page)["original"]
+    assert page.locator(".panel.hear .big b").all_inner_texts() == ["256", "16,000"]
+    playwright.expect(page.locator(".now")).to_have_text("You hear the original, which no codec touched.")
+    playwright.expect(page.locator("[aria-live]")).to_have_text(
+        re.compile(r"^You hear the original, .*touched\. Read: ")
     )
 
 
@@ -89,36 +125,35 @@ def test_bars_are_dragged_and_stepped(visit):
     assert holds(page)["stages"] == 8
     for key, stages in (("ArrowLeft", 7), ("PageDown", 5), ("ArrowUp", 6), ("Home", 1), ("ArrowLeft", 1), ("End", 8)):
         page.keyboard.press(key)
-        assert holds(page)["stages"] == stages == holds(page)["codebooks"]
+        assert holds(page)["stages"] == stages
     assert bars.get_attribute("aria-valuetext") == f"8 of 8, {_rvq.players().snr[7]:.1f} decibels"
 
 
 @pytest.mark.parametrize("codec", codecs.rows())
 def test_every_codec_shows_the_librarys_numbers(visit, codec):
     page, row = visit(), codecs.row(codec)
-    page.locator("select").nth(0).select_option(codec)
+    page.locator("#codec").select_option(codec)
     assert holds(page)["codebooks"] == row.default
     for count in row.codebooks if len(row.codebooks) > 1 else ():
-        page.locator("select").nth(1).select_option(str(count))
+        page.locator("#count").select_option(str(count))
         assert holds(page)["codebooks"] == count
-    assert page.locator("select").nth(1).is_disabled() == (len(row.codebooks) == 1)
-    said = page.locator(".answer .quiet").all_inner_texts()
+    assert page.locator("#count").is_disabled() == (len(row.codebooks) == 1)
+    said = page.locator(".read > .quiet").inner_text()
     long = len(_rvq.players().sounds[0]) / 16_000
     if row.codebooks == (row.default,):
-        assert f"would be {rvq.audio_tokens(codec, long):,} tokens" in said[0]
-    assert f"the numbers are those of {row.title} with" in said[1].lower().replace(row.title.lower(), row.title)
-    assert "the sound is still the book's small codec with 2" in said[1]
+        assert f"would make {rvq.audio_tokens(codec, long):,} tokens of the sentence" in said
+    assert said.startswith(f"{row.title} with ")
     assert row.source in page.locator(".strip .quiet").inner_text()
 
 
 def test_a_real_codec_keeps_its_numbers_while_other_stages_are_heard(visit):
     page = visit()
     press(page, "Mimi, all 32")
-    before = page.locator(".big").inner_text()
+    before = page.locator(".read .big").inner_text()
     page.locator(".bars [role=slider]").press("End")
     assert holds(page) == {**FIRST, "stages": 8, "codec": "mimi", "codebooks": 32}
-    assert page.locator(".big").inner_text() == before
-    assert page.locator("[aria-pressed=true]").all_inner_texts() == ["Mimi, all 32"]
+    assert page.locator(".read .big").inner_text() == before
+    assert page.locator("[aria-pressed=true]").all_inner_texts() == ["all 8", "Mimi, all 32"]  # each panel's
     press(page, "reset")
     assert holds(page) == FIRST
 
@@ -141,8 +176,8 @@ def test_a_and_b(visit):
     two = picture()
     press(page, "Original")
     original = picture()
-    assert page.locator(".now").inner_text() == "You hear the original." and original != two
-    assert holds(page)["stages"] == 2  # the cost is still that of the codes
+    assert page.locator(".now").inner_text() == "You hear the original, which no codec touched." and original != two
+    assert holds(page)["stages"] == 2
     press(page, "Original")
     assert picture() == two
     press(page, "Original")
@@ -242,7 +277,7 @@ def test_arguments_are_the_first_state(visit, put_in):
     assert page.locator("mm-explore-rvq").count() == 2
     asked = {"stages": 7, "codec": "encodec-24k", "codebooks": 32, "context": 4096, "original": False}
     assert second.evaluate("e => e.state") == asked
-    assert second.locator(".big b").all_inner_texts() == ["24", "2,400", "1.7 s"]
+    assert second.locator(".read .big b").all_inner_texts() == ["24", "2,400", "1.7 s"]
     second.evaluate("e => e.setAttribute('stages', '3')")
     assert second.evaluate("e => e.state") == asked | {"stages": 3}
 
@@ -250,16 +285,16 @@ def test_arguments_are_the_first_state(visit, put_in):
 def test_fragment_round_trip(visit):
     page = visit("book.html")
     page.locator(".bars [role=slider]").press("End")
-    page.wait_for_url("**#rvq:stages=8,codec=ours,context=32768")
+    page.wait_for_url("**#rvq:stages=8,codec=encodec-24k,codebooks=8,context=32768")
     press(page, "Mimi, all 32")
     page.locator("#context").press("ArrowRight")
     page.wait_for_url("**#rvq:stages=8,codec=mimi,codebooks=32,context=65536")
     before = holds(page)
     page.reload()
     assert holds(page) == before
-    page.evaluate("location.hash = '#rvq:codec=encodec-24k'")
-    page.wait_for_function(f"({ELEMENT}).state.codec === 'encodec-24k'")
-    assert holds(page) == {**FIRST, "codec": "encodec-24k", "codebooks": 8}
+    page.evaluate("location.hash = '#rvq:codec=snac-24k'")
+    page.wait_for_function(f"({ELEMENT}).state.codec === 'snac-24k'")
+    assert holds(page) == {**FIRST, "codec": "snac-24k", "codebooks": 3}
 
 
 def test_a_drawing_takes_no_longer_than_the_yardstick_allows(visit):

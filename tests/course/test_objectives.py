@@ -25,6 +25,8 @@ def test_the_lessons_minutes_add_up_and_what_it_names_is_there():
     assert objectives.lesson_faults(text) == []
     assert [(chapter, minutes) for chapter, minutes, _ in objectives.LESSON.findall(text)] == [
         ("patches", "50"),
+        ("vq", "50"),
+        ("rvq", "50"),
         ("interleave", "50"),
         ("mrope", "50"),
     ]

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import itertools
 import json
 import re
 
@@ -10,7 +11,7 @@ import pytest
 
 from mmtokedu import explore, rvq, samples
 from mmtokedu.catalog import codecs
-from mmtokedu.explore import _rvq
+from mmtokedu.explore import _residual, _rvq
 from mmtokedu.rvq import sound_levels
 from mmtokedu.samples.items import DATA
 
@@ -24,22 +25,26 @@ def test_output_carries_arguments_and_still():
     out = explore.rvq(stages=4, codec="mimi", codebooks=32, context=8192)._repr_html_()
     head = out[: out.index("</mm-explore-rvq>")]
     assert '<mm-explore-rvq stages="4" codec="mimi" codebooks="32" context="8192"><figure' in head
-    alt = f"One sentence rebuilt from 4 of 8 codebooks, {_rvq.players().snr[3]:.1f} dB. "
+    alt = f"One sentence from 4 of 8 codebooks of the book's own small codec, {_rvq.players().snr[3]:.1f} dB, "
+    alt += "3.2 kbit/s, 400 tokens a second. Another, not heard: "
     alt += "Mimi with 32 codebooks takes 4.4 kbit/s, 400 tokens a second; 8,192 tokens hold 20.5 s."
+    alt = html.escape(alt)
     assert f"<title>{alt}</title>" in head and f"<figcaption>{alt} Time runs" in head and 'role="img"' in head
     assert '"mm:palette"' not in out and len(out) < 700_000
 
 
-def test_words_of_our_codec():
-    assert repr(explore.rvq(stages=1)).endswith(
-        "It takes 0.8 kbit/s, 100 tokens a second; 32,768 tokens hold 5 min 27 s.]"
+def test_words_keep_what_is_heard_and_what_is_read_apart():
+    heard, read = explore.rvq(stages=1, codec="wavtokenizer-40").alt.split(" Another, not heard: ")
+    assert heard.startswith("One sentence from 1 of 8 codebooks of the book's own small codec, ")
+    assert heard.endswith(" dB, 0.8 kbit/s, 100 tokens a second.") and "WavTokenizer" not in heard
+    assert read == (
+        "WavTokenizer, 40 a second with 1 codebook takes 0.48 kbit/s, 40 tokens a second; 32,768 tokens hold 13 min 39 s."
     )
-    assert "WavTokenizer, 40 a second with 1 codebook takes 0.48" in repr(explore.rvq(codec="wavtokenizer-40"))
 
 
 def test_marker_key_follows_arguments():
     key = lambda **arguments: explore.rvq(**arguments).key
-    assert key() == key(stages=2, codec="ours", codebooks=2, context=32768)
+    assert key() == key(stages=2, codec="encodec-24k", codebooks=8, context=32768)
     assert len({key(), key(stages=3), key(codec="mimi"), key(context=1024)}) == 4
 
 
@@ -49,12 +54,13 @@ def test_marker_key_follows_arguments():
         ({"stages": 0}, ValueError, "stages is 0; choose 1 to 8"),
         ({"stages": 9}, ValueError, "stages is 9"),
         ({"stages": 2.0}, TypeError, "integer"),
-        ({"codec": "mp3"}, ValueError, "codec is 'mp3'; choose ours, soundstream"),
-        ({"codec": ["mimi"]}, ValueError, "choose ours"),
-        ({"codec": "<img onerror=alert(1)>"}, ValueError, "choose ours"),
+        ({"codec": "mp3"}, ValueError, "codec is 'mp3'; choose soundstream, encodec-24k"),
+        ({"codec": ["mimi"]}, ValueError, "choose soundstream"),
+        ({"codec": "<img onerror=alert(1)>"}, ValueError, "choose soundstream"),
+        ({"codec": "ours"}, ValueError, "codec is 'ours'; choose soundstream"),
         ({"codec": "mimi", "codebooks": 16}, ValueError, "codebooks is 16; mimi is used with 8, 32"),
         ({"codec": "mimi", "codebooks": "8"}, TypeError, "integer"),
-        ({"stages": 2, "codebooks": 3}, ValueError, "they are one number"),
+        ({"codebooks": 3}, ValueError, "codebooks is 3; encodec-24k is used with 2, 4, 8, 16, 32"),
         ({"context": 5000}, ValueError, "context is 5000; choose a power of two from 1024 to 1048576"),
         ({"context": 2**21}, ValueError, "context is 2097152"),
     ],
@@ -168,3 +174,73 @@ def test_durations_as_people_say_them():
     said = dict(map(tuple, explore.golden_vectors("rvq")["durations"]))
     assert said[60.0] == "1 min 0 s" and said[327.68] == "5 min 27 s" and said[99999] == "27 h 46 min"
     assert said[0.04] == "0.0 s" and said[59.94] == "59.9 s"
+
+
+# Residual stages in the plane
+
+
+def test_residual_output_carries_arguments_and_still():
+    out = explore.residual(vector=(-0.72, 0.02), stages=3)
+    head = out._repr_html_().split("</mm-explore-residual>")[0]
+    assert '<mm-explore-residual x="-720" y="20" stages="3"><figure' in head and 'role="img"' in head
+    said = "3 stages of 4 codes: 1, 3, 1; 0.325 of 0.720 is left, where the sum of codes 2, 1, 1 would leave 0.081."
+    assert out.alt == f"A vector at (−0.72, 0.02) and {said}"
+    assert f"<title>{out.alt}</title>" in head and f"<figcaption>{out.alt} Diamonds" in head
+    assert head.count('fill="#b44808"') == 3 and head.count('fill="none"/>') == 9  # codes chosen, and the others
+    json_of = out._repr_html_().split("residual ??= ")[1]
+    data = json.JSONDecoder().raw_decode(json_of)[0]
+    assert data == {"codebooks": json.loads(json.dumps(_residual.CODEBOOKS)), "step": 40}
+
+
+def test_residual_words_say_another_sum_only_where_it_is_nearer():
+    assert explore.residual().alt.endswith("0, 1, 1; 0.090 of 0.699 is left.")
+    assert explore.residual(vector=(0.46, 0.43), stages=1).alt.endswith(
+        "1 stage of 4 codes: 0; 0.000 of 0.630 is left."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"stages": 0}, ValueError, "stages is 0; choose 1 to 4"),
+        ({"stages": 5}, ValueError, "stages is 5"),
+        ({"stages": 2.0}, TypeError, "integer"),
+        ({"vector": (0, 1.5)}, ValueError, "vector is (0, 1.5); expected two numbers from -1 to 1"),
+        ({"vector": (0, 0, 0)}, ValueError, "expected two numbers"),
+        ({"vector": 0.5}, ValueError, "vector is 0.5; expected two numbers"),
+        ({"vector": (float("nan"), 0)}, ValueError, "expected two numbers"),
+        ({"vector": ("x", 0)}, ValueError, "expected two numbers"),
+    ],
+)
+def test_residual_arguments_are_checked(arguments, error, says):
+    with pytest.raises(error, match=re.escape(says)):
+        explore.residual(**arguments)
+
+
+def test_each_stage_is_about_half_as_long_and_no_two_sums_are_one():
+    books = _residual.codebooks(4)
+    lengths = np.linalg.norm(books, axis=2).mean(axis=1)
+    assert (lengths[1:] / lengths[:-1] < 0.6).all() and np.abs(books.mean(axis=1)).max() < 0.06
+    _, sums = _residual.all_sums(books)
+    assert len(np.unique(sums.round(9), axis=0)) == 256
+
+
+def test_residual_golden_vectors_are_the_librarys():
+    golden = explore.golden_vectors("residual")
+    for books, vector, codes, left, total, other, least in golden["chains"][::7]:
+        books, vector = np.array(books), np.array(vector)
+        assert rvq.rvq_encode_plain(vector[None], books)[0].tolist() == codes
+        np.testing.assert_allclose(total, sum(book[code] for book, code in zip(books, codes)), atol=1e-12)
+        assert left[0] == pytest.approx(np.linalg.norm(vector)) and left[-1] == pytest.approx(
+            np.linalg.norm(vector - total)
+        )
+        tried = {
+            some: np.linalg.norm(vector - sum(book[k] for book, k in zip(books, some)))
+            for some in itertools.product(range(books.shape[1]), repeat=len(books))
+        }
+        assert min(tried, key=tried.get) == tuple(other) and least == pytest.approx(tried[tuple(other)])
+        assert least <= left[-1] + 1e-12
+    worse = sum(row[-1] < row[3][-1] - 1e-9 for row in golden["chains"])
+    assert 30 < worse < 300  # both happen
+    shares = {(stages, moved): count / len(_residual.grid()) for stages, moved, count in golden["grids"]}
+    assert shares[1, ""] == 0 < shares[2, ""] < shares[3, ""] < shares[4, ""] < 0.3

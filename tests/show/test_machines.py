@@ -119,3 +119,24 @@ def test_what_cannot_be_drawn_is_refused():
         show.layouts(T=7, Q=4)
     with pytest.raises(ValueError, match="frame 0 ms"):
         show.streaming_delay("it", 0)
+
+
+def test_every_panel_has_its_samples_and_both_ways(monkeypatch):
+    kept = []
+    monkeypatch.setattr(machines, "figure", lambda fig, **said: kept.append((fig, said)))
+    ways = np.array([[0.5, 0.9], [0.5, -0.9]])
+    panels = {"mean": np.zeros((3, 2)), "codes": ways, "flow": ways + 0.1, "what comes": ways}
+    show.next_vectors(panels, np.array([1.0, 0.0]), ways)
+    fig, said = kept[0]
+    drawn = [ax for ax in fig.axes if ax.axison]
+    assert [ax.get_title(loc="left") for ax in drawn] == list(panels)
+    for ax, samples in zip(drawn, panels.values()):
+        np.testing.assert_array_equal(ax.get_lines()[0].get_xydata(), samples)
+        np.testing.assert_array_equal(ax.get_lines()[1].get_xydata(), ways)
+    assert "mean, codes, flow, what comes" in said["alt"]
+
+
+def test_each_road_names_its_systems(monkeypatch):
+    said = words(monkeypatch, machines, show.three_roads)
+    assert said.count("transformer") == 3 and said.count("goes in again") == 2
+    assert {"LLaVA, Qwen2-VL", "Chameleon, Emu3", "Transfusion, MAR"} <= set(said)

@@ -26,26 +26,6 @@ def samples(rate):
     return rate
 
 
-# One codebook for the bits of many
-
-
-def power(stages, size):
-    """Bits of a frame: its bitrate at one frame a second."""
-    return int(library.bitrate(1, stages, size))
-
-
-def bits_of_a_code(size):
-    return power(1, size)
-
-
-def codes_added(stages, size):
-    return int(math.log2(stages * size))
-
-
-def size_for_bits(stages, size):
-    return stages * size
-
-
 # Two stages
 
 _STAGES = np.array([[[0.0], [4.0], [8.0]], [[-1.5], [0.0], [1.0]]])
@@ -89,31 +69,8 @@ def without_the_last(seconds):
 
 
 def question_bits(seconds):
-    return question_tokens(seconds) * _bits_of_code()
-
-
-def _bits_of_code():
-    return power(1, codecs.row(_CODEC).codebook_size)
-
-
-def _frame_rate():
-    return library.tokens_per_second(_CODEC) / codecs.row(_CODEC).default
-
-
-def seconds_in_context(context, codebooks):
-    return context / library.tokens_per_second(_CODEC, codebooks)
-
-
-def a_token_a_frame(context):
-    return context / _frame_rate()
-
-
-def bits_for_tokens(context, codebooks):
-    return seconds_in_context(context, codebooks) / _bits_of_code()
-
-
-def frames_in_context(context, codebooks):
-    return context // codebooks
+    """At one frame a second a bitrate is the bits of a frame."""
+    return question_tokens(seconds) * int(library.bitrate(1, 1, codecs.row(_CODEC).codebook_size))
 
 
 def bits_a_second(frame_rate, codebooks, size):
@@ -159,22 +116,6 @@ def flattened_rows(frames, codebooks):
 
 def one_row_too_many(frames, codebooks):
     return frames + codebooks
-
-
-def filled_places(frames, codebooks):
-    return int((_delayed(frames, codebooks) == _PAD).sum())
-
-
-def one_corner(codebooks):
-    return codebooks * (codebooks - 1) // 2
-
-
-def largest_delay(codebooks):
-    return codebooks - 1
-
-
-def whole_square(codebooks):
-    return codebooks**2
 
 
 # When it can be heard
