@@ -6,6 +6,7 @@
 
 Minutes are never typed. A page has `<!-- minutes -->10 minutes<!-- /minutes -->` where its own are to stand, or
 `<!-- minutes book/primer/sound -->` for another page's; the comments show nowhere, not on Colab either.
+A question that names minutes has them in `given = {minutes = 15}  # book/primer/sound`.
 
 The pages that are held to the limits are those of `book/articles.txt`.
 """
@@ -28,6 +29,7 @@ from myst_parser.parsers.mdit import create_md_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTICLES = ROOT / "book" / "articles.txt"
+GIVEN = re.compile(r"(\{minutes = )\d+(\}  # ([\w/-]+))")  # in a file of questions
 MARK = re.compile(r"(<!-- minutes(?: ([\w/-]+))? -->)(.*?)(<!-- /minutes -->)", re.DOTALL)
 
 WORDS_A_MINUTE, LINES_A_MINUTE, SECONDS_A_ROW, SECONDS_A_PREDICT, MINUTES_OF_PLAY = 200, 15, 6, 45, 3
@@ -298,7 +300,9 @@ def filled(text, name):
 
 
 def rewritten(path):
-    """A page's file with its minutes counted, as text; a notebook's Markdown cells alone are touched."""
+    """A file with its minutes counted, as text; of a notebook the Markdown cells alone are touched."""
+    if path.suffix == ".toml":
+        return GIVEN.sub(lambda line: f"{line[1]}{count(line[3]).before.minutes}{line[2]}", path.read_text("utf-8"))
     text, name = path.read_text(encoding="utf-8"), path.relative_to(ROOT).with_suffix("").as_posix()
     if path.suffix == ".md":
         return filled(text, name)
@@ -310,12 +314,11 @@ def rewritten(path):
 
 
 def stale(write=False):
-    """The pages whose printed minutes are not the counted ones; with `write`, they are written again."""
+    """The pages and questions whose minutes are not the counted ones; with `write`, they are written again."""
     found = []
-    for name in names():
-        path = path_of(name)
+    for path in [*map(path_of, names()), *sorted(ROOT.glob("mmtokedu/course/quiz/*.toml"))]:
         if (new := rewritten(path)) != path.read_text(encoding="utf-8"):
-            found.append(name)
+            found.append(path.relative_to(ROOT).with_suffix("").as_posix())
             if write:
                 path.write_text(new, encoding="utf-8")
     return found

@@ -300,3 +300,15 @@ def test_minutes_are_written_where_a_page_asks_for_them(tmp_path, monkeypatch, c
     assert stored[1].source == cells[1].source
     reading.main(["--write"])
     assert capsys.readouterr().out == "written again: nothing\n"
+
+
+def test_a_question_that_names_the_minutes_of_a_page_has_the_counted_ones(tmp_path, monkeypatch, capsys):
+    (tmp_path / "_toc.yml").write_text("root: a\n")
+    (tmp_path / "a.md").write_text("# A\n\n" + "word " * 999)
+    file = tmp_path / "mmtokedu" / "course" / "quiz" / "own.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("given = {minutes = 9}  # a\ngiven = {minutes = 9}\n")
+    monkeypatch.setattr(reading, "ROOT", tmp_path)
+    assert reading.stale() == ["mmtokedu/course/quiz/own"]
+    reading.main(["--write"])
+    assert file.read_text() == "given = {minutes = 5}  # a\ngiven = {minutes = 9}\n" and reading.stale() == []
