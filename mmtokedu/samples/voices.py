@@ -67,7 +67,7 @@ def heard_arms():
     """The sentence of `heard`, and what three ways to make codes leave of it at the same 6.4 kbit/s: name -> sound.
 
     All have 8 codebooks of 256 codes and 100 frames a second: "k-means" of MDCT frames, the codec after "500 steps" and
-    after "1,800 steps" (the shipped one); "as said" is the sentence. Sounds are (T,) float32 at 16 kHz, fresh each call,
+    after "1,800 steps" (the shipped one); "as said" is the sentence. Sounds are (T,) float32, 16 kHz, fresh each call,
     with an RMS of 0.07, to which the rebuilt ones were raised.
 
     ModuleNotFoundError where soundfile is not installed.
