@@ -5,8 +5,8 @@
     python tools/reading.py --write    write the minutes again, wherever a page prints them
 
 Minutes are never typed. A page has `<!-- minutes -->10 minutes<!-- /minutes -->` where its own are to stand, or
-`<!-- minutes book/primer/sound -->` for another page's, and `<!-- minutes #How-fast -->` for what stands under its own
-heading "How fast" of the second level; the comments show nowhere, not on Colab either.
+`<!-- minutes book/primer/sound -->` for another page's; the comments show nowhere, not on Colab either.
+A question that names minutes has them in `given = {minutes = 15}  # book/primer/sound`.
 
 The pages that are held to the limits are those of `book/articles.txt`.
 """
@@ -29,7 +29,8 @@ from myst_parser.parsers.mdit import create_md_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTICLES = ROOT / "book" / "articles.txt"
-MARK = re.compile(r"(<!-- minutes(?: ([\w/-]+)| #(\S+))? -->)(.*?)(<!-- /minutes -->)", re.DOTALL)
+GIVEN = re.compile(r"(\{minutes = )\d+(\}  # ([\w/-]+))")  # in a file of questions
+MARK = re.compile(r"(<!-- minutes(?: ([\w/-]+))? -->)(.*?)(<!-- /minutes -->)", re.DOTALL)
 
 WORDS_A_MINUTE, LINES_A_MINUTE, SECONDS_A_ROW, SECONDS_A_PREDICT, MINUTES_OF_PLAY = 200, 15, 6, 45, 3
 PRACTICE = "Practice", "Exercises"  # the heading where the article ends
@@ -265,24 +266,6 @@ def count(name, path=None):
     return page
 
 
-def part(name, fragment):
-    """The `Count` of what stands open under one heading of the second level, named by its fragment ("How-fast").
-
-    Raises ValueError where the page has no such heading.
-    """
-    found, here = None, False
-    for kind, value, folded in events(path_of(name)):
-        if kind == "heading":
-            if value[0] <= 2:
-                here = value[0] == 2 and value[1].replace(" ", "-") == fragment
-                found = found or (Count() if here else None)
-        elif here and not folded:
-            found.add(kind, value)
-    if found is None:
-        raise ValueError(f"{name} has no heading of the second level with the fragment {fragment!r}")
-    return found
-
-
 def articles():
     """The pages that are held to the limits."""
     lines = ARTICLES.read_text(encoding="utf-8").splitlines()
@@ -311,15 +294,15 @@ def filled(text, name):
     """A page's text with the minutes of every mark counted."""
 
     def minutes(mark):
-        counted = part(name, mark[3]) if mark[3] else count(mark[2] or name).before
-        plural = "s" if counted.minutes != 1 else ""
-        return f"{mark[1]}{counted.minutes} minute{plural}{mark[5]}"
+        return f"{mark[1]}{count(mark[2] or name).before.minutes} minutes{mark[4]}"
 
     return MARK.sub(minutes, text)
 
 
 def rewritten(path):
-    """A page's file with its minutes counted, as text; a notebook's Markdown cells alone are touched."""
+    """A file with its minutes counted, as text; of a notebook the Markdown cells alone are touched."""
+    if path.suffix == ".toml":
+        return GIVEN.sub(lambda line: f"{line[1]}{count(line[3]).before.minutes}{line[2]}", path.read_text("utf-8"))
     text, name = path.read_text(encoding="utf-8"), path.relative_to(ROOT).with_suffix("").as_posix()
     if path.suffix == ".md":
         return filled(text, name)
@@ -331,12 +314,11 @@ def rewritten(path):
 
 
 def stale(write=False):
-    """The pages whose printed minutes are not the counted ones; with `write`, they are written again."""
+    """The pages and questions whose minutes are not the counted ones; with `write`, they are written again."""
     found = []
-    for name in names():
-        path = path_of(name)
+    for path in [*map(path_of, names()), *sorted(ROOT.glob("mmtokedu/course/quiz/*.toml"))]:
         if (new := rewritten(path)) != path.read_text(encoding="utf-8"):
-            found.append(name)
+            found.append(path.relative_to(ROOT).with_suffix("").as_posix())
             if write:
                 path.write_text(new, encoding="utf-8")
     return found

@@ -1,4 +1,7 @@
-"""Draws what the front page shows, the first picture and the map, before the pages are read: neither is committed."""
+"""Makes the HTML that pages include: the front page's first picture and its map, the primer's five questions.
+
+It is made before the pages are read, and not committed.
+"""
 
 import pathlib
 import sys
@@ -10,12 +13,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 
 def drawn():
-    """file name -> HTML of what the front page includes."""
+    """file name -> HTML of what a page includes."""
     import draw_map
     import first_picture
 
+    from mmtokedu.course import quiz
+
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    return {"first.html": first_picture.page(), "map.html": draw_map.page(toc)}
+    selftest = quiz.ask_all("selftest")._repr_html_()
+    return {"first.html": first_picture.page(), "map.html": draw_map.page(toc), "selftest.html": selftest}
 
 
 def write(app):

@@ -1,10 +1,12 @@
-"""The front page: its sums are right, its picture is what the tool draws, its map fits the table of contents."""
+"""The front page and the primer's: sums, the first picture, the map, and what each chapter needs, as the chapters say it."""
 
+import posixpath
 import re
 from pathlib import Path
 
 import draw_map
 import first_picture
+import nbformat
 import numpy as np
 import pytest
 import yaml
@@ -53,10 +55,101 @@ def test_the_pieces_lie_in_reading_order():
 
 
 def test_the_map_links_what_is_written_and_marks_the_rest():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    written = [page.removeprefix("notebooks/") for page in draw_map.pages(toc) if re.fullmatch(r"notebooks/\w+", page)]
-    html = draw_map.page(toc)
-    assert html.count('<a class="mm-place"') == 2 * len(written)  # one map for wide screens, one for phones
-    assert html.count("mm-coming") == 2 * (9 - len(written))
-    for stem in written:
+    html = draw_map.page(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")))
+    assert html.count('<a class="mm-place"') == 2 * len(written())  # one map for wide screens, one for phones
+    assert html.count("mm-coming") == 2 * (9 - len(written()))
+    for stem in written():
         assert f'href="../notebooks/{stem}.html"' in html
+
+
+def test_a_place_on_the_map_is_named_as_its_chapter_is():
+    for stem, (name, _) in draw_map.PLACES.items():
+        if stem in written():
+            assert nbformat.read(ROOT / f"notebooks/{stem}.ipynb", 4).cells[0].source.splitlines()[0] == f"# {name}"
+
+
+# what a chapter needs
+
+
+def contents():
+    return draw_map.pages(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")))
+
+
+def written():
+    return [page.removeprefix("notebooks/") for page in contents() if re.fullmatch(r"notebooks/\w+", page)]
+
+
+def primer():
+    """The primer's pages in the order of the contents, their first page left out."""
+    return [page for page in contents() if re.fullmatch(r"book/primer/(?!index)[\w-]+", page)]
+
+
+def linked(text, folder):
+    """The pages that a text links, as the contents name them."""
+    return [posixpath.normpath(posixpath.join(folder, path)) for path in re.findall(r"\]\(([\w./-]+)\.ipynb\)", text)]
+
+
+def asked_for(stem):
+    """The pages that a chapter's "Before you start" links."""
+    cells = nbformat.read(ROOT / f"notebooks/{stem}.ipynb", 4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    (before,) = re.findall(r"^\*\*Before you start\*\*(.*?)(?:\*\*Time\*\*|\n\n)", text, re.MULTILINE | re.DOTALL)
+    return set(linked(before, "notebooks"))
+
+
+def rows(page, head):
+    """The cells of the table under this first column, row by row."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (table,) = re.findall(rf"^\| {head} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines()]
+
+
+def test_the_front_page_asks_for_what_each_chapter_asks_for():
+    said = {linked(chapter, "book")[0]: set(linked(" ".join(needs), "book")) for chapter, *needs in front_needs()}
+    assert said == {f"notebooks/{stem}": asked_for(stem) for stem in written()}
+    assert list(said) == [f"notebooks/{stem}" for stem in written()]
+
+
+def front_needs():
+    return rows("book/intro.md", "chapter")
+
+
+def test_a_page_of_the_primer_is_offered_with_its_own_minutes():
+    for page, cells in [
+        ("book/intro.md", front_needs()),
+        ("book/primer/index.md", rows("book/primer/index.md", "page")),
+    ]:
+        text = " ".join(cell for row in cells for cell in row)
+        offered = [name for name in linked(text, posixpath.dirname(page)) if name in primer()]
+        assert offered == re.findall("<!-- minutes (\\S+) -->", text), page
+
+
+def test_the_primer_names_the_chapters_that_ask_for_a_page_and_no_others():
+    said = {linked(page, "book/primer")[0]: needed for page, *_, needed in rows("book/primer/index.md", "page")}
+    assert list(said) == primer()
+    for page, needed in said.items():
+        asking = [f"notebooks/{stem}" for stem in written() if page in asked_for(stem)]
+        assert linked(needed, "book/primer") == asking, page
+        if "to come" in needed:
+            stems = {name: stem for stem, (name, _) in draw_map.PLACES.items()}
+            assert not {stems[name] for name in re.findall(r"\*(.+?)\*", needed)} & set(written()), page
+
+
+def test_the_pages_of_the_primer_stand_in_the_order_in_which_chapters_ask_for_them():
+    needs = [asked_for(stem) for stem in written()]
+    first = [next((i for i, pages in enumerate(needs) if page in pages), len(needs)) for page in primer()]
+    assert first == sorted(first)
+
+
+def test_next_on_a_page_of_the_primer_is_the_next_one():
+    seen = 0
+    for page, following in zip(primer(), primer()[1:] + [None]):
+        text = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
+        for path in re.findall(r"Next: \[[^]]+\]\(([\w-]+)\.ipynb\)", text):
+            seen += 1
+            assert f"book/primer/{path}" == following, page
+    assert seen >= 4
+
+
+def test_the_way_from_the_front_page_is_two_steps_to_the_first_chapter():
+    assert contents()[:3] == ["book/intro", "book/how-to-use", "notebooks/patches"]
