@@ -28,11 +28,8 @@ def normalised(text):
     >>> normalised("Twelve owls, I'd say -- 12!")
     ['twelve', 'owls', "i'd", 'say', 'twelve']
     """
-    numbers = {"12": "twelve", "14": "fourteen"} | dict(zip("0123456789", DIGITS))
+    numbers = {"12": "twelve", "14": "fourteen"}
     return [numbers.get(word, word) for word in re.sub("[^a-z0-9' ]", " ", text.lower()).split()]
-
-
-DIGITS = "zero one two three four five six seven eight nine".split()
 
 
 def errors(said, read):
@@ -93,21 +90,12 @@ def tried():
     )
 
 
-def digit_strings():
-    """Six digits in a row by each voice that tests the listener of forty words, in one sentence: (said, sound)."""
-    from _rvq_listener import ASK, ASK_AS, spoken
-
-    draw = np.random.default_rng(0)
-    strings = [[DIGITS[i] for i in draw.integers(10, size=6)] for _ in ASK]
-    return [(said, spoken(voice, *ASK_AS[0], ", ".join(said))) for said, voice in zip(strings, ASK)]
-
-
 def run():
     """One row a recogniser and material: words, errors and their share."""
     clean = {
         split: [(normalised(one.text), one.sound) for one in samples.speech(split) if one.language == "en"]
         for split in ("new_sentences", "new_voice")
-    } | {"digits": digit_strings()}
+    }
     rows = []
     for name, package, how, read in tried():
         for material, said in clean.items():

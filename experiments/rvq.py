@@ -51,9 +51,9 @@ steps of one seed, and was given up for want of time. The predictions are those 
 10 To ask both chunks and to take the surer answer gains without overlap, by .05 or more.
 
 What came out: 1 was too dark (.03). Not 2: .36, .44, .49 and .46 through 1, 2, 4 and 8, and .63 with nothing quantized,
-so that the network costs more words than the codebooks do. Not 3: k-means has .18 with one and .31 with eight. 4 at one;
-at eight it is .11 under. 5 was not made. Not 6: the correlation is .3, since STOI rises with codebooks where words do
-not, and sees no difference between k-means, 500 and 1,800 steps (.81 to .82) where words do (.31, .34, .46). 7 for a
+so that the network costs more words than the codebooks do. Not 3: k-means has .18 with one and .31 with eight. 4 with
+one; with eight it is .11 under. 5 was not made. Not 6: the correlation is .3, since STOI rises with codebooks where
+words do not, and sees no difference between k-means, 500 and 1,800 steps (.81) where words do (.31, .34, .46). 7 for a
 word cut in its middle (.43) and for a tenth cut off (.95); over all .73 of what is right in one piece. 8 and 9. Not 10:
 the surer answer is right less often, by .02. The listener stands little: it reads .10 of words with the noise.
 """

@@ -71,7 +71,9 @@ def test_every_voice_is_one_of_its_own(ear):
     except FileNotFoundError:
         pytest.skip("needs espeak-ng")
     bases = {name.partition("+")[0] for name in (*ear.TEACH, *ear.ASK)}
-    say = lambda name: subprocess.run(["espeak-ng", "-v", name, "--stdout", "seven"], capture_output=True).stdout
+    say = lambda name: (
+        subprocess.run(["espeak-ng", "-v", name, "--stdout", "four bad cats"], capture_output=True).stdout
+    )
     said = [say(name) for name in (*sorted(bases), *ear.TEACH, *ear.ASK)]
     assert len(set(said)) == len(said), version
 
@@ -100,7 +102,7 @@ def test_no_recogniser_that_was_tried_is_good_enough_and_ours_is(ear):
     assert OTHERS["limit"] == ear.LIMIT == 0.15 and len(tried) >= 2
     for row in OTHERS["rows"]:
         assert row["rate"] == pytest.approx(row["errors"] / row["words"], abs=6e-4) and " " in row["package"]
-        assert row["speech"] == "digits" or row["rate"] > OTHERS["limit"]
+        assert row["rate"] > OTHERS["limit"]
     assert LISTENER["clean_errors"]["high"] <= ear.LIMIT and len(LISTENER["clean_errors"]["each"]) == 3
     clean = row_of(LISTENER["rows"], codec="clean")["right"]
     assert clean["mean"] == pytest.approx(1 - LISTENER["clean_errors"]["mean"], abs=2e-3)
