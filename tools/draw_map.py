@@ -84,7 +84,7 @@ def place(stem, at, width, link):
     if stem != "interleave":
         body += f' <text class="mm-what" x="12" y="49">{what}</text>'
     else:
-        body += f' <text class="mm-what" x="{30 + 9.6 * len(name):.0f}" y="27">{what}</text>'
+        body += f' <text class="mm-what" x="{30 + 8.2 * len(name):.0f}" y="27">{what}</text>'
     if link:
         return f'<a class="mm-place" href="{html.escape(link)}" transform="translate({x} {y})">{body}</a>'
     coming = f'<text class="mm-coming" x="{width - 12}" y="4" text-anchor="end">coming</text>'
@@ -141,7 +141,8 @@ def drawing(layout, links, name):
             says = {"continuous": "features", "discrete": "codes"}[road]
         out.append(f'<rect class="mm-road" x="{x}" y="{y}" width="{w}" height="{h}" rx="3"/>')
         labels.append(
-            f'<text class="mm-source mm-halo" x="{x + 10}" y="{y + 23}"><tspan class="mm-name">{road}</tspan> {says}</text>'
+            f'<text class="mm-source mm-halo" x="{x + 10}" y="{y + 23}"><tspan class="mm-name">{road}</tspan> '
+            f'<tspan dx="4">{says}</tspan></text>'  # dx: the halo of the second ends before the first
         )
     trails = [(kind, path, "mm-raw") for kind, path in layout["raw"]]
     trails += [(kind, path, "mm-flow") for kind, path in layout["flow"]]
