@@ -201,8 +201,8 @@ def term_for(words, terms):
 
     The name of a chapter is no term, unless it is one word for word.
 
-    >>> [term_for(w, {"code", "latency", "patch", "m-rope"}) for w in ("Codes", "latencies", "codex", "Patches", "M-RoPE")]
-    ['code', 'latency', None, None, 'm-rope']
+    >>> [term_for(w, {"code", "latency", "patch", "m-rope"}) for w in ("latencies", "codex", "Patches", "M-RoPE")]
+    ['latency', None, None, 'm-rope']
     """
     word = " ".join(words.split()).lower()
     if words in (name for name, _ in draw_map.PLACES.values()) and word not in terms:
