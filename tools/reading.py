@@ -5,8 +5,7 @@
     python tools/reading.py --write    write the minutes again, wherever a page prints them
 
 Minutes are never typed. A page has `<!-- minutes -->10 minutes<!-- /minutes -->` where its own are to stand, or
-`<!-- minutes book/primer/sound -->` for another page's, and `<!-- minutes #How-fast -->` for what stands under its own
-heading "How fast" of the second level; the comments show nowhere, not on Colab either.
+`<!-- minutes book/primer/sound -->` for another page's; the comments show nowhere, not on Colab either.
 A question that names minutes has them in `given = {minutes = 15}  # book/primer/sound`.
 
 The pages that are held to the limits are those of `book/articles.txt`.
@@ -31,7 +30,7 @@ from myst_parser.parsers.mdit import create_md_parser
 ROOT = Path(__file__).resolve().parents[1]
 ARTICLES = ROOT / "book" / "articles.txt"
 GIVEN = re.compile(r"(\{minutes = )\d+(\}  # ([\w/-]+))")  # in a file of questions
-MARK = re.compile(r"(<!-- minutes(?: ([\w/-]+)| #(\S+))? -->)(.*?)(<!-- /minutes -->)", re.DOTALL)
+MARK = re.compile(r"(<!-- minutes(?: ([\w/-]+))? -->)(.*?)(<!-- /minutes -->)", re.DOTALL)
 
 WORDS_A_MINUTE, LINES_A_MINUTE, SECONDS_A_ROW, SECONDS_A_PREDICT, MINUTES_OF_PLAY = 200, 15, 6, 45, 3
 PRACTICE = "Practice", "Exercises"  # the heading where the article ends
@@ -267,24 +266,6 @@ def count(name, path=None):
     return page
 
 
-def part(name, fragment):
-    """The `Count` of what stands open under one heading of the second level, named by its fragment ("How-fast").
-
-    Raises ValueError where the page has no such heading.
-    """
-    found, here = None, False
-    for kind, value, folded in events(path_of(name)):
-        if kind == "heading":
-            if value[0] <= 2:
-                here = value[0] == 2 and value[1].replace(" ", "-") == fragment
-                found = found or (Count() if here else None)
-        elif here and not folded:
-            found.add(kind, value)
-    if found is None:
-        raise ValueError(f"{name} has no heading of the second level with the fragment {fragment!r}")
-    return found
-
-
 def articles():
     """The pages that are held to the limits."""
     lines = ARTICLES.read_text(encoding="utf-8").splitlines()
@@ -313,9 +294,7 @@ def filled(text, name):
     """A page's text with the minutes of every mark counted."""
 
     def minutes(mark):
-        counted = part(name, mark[3]) if mark[3] else count(mark[2] or name).before
-        plural = "s" if counted.minutes != 1 else ""
-        return f"{mark[1]}{counted.minutes} minute{plural}{mark[5]}"
+        return f"{mark[1]}{count(mark[2] or name).before.minutes} minutes{mark[4]}"
 
     return MARK.sub(minutes, text)
 

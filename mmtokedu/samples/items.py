@@ -93,7 +93,7 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "rvq/codec.npz": Item("the weights of the speech codec, 8 codebooks of 256", *_CODEC),
     "rvq/heard.flac": Item("a new sentence in a new voice, and the codec's 1 to 8 codebooks of it", *_CODEC),
     "rvq/heard_arms.flac": Item(
-        "the same sentence from 8 codebooks: by k-means, by the codec after 500 steps, by a small SEANet", *_CODEC
+        "the same sentence from 8 codebooks: by k-means, and by the codec after 500 steps", *_CODEC
     ),
     "request/invoice.png": Item("an invoice on an A4 page at 200 dpi, type from 6 to 22 points", *_INVOICE),
     "request/invoice.jpg": Item("the invoice photographed: folded, on a table, seen from one side", *_INVOICE),

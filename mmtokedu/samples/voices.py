@@ -63,25 +63,22 @@ def heard():
     return dict(enumerate(sound.reshape(9, -1)))
 
 
-ARMS = "k-means", "500 steps", "SEANet"  # in the order in which heard_arms.flac has them
-
-
 def heard_arms():
-    """The sentence of `heard`, and what four ways to make codes leave of it at the same 6.4 kbit/s: name -> sound.
+    """The sentence of `heard`, and what three ways to make codes leave of it at the same 6.4 kbit/s: name -> sound.
 
     All have 8 codebooks of 256 codes and 100 frames a second: "k-means" of MDCT frames, the codec after "500 steps" and
-    after "1,800 steps" (the shipped one), and a small "SEANet" on raw samples, trained for as long; "as said" is the
-    sentence. Sounds are (T,) float32 at 16 kHz, fresh each call, with an RMS of 0.07, to which the rebuilt were raised.
+    after "1,800 steps" (the shipped one); "as said" is the sentence. Sounds are (T,) float32, 16 kHz, fresh each call,
+    with an RMS of 0.07, to which the rebuilt ones were raised.
 
     ModuleNotFoundError where soundfile is not installed.
 
     >>> list(heard_arms())
-    ['as said', 'k-means', '500 steps', '1,800 steps', 'SEANet']
+    ['as said', 'k-means', '500 steps', '1,800 steps']
     """
     sound, _ = _read_flac("rvq/heard_arms.flac")
-    kmeans, few, seanet = sound.reshape(len(ARMS), -1)
+    kmeans, few = sound.reshape(2, -1)
     shipped = heard()
-    return {"as said": shipped[0], "k-means": kmeans, "500 steps": few, "1,800 steps": shipped[8], "SEANet": seanet}
+    return {"as said": shipped[0], "k-means": kmeans, "500 steps": few, "1,800 steps": shipped[8]}
 
 
 @cache

@@ -312,21 +312,3 @@ def test_a_question_that_names_the_minutes_of_a_page_has_the_counted_ones(tmp_pa
     assert reading.stale() == ["mmtokedu/course/quiz/own"]
     reading.main(["--write"])
     assert file.read_text() == "given = {minutes = 5}  # a\ngiven = {minutes = 9}\n" and reading.stale() == []
-
-
-def test_minutes_of_a_part_are_those_under_its_heading(tmp_path, monkeypatch):
-    folded = "<details>\n<summary>More</summary>\n\n" + "word " * 2000 + "\n\n</details>\n\n"
-    text = (
-        "# N\n\n| a | b |\n|---|---|\n| x | <!-- minutes #How-fast -->?<!-- /minutes --> |\n"
-        "| y | <!-- minutes #Why -->?<!-- /minutes --> |\n\n" + "word " * 900 + "\n\n## How fast\n\n"
-        "### On a GPU\n\n" + "word " * 1000 + "\n\n" + folded + "## Why\n\n" + "word " * 100 + "\n"
-    )
-    (tmp_path / "n.md").write_text(text)
-    (tmp_path / "_toc.yml").write_text("root: n\n")
-    monkeypatch.setattr(reading, "ROOT", tmp_path)
-    assert reading.stale(write=True) == ["n"] and reading.stale() == []
-    written = (tmp_path / "n.md").read_text()
-    assert "<!-- minutes #How-fast -->5 minutes<!-- /minutes -->" in written  # the sub-heading's too, the folded not
-    assert "<!-- minutes #Why -->1 minute<!-- /minutes -->" in written
-    with pytest.raises(ValueError, match="n has no heading of the second level with the fragment 'On-a-GPU'"):
-        reading.part("n", "On-a-GPU")

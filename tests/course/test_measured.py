@@ -554,6 +554,18 @@ def test_what_an_answer_sheet_says_of_the_arms_holds(stem, grows):
         assert max(low) < min(high)
 
 
+@pytest.mark.parametrize(("stem", "asked"), [("vq", "revive"), ("rvq", "train_stages")])
+def test_number_by_number_the_arm_is_worse_under_each_rule(stem, asked):
+    """What the answer sheets of both say; ranges may meet there."""
+    master = _build.read_master(ROOT / f"assignments/{stem}.ipynb")
+    (name,) = master.measured
+    (before, *_), *_ = master.measured[name].arms.values()
+    for rule in master.questions[asked].rules:
+        function = _build.solutions(master, {asked: rule}, [name])[name]
+        unchanged = function(3, *before)
+        assert all(function(3, *after) < unchanged for _, after in master.measured[name].arms.values())
+
+
 def test_the_share_that_noise_keeps_jumps_under_each_rule_of_the_assignment_on_video():
     """The sheet's words: few without noise, nearly all with it, a threshold at 1.1 standard deviations."""
     master = _build.read_master(ROOT / "assignments/video.ipynb")

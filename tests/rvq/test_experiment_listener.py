@@ -24,7 +24,7 @@ torch = pytest.importorskip("torch")
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = json.loads((ROOT / "mmtokedu" / "data" / "results" / "rvq.json").read_text(encoding="utf-8"))
 OTHERS, LISTENER, LONG, ARMS = (TABLE[part] for part in ("recognisers", "listener", "long", "arms"))
-CODECS = "1,800 steps", "k-means", "500 steps", "SEANet"
+CODECS = "1,800 steps", "k-means", "500 steps"
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,9 @@ def test_every_voice_is_one_of_its_own(ear):
     except FileNotFoundError:
         pytest.skip("needs espeak-ng")
     bases = {name.partition("+")[0] for name in (*ear.TEACH, *ear.ASK)}
-    say = lambda name: subprocess.run(["espeak-ng", "-v", name, "--stdout", "seven"], capture_output=True).stdout
+    say = lambda name: (
+        subprocess.run(["espeak-ng", "-v", name, "--stdout", "four bad cats"], capture_output=True).stdout
+    )
     said = [say(name) for name in (*sorted(bases), *ear.TEACH, *ear.ASK)]
     assert len(set(said)) == len(said), version
 
@@ -100,7 +102,7 @@ def test_no_recogniser_that_was_tried_is_good_enough_and_ours_is(ear):
     assert OTHERS["limit"] == ear.LIMIT == 0.15 and len(tried) >= 2
     for row in OTHERS["rows"]:
         assert row["rate"] == pytest.approx(row["errors"] / row["words"], abs=6e-4) and " " in row["package"]
-        assert row["speech"] == "digits" or row["rate"] > OTHERS["limit"]
+        assert row["rate"] > OTHERS["limit"]
     assert LISTENER["clean_errors"]["high"] <= ear.LIMIT and len(LISTENER["clean_errors"]["each"]) == 3
     clean = row_of(LISTENER["rows"], codec="clean")["right"]
     assert clean["mean"] == pytest.approx(1 - LISTENER["clean_errors"]["mean"], abs=2e-3)
@@ -113,7 +115,7 @@ def test_no_recogniser_that_was_tried_is_good_enough_and_ours_is(ear):
 def test_each_codec_was_heard_at_each_number_of_codebooks():
     shipped, *others = CODECS
     assert [(row["codec"], row["Q"]) for row in LISTENER["rows"]] == [
-        ("clean", None), *((shipped, Q) for Q in range(1, 9)), *itertools.product(others, (1, 2, 4, 8))
+        *((how, None) for how in ("clean", "noise", "no highs", f"{shipped}, unquantized")), *((shipped, Q) for Q in range(1, 9)), *itertools.product(others, (1, 2, 4, 8))
     ]  # fmt: skip
     for row in LISTENER["rows"]:
         right, Q = row["right"], row["Q"]
@@ -149,6 +151,45 @@ def test_long_sound_was_asked_in_every_way(long):
         each = [row_of(LONG["rows"], share=share, **named)["right"]["mean"] for share in long.SHARES]
         assert np.mean(each) == pytest.approx(row_of(LONG["rows"], share=None, **named)["right"]["mean"], abs=2e-3)
     assert row_of(LONG["tokens"], overlap=1.0)["times"] == 1.5
+
+
+# what is said of it
+
+
+def test_words_stop_rising_where_stoi_goes_on():
+    """And the network without its quantizer is read better than any number of codebooks."""
+    right = {row["Q"]: row["right"] for row in LISTENER["rows"] if row["codec"] == "1,800 steps"}
+    stoi = [row["stoi"] for row in LISTENER["rows"] if row["codec"] == "1,800 steps"]
+    assert right[1]["high"] < right[3]["low"] and abs(right[8]["mean"] - right[3]["mean"]) < 0.05
+    assert stoi == sorted(stoi) and stoi[-1] > stoi[2] + 0.05
+    unquantized = row_of(LISTENER["rows"], codec="1,800 steps, unquantized")["right"]
+    assert max(each["high"] for each in right.values()) < unquantized["low"]
+    assert unquantized["high"] < row_of(LISTENER["rows"], codec="clean")["right"]["low"] - 0.2
+
+
+def test_words_tell_codecs_apart_that_stoi_does_not():
+    rows = [row_of(LISTENER["rows"], codec=codec, Q=8) for codec in ("k-means", "500 steps", "1,800 steps")]
+    assert max(row["stoi"] for row in rows) - min(row["stoi"] for row in rows) < 0.01
+    means = [row["right"]["mean"] for row in rows]
+    assert means == sorted(means) and means[2] > means[0] + 0.1
+    for seed in range(3):  # the same listeners: each of them
+        each = [row["right"]["each"][seed] for row in rows]
+        assert each[2] > max(each[:2])
+
+
+def test_half_a_second_of_overlap_mends_what_a_border_cuts():
+    right = lambda way, overlap, share=None, sound="clean": row_of(
+        LONG["rows"], sound=sound, read=way, overlap=overlap, share=share
+    )["right"]
+    for sound in ("clean", "8 codebooks"):
+        whole = right("whole", None, None, sound)
+        assert right("apart", 0.0, None, sound)["high"] < whole["low"] - 0.05
+        for overlap in (0.5, 1.0):
+            assert abs(right("apart", overlap, None, sound)["mean"] - whole["mean"]) < 0.02
+        assert abs(right("joined", 0.0, None, sound)["mean"] - whole["mean"]) < 0.02
+    assert right("apart", 0.0, 0.5)["high"] < 0.5 and right("apart", 0.0, 0.1)["mean"] > 0.9
+    assert right("surest", 0.0)["mean"] < right("apart", 0.0)["mean"], "a piece of a word can be sure and wrong"
+    assert LONG["word_seconds"]["longest"] < 0.6
 
 
 # what a border does
@@ -278,7 +319,7 @@ def test_parts_keep_what_else_is_stored(experiment, monkeypatch, tmp_path, capsy
 def test_arms_to_hear_are_equally_loud_not_clipped_and_small():
     heard, size = samples.heard_arms(), (samples.items.DATA / "rvq" / "heard_arms.flac").stat().st_size
     assert (
-        list(heard) == ["as said", "k-means", "500 steps", "1,800 steps", "SEANet"]
+        list(heard) == ["as said", "k-means", "500 steps", "1,800 steps"]
         and size < 400_000
         and "rvq/heard_arms.flac" in samples.ITEMS
     )

@@ -104,50 +104,6 @@ def decay_exchanged(code, count, vector):
     return ((1 - _DECAY) * count * code + _DECAY * vector) / ((1 - _DECAY) * count + _DECAY)
 
 
-# Usage in one number
-
-
-def _bits(counts):
-    shares = np.array(counts) / sum(counts)
-    return float(-(shares * np.log2(shares)).sum())
-
-
-def perplexity(counts):
-    return library.codebook_usage(np.repeat(np.arange(len(counts)), counts), 64).perplexity
-
-
-def used(counts):
-    return len(counts)
-
-
-def entropy_in_bits(counts):
-    return _bits(counts)
-
-
-def the_entropy_in_nats(counts):
-    return _bits(counts) * math.log(2)
-
-
-def bases_mixed(counts):
-    return math.exp(_bits(counts))
-
-
-def most_in_a_batch(size, vectors):
-    return library.codebook_usage(np.arange(vectors) % size, size).used
-
-
-def whole_codebook(size):
-    return size
-
-
-def bits_of_batch(vectors):
-    return _bits_of_one(vectors)
-
-
-def codes_a_vector(size, vectors):
-    return size // vectors
-
-
 # A grid of levels
 
 
