@@ -70,7 +70,8 @@ def first_uses(runs, names):
 
 def runs(path):
     """The prose of a page as (text, None), its links to the glossary and its words in italics as (text, their words)."""
-    chapters = {name for name, _ in draw_map.PLACES.values()}
+    known = {name.lower() for name in terms()}
+    chapters = {name for name, _ in draw_map.PLACES.values() if name.lower() not in known}
     for kind, tokens, _ in reading.events(path):
         if kind != "prose":
             continue

@@ -197,14 +197,16 @@ def with_tips(body, page, tips):
 
 
 def term_for(words, terms):
-    """The glossary's name of an emphasised word, singular or plural, or None; the name of a chapter is no term.
+    """The glossary's name of an emphasised word, singular or plural, or None.
 
-    >>> [term_for(w, {"code", "latency", "patch"}) for w in ("Codes", "latencies", "codex", "Patches")]
-    ['code', 'latency', None, None]
+    The name of a chapter is no term, unless it is one word for word.
+
+    >>> [term_for(w, {"code", "latency", "patch", "m-rope"}) for w in ("latencies", "codex", "Patches", "M-RoPE")]
+    ['latency', None, None, 'm-rope']
     """
-    if words in (name for name, _ in draw_map.PLACES.values()):
-        return None
     word = " ".join(words.split()).lower()
+    if words in (name for name, _ in draw_map.PLACES.values()) and word not in terms:
+        return None
     forms = [word, word.removesuffix("s"), word.removesuffix("es"), re.sub("ies$", "y", word)]
     return next((form for form in forms if form in terms), None)
 
