@@ -185,7 +185,7 @@ def layouts(T=5, Q=4, *, frame=3, codebook=2, alt=None, caption=None):
         f"{seen[0]}, {seen[1]} and {seen[2]} codes."
     )
     said = (
-        f"A number is a frame, a row a codebook, a column one step. Framed: frame {frame}, codebook {codebook}; full "
+        f"A number is a frame, a row a codebook, a column one step. Marked: frame {frame}, codebook {codebook}; full "
         "cells are what it sees."
     )
     return figure(fig, alt=alt or told, caption=said if caption is None else caption)
