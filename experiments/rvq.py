@@ -20,7 +20,8 @@ Everything so far runs on one thread, the parts one after the other, in about 20
 
 recognisers  those that bring their weights along, on clean sentences: over .15 word errors none is used
 listener     forty words through each of the codecs, read by a small network that was taught the words by other voices,
-             half of the time with noise 10 to 40 dB under the word (_rvq_listener.py); with the STOI of sentences from the tables above it gives the curve
+             half of the time with noise 10 to 40 dB under the word (_rvq_listener.py); with the STOI of sentences from
+             the tables above it gives the curve
 long         a word across the border of two chunks, which overlap by 0, 0.5 and 1 second (_rvq_long.py)
 arms         one sentence as each of the codecs makes it at 6.4 kbit/s, to be heard
 
