@@ -30,8 +30,9 @@ from mmtokedu.arguments.compress import (
 )
 from mmtokedu.vq import _distinct
 
-TILE = 2**20  # similarities made at a time: 4 MiB of float32, which the search for the largest finds in the cache
-SUMMED = 2**18  # numbers that are averaged at a time, as float64
+TILE = 2**22  # similarities made at a time: 16 MiB of float32; the search for the largest finds them in a large cache
+SUMMED = 2**17  # numbers that are added up at a time: half a MiB of float32
+FEW = 8  # tokens whose sum float32 can hold; of more the mean is made in float64
 ALIKE = 2.0**-20  # a distance that rounding alone can make: tokens so near count as equal
 POOLS = "average", "adaptive", "bilinear"
 ORDERS = "tome", "place"
@@ -191,8 +192,14 @@ def prune_diverse(tokens, keep, *, metric=None):
     check_merge(tokens, metric, None, None)
     keep = check_keep(keep, tokens.shape[-2])
     metric = tokens if metric is None else metric
-    chosen = [_spread(_units(_computable(x)), keep) for x in _items(metric, 2)]
+    chosen = [_spread(_units(x), keep) for x in _items(metric, 2)]
     return _kept(tokens, np.array(chosen, np.int64).reshape(*tokens.shape[:-2], keep))
+
+
+def _units(metric):
+    """metric (N, d) with each row divided by its length; zeros stay."""
+    metric, squares = _computable(metric)
+    return metric * _inverses(squares)[:, None]
 
 
 def _spread(units, keep):
@@ -266,47 +273,56 @@ def match_tokens(metric):
 
 def _matched(metric):
     """(similarity, partner) of the even tokens of metric (N, d)."""
-    metric = _computable(metric)
+    metric, squares = _computable(metric)
     a, b = metric[::2], metric[1::2]
     if not len(b):
         return np.full(len(a), -np.inf), np.full(len(a), -1)
-    units = _units(b)
-    distinct = _distinct(units)
-    units = units if len(distinct) == len(units) else units[distinct]
-    partner, rows = np.empty(len(a), np.int64), max(1, TILE // len(units))
-    scores = np.empty((min(rows, len(a)), len(units)), units.dtype)
-    for start in range(0, len(a), rows):  # the length of a changes no row's largest
+    distinct = _firsts(b, squares[1::2])
+    b = b if len(distinct) == len(b) else b[distinct]
+    scale = _inverses(squares[1::2][distinct])
+    partner, dots, rows = np.empty(len(a), np.int64), np.empty(len(a), a.dtype), max(1, TILE // len(b))
+    scores = np.empty((min(rows, len(a)), len(b)), a.dtype)
+    for start in range(0, len(a), rows):
         some = a[start : start + rows]
-        np.matmul(some, units.T, out=scores[: len(some)])
-        scores[: len(some)].argmax(axis=1, out=partner[start : start + rows])
+        tile, best = scores[: len(some)], partner[start : start + rows]
+        np.matmul(some, b.T, out=tile)
+        np.multiply(tile, scale, out=tile)  # the length of some[i] changes no row's largest
+        tile.argmax(axis=1, out=best)
+        dots[start : start + rows] = np.vecdot(some, b[best])
     partner = distinct[partner]
-    return _cosines(a, b, partner), partner
-
-
-def _cosines(a, b, partner):
-    """The cosine of each of a (n, d) with its partner in b, float64; equal ones have exactly 1."""
-    dots, squares, others = np.vecdot(a, b[partner]), np.vecdot(a, a), np.vecdot(b, b)[partner]
-    both = np.sqrt(squares.astype(np.float64) * others)  # the root of a rounded square is the number again
-    return np.divide(dots, both, where=both > 0, out=np.zeros(len(a)))
+    both = np.sqrt(squares[::2].astype(np.float64) * squares[1::2][partner])  # of equal ones exactly their square
+    return np.divide(dots, both, where=both > 0, out=np.zeros(len(a))), partner
 
 
 def _computable(metric):
-    """metric (N, d) as float32 or wider, of a magnitude that can be squared, or a ValueError where it is not finite."""
+    """(metric, squares): metric (N, d) in a dtype and of a magnitude whose squared lengths (N,) can be computed with.
+
+    That is float32 or wider; float64, and divided by a power of two, where there are lengths beyond float32's squares.
+    Raises ValueError where a number is not finite.
+    """
     metric = metric.astype(np.result_type(metric.dtype, np.float32), copy=False)
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.vecdot(metric, metric)
-    if not metric.size or (np.isfinite(squares).all() and squares.min() > 1e-30):
-        return metric
-    largest = check_finite(metric, "metric")
-    if largest == 0 or 1e-6 < largest < 1e6:
-        return metric
-    return np.ldexp(metric, -int(np.frexp(largest)[1]))  # a power of two: cosines stay as they are
+    if np.isfinite(squares).all() and not metric[squares < 1e-30].any():
+        return metric, squares
+    exponent = int(np.frexp(check_finite(metric, "metric"))[1])
+    metric = np.ldexp(metric.astype(np.float64), -exponent)
+    return metric, np.vecdot(metric, metric)
 
 
-def _units(x):
-    """x (N, d) with each row divided by its length; zeros stay."""
-    lengths = np.sqrt(np.vecdot(x, x))
-    return x / np.where(lengths > 0, lengths, 1)[:, None]
+def _firsts(rows, squares):
+    """The rows that equal none before them, by index: only rows of one length can be equal."""
+    _, which, counts = np.unique(squares, return_inverse=True, return_counts=True)
+    doubt = np.flatnonzero(counts[which] > 1)
+    first = counts[which] == 1
+    first[doubt[_distinct(rows[doubt])]] = True
+    return np.flatnonzero(first)
+
+
+def _inverses(squares):
+    """1 over each length, 0 for the length 0."""
+    lengths = np.sqrt(squares)
+    return np.divide(1, lengths, where=lengths > 0, out=np.zeros_like(lengths))
 
 
 @has_cuda_twin
@@ -392,22 +408,27 @@ def _means(tokens, size, step, count):
 
 
 def _mean(x, weight, group, out):
-    """Write the mean of each group of x (N, D) to out: single tokens as they are, the others a few groups at a time."""
+    """Write the mean of each group of x (N, D) to out: the first of each, to which the others are added one by one."""
     members = np.argsort(group, kind="stable")
     counts = np.bincount(group, minlength=len(out))
     starts = np.cumsum(counts) - counts
-    single = counts == 1
-    out[single] = x[members[starts[single]]]
-    many = np.flatnonzero(~single)
-    ends = np.cumsum(counts[many])
-    rows = max(1, SUMMED // x.shape[-1])
-    for some in np.split(many, np.searchsorted(ends, np.arange(rows, ends[-1] if len(ends) else 0, rows))):
-        if not len(some):
-            continue
-        own = np.concatenate([members[starts[g] : starts[g] + counts[g]] for g in some.tolist()])
-        first = np.cumsum(counts[some]) - counts[some]
-        summed = np.add.reduceat(x[own] * weight[own, None].astype(np.float64), first)
-        out[some] = summed / np.add.reduceat(weight[own], first)[:, None]
+    np.take(x, members[starts], axis=0, out=out, mode="clip")
+    many, step = np.flatnonzero(counts > 1), max(1, SUMMED // x.shape[-1])
+    work = np.float64 if counts.max(initial=0) > FEW else np.result_type(x.dtype, np.float32)
+    weight = None if (weight == 1).all() else weight[:, None].astype(work)
+    for some in (many[i : i + step] for i in range(0, len(many), step)):
+        sums, sizes = out[some].astype(work), counts[some, None].astype(work)
+        if weight is not None:
+            sizes = weight[members[starts[some]]]
+            sums *= sizes
+        for k in range(1, counts[some].max()):
+            more = np.flatnonzero(counts[some] > k)
+            more = slice(None) if len(more) == len(some) else more  # then nothing has to be looked up
+            nth = members[starts[some[more]] + k]
+            sums[more] += x[nth] if weight is None else x[nth] * weight[nth]
+            if weight is not None:
+                sizes[more] += weight[nth]
+        out[some] = sums / sizes
 
 
 @has_cuda_twin

@@ -242,3 +242,28 @@ def check_ratio(ratio):
     if ratio > 1:
         raise ValueError(f"ratio is {ratio:g}; a stage keeps at most all its tokens: above 0, at most 1")
     return ratio
+
+
+# Adapters
+
+
+def check_starts(starts, queries):
+    """Raise unless starts are weights (queries, N): none negative, each row with a sum of 1."""
+    if len(starts.shape) != 2 or starts.shape[0] != queries or not starts.shape[1]:
+        raise ValueError(f"starts have shape {tuple(starts.shape)}; expected ({queries}, N), a row a query")
+    if not bool((starts >= 0).all() & ((starts.sum(-1) - 1).abs() < 1e-4).all()):  # NaN is neither
+        raise ValueError("starts must be weights: none negative, and a sum of 1 in every row (pool_weights makes some)")
+
+
+def check_as_many(tokens, places):
+    """Raise unless as many tokens come as starts speak of."""
+    if tokens != places:
+        raise ValueError(f"{tokens} tokens came, and starts speak of {places}; with starts their number is fixed")
+
+
+def check_heads(width, heads):
+    """`heads` as an int that divides the width, or an error."""
+    heads = positive(heads, "heads")
+    if width % heads:
+        raise ValueError(f"width is {width}; {heads} heads cannot share it evenly (say {width + -width % heads})")
+    return heads

@@ -165,7 +165,7 @@ def _means(tokens, size, step, count):
     """(means, sizes) of `count` groups of tokens (..., N, D), weighted by size: those alike in step (..., N)."""
     *lead, N, D = tokens.shape
     weights = torch.ones_like(step) if size is None else size.long()
-    x = _wide(tokens) * weights[..., None]
+    x = _wide(tokens) if size is None else _wide(tokens) * weights[..., None]
     sums = x.new_zeros(*lead, count, D).scatter_add(-2, step[..., None].expand(*step.shape, D), x)
     sizes = torch.zeros(*lead, count, dtype=torch.int64, device=x.device).scatter_add(-1, step, weights)
     return (sums / sizes[..., None]).to(tokens.dtype), sizes

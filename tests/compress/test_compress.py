@@ -226,9 +226,10 @@ def test_positions_beside_the_tokens_become_mean_positions(backend, rng):
         np.testing.assert_allclose(merged.tokens[m, -1], np.flatnonzero(merged.source == m).mean())
 
 
-def test_equal_tokens_match_the_first_and_merge_in_order(backend):
+@pytest.mark.parametrize("width", [3, 64, 129])
+def test_equal_tokens_match_the_first_and_merge_in_order(backend, rng, width):
     """All alike: every cosine is exactly 1, each even token goes to token 1, and the earliest ones merge."""
-    tokens = np.tile(np.float32([[0.3, -1.7, 0.11]]), (101, 1))
+    tokens = np.tile(drawn(rng, width), (101, 1))
     matched = taken(backend, match_tokens(backend.give(tokens)))
     assert (matched.similarity == 1).all() and (matched.partner == 0).all() and len(matched.partner) == 51
     merged = taken(backend, merge_tokens(backend.give(tokens), 30, order="place"))
