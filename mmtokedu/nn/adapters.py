@@ -43,7 +43,7 @@ class QueryResampler(nn.Module):
     In each layer the queries look at the tokens and at themselves, all keys in one softmax, then a perceptron; each is
     added to the queries. At last a linear map to the language model's width. `starts` (queries, N) says where each
     query looks at first, as weights that add up to 1 (rows of `pool_weights` make windows): it then begins as that
-    mean, and every layer adds a learned bias to its scores, at first the weights' logarithm. The number of tokens is
+    mean, and every layer adds a learned bias to its scores, at first log(N * weight). The number of tokens is
     then fixed. Without it no query has a place of its own, and places have to be in the tokens.
 
     BLIP-2's Q-Former has more: it is a BERT whose queries look at each other in a self-attention of its own, and at the
@@ -97,10 +97,10 @@ def _looking(width):
 
 
 def _logarithms(starts, queries):
-    """The biases that make a softmax of them the weights (queries, N), which are mixed with a little of everywhere."""
+    """Biases (queries, N) whose softmax is the weights, mixed with a little of everywhere; equal weights have 0."""
     starts = torch.as_tensor(starts, dtype=torch.float32)
     check_starts(starts, queries)
-    return (0.99 * starts + 0.01 / starts.shape[1]).log()
+    return (0.99 * starts * starts.shape[1] + 0.01).log()
 
 
 class LearnedScore(nn.Module):

@@ -73,6 +73,25 @@ def test_with_starts_a_query_begins_as_its_window():
     torch.testing.assert_close(means, pool_tokens(tokens, (4, 2), 2), atol=0.05, rtol=0)
 
 
+@torch.no_grad()
+def test_starts_lean_every_look():
+    """Where all scores are equal, a window of four of eight tokens counts 1.99 each, the others 0.01, a query 1."""
+    resampler = QueryResampler(8, 8, queries=2, layers=1, starts=windows((4, 2), 2))
+    (layer,) = resampler.layers
+    for part in (layer["asking"], layer["think"][-1]):
+        part.weight.zero_()
+        part.bias.zero_()
+    layer["found"].weight.copy_(torch.eye(8))
+    layer["found"].bias.zero_()
+    resampler.norm = resampler.out = torch.nn.Identity()
+    tokens = torch.randn(3, 8, 8)
+    before = resampler.queries + resampler.bias.softmax(dim=-1) @ tokens
+    seen = torch.cat([layer["tokens"](tokens), layer["queries"](before)], dim=1)
+    values = layer["keys_values"](seen)[..., 8:]
+    weights = torch.tensor([[1.99] * 4 + [0.01] * 4 + [1, 1], [0.01] * 4 + [1.99] * 4 + [1, 1]]) / 10
+    torch.testing.assert_close(resampler(tokens), before + weights @ values)
+
+
 def test_a_learned_score_keeps_tokens_as_they_are():
     layer = LearnedScore(8, keep=3)
     tokens = torch.randn(2, 9, 8, requires_grad=True)

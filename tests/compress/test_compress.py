@@ -113,14 +113,15 @@ def test_tokens_far_from_each_other(backend, rng, N):
             np.testing.assert_array_equal(kept.tokens[b], tokens[b][kept.index[b]])
 
 
-def test_duplicates_are_the_last_to_be_kept(backend, rng):
-    """Seven kinds, each ten times, in any order: keep 7 has one of each, the first there is, keep 70 all."""
+@pytest.mark.parametrize("width", [3, 16, 64, 129])
+def test_duplicates_are_the_last_to_be_kept(backend, rng, width):
+    """Seven kinds, each ten times, in any order: the first of each kind is kept, then what is left from the lowest."""
     kinds = rng.permutation(np.repeat(np.arange(7), 10))
-    tokens = backend.give(drawn(rng, 7, 16)[kinds])
-    index = backend.take(prune_diverse(tokens, 7).index)
-    assert sorted(kinds[index].tolist()) == list(range(7))
-    assert index.tolist() == sorted(kinds.tolist().index(kind) for kind in range(7))
-    assert backend.take(prune_diverse(tokens, 70).index).tolist() == list(range(70))
+    tokens = backend.give(drawn(rng, 7, width)[kinds])
+    firsts = [kinds.tolist().index(kind) for kind in range(7)]
+    for more in (0, 1, 13, 63):
+        left = [n for n in range(70) if n not in firsts][:more]
+        assert backend.take(prune_diverse(tokens, 7 + more).index).tolist() == sorted(firsts + left)
 
 
 def test_what_is_compared_may_be_something_else(backend, rng):
