@@ -3,7 +3,7 @@
 import torch
 
 from mmtokedu import compress
-from mmtokedu.arguments.common import check_array
+from mmtokedu.arguments.common import check_array, check_finite
 from mmtokedu.arguments.compress import (
     check_keep,
     check_merge,
@@ -15,6 +15,7 @@ from mmtokedu.arguments.compress import (
     check_tokens,
 )
 from mmtokedu.compress import ALIKE, Distinct, Kept, Matched, Merged, _items
+from mmtokedu.cuda import runs_triton
 from mmtokedu.cuda._eager import eagerly
 from mmtokedu.cuda.vq import SCORES, _check_device
 
@@ -68,9 +69,8 @@ def _array(x):
 
 def _units(x):
     """x (..., N, d) with each row divided by its length, float32 or wider; zeros stay."""
-    x = _wide(x)
-    lengths = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x / torch.where(lengths > 0, lengths, 1)
+    x = _scaled(_wide(x))
+    return x * _inverses(x)
 
 
 def _spread(units, keep):
@@ -95,11 +95,55 @@ def _spread(units, keep):
 @eagerly
 @torch.no_grad()
 def match_tokens(metric):
-    """See `mmtokedu.compress.match_tokens`. On the CPU NumPy does it, on the same memory."""
+    """See `mmtokedu.compress.match_tokens`. On the CPU NumPy does it, on the same memory.
+
+    On a card numbers are not read back: what is not finite resembles nothing in particular, and a token that is 1e-19
+    times as long as the longest counts as zeros.
+    """
     check_tokens(metric, "metric")
+    if _takes_kernel(metric):
+        return _by_kernel(metric)
     if metric.is_cuda:
         return _by_tiles(metric)
     return Matched(*(torch.from_numpy(each).to(metric.device) for each in compress.match_tokens(_array(metric))))
+
+
+def _takes_kernel(metric):
+    """Whether the kernel does it: floats of 16 or 32 bits, at least two tokens.
+
+    Before compute capability 8 (a T4 has 7.5) torch's product of tiles is the faster one.
+    """
+    if not runs_triton(metric) or metric.dtype == torch.float64 or not metric.numel() or metric.shape[-2] < 2:
+        return False
+    return not metric.is_cuda or torch.cuda.get_device_capability(metric.device) >= (8, 0)
+
+
+def _by_kernel(metric):
+    """One launch for all items; their similarities stay in registers."""
+    from mmtokedu.cuda.kernels import compress as kernels
+
+    if not metric.is_cuda:
+        check_finite(_array(metric), "metric")
+    *lead, N, _ = metric.shape
+    metric = _items(_scaled(metric), 2).contiguous()
+    similarity = metric.new_empty((len(metric), (N + 1) // 2), dtype=torch.float32)
+    partner = torch.empty_like(similarity, dtype=torch.int64)
+    kernels.match_tokens(metric, _inverses(metric)[..., 0].contiguous(), similarity, partner)
+    return Matched(*(each.reshape(*lead, (N + 1) // 2) for each in (similarity, partner)))
+
+
+def _scaled(x):
+    """x (..., N, d) times a power of two for each item, with which lengths can be squared; float16 can as it is."""
+    if x.dtype == torch.float16 or not x.numel():
+        return x
+    exponent = torch.frexp(_wide(x).abs().amax(dim=(-2, -1), keepdim=True)).exponent
+    return torch.ldexp(_wide(x), -exponent).to(x.dtype)
+
+
+def _inverses(x):
+    """1 over each length (..., N, 1), float32 or wider, 0 for the length 0."""
+    lengths = torch.linalg.vector_norm(_wide(x), dim=-1, keepdim=True)
+    return torch.where(lengths > 0, 1 / lengths, 0)
 
 
 def _by_tiles(metric):
