@@ -1,10 +1,12 @@
 """Triton: the odd token that each even one resembles most, found while the similarities are made; none is written."""
 
+import torch
 import triton
 import triton.language as tl
 
 from mmtokedu.cuda.kernels.tables import part
 
+KINDS = {torch.float16: tl.float16, torch.bfloat16: tl.bfloat16, torch.float32: tl.float32}
 STEPS = tl.constexpr(2.0**22)  # of cosines: what is nearer to each other than one of them is equal, up to rounding
 
 
@@ -20,6 +22,7 @@ def _match(
     ROWS: tl.constexpr,
     COLS: tl.constexpr,
     DEPTH: tl.constexpr,
+    KIND: tl.constexpr,  # what is multiplied; sums are float32
 ):
     item = tl.program_id(1).to(tl.int64)
     metric += item * N * D
@@ -32,8 +35,8 @@ def _match(
         col = start + tl.arange(0, COLS)
         score = tl.zeros((ROWS, COLS), tl.float32)
         for first in range(0, D, DEPTH):
-            even = part(metric, 2 * row, N, first, D, DEPTH)
-            odd = part(metric, 2 * col + 1, N, first, D, DEPTH)
+            even = part(metric, 2 * row, N, first, D, DEPTH).to(KIND)
+            odd = part(metric, 2 * col + 1, N, first, D, DEPTH).to(KIND)
             score = tl.dot(even, odd.T, score, input_precision="ieee")
         score *= ours[:, None] * tl.load(inverses + 2 * col + 1, mask=col < N // 2, other=0.0)[None, :]
         score = tl.where((col < N // 2)[None, :], score, float("-inf"))
@@ -61,4 +64,6 @@ def match_tokens(metric, inverses, similarity, partner):
     """
     B, N, D = metric.shape
     programs, constants, options = plan(N, D, metric.itemsize == 2)
-    _match[(programs, B)](metric, inverses, similarity, partner, N, (N + 1) // 2, **constants, **options)
+    kind = KINDS[metric.dtype] if metric.is_cuda else tl.float32  # the interpreter cannot multiply bfloat16
+    given = metric, inverses, similarity, partner, N, (N + 1) // 2
+    _match[(programs, B)](*given, KIND=kind, **constants, **options)
