@@ -18,6 +18,7 @@ from mmtokedu.arguments.compress import (
     check_merge,
     check_order,
     check_pool,
+    check_positions,
     check_r,
     check_ratio,
     check_scores,
@@ -593,19 +594,23 @@ def pool_weights(places, window, *, rule="average"):
 
 
 @has_cuda_twin
-def pool_tokens(tokens, grid, window, *, rule="average"):
+def pool_tokens(tokens, grid, window, *, rule="average", positions=None):
     """Average neighbours: tokens (..., N, D) of a grid (rows, columns) -> (..., M, D), row by row.
 
     window is a number or (rows, columns); `pool_weights` has the rules: "average" (Gemma 3: 4 x 4, Gemma 4: 3 x 3),
-    "adaptive" (Perception-LM: 2), "bilinear" (LLaVA-OneVision: 2, ⌈n / 2⌉ a side). Sums are float32 at least.
+    "adaptive" (Perception-LM: 2), "bilinear" (LLaVA-OneVision: 2, ⌈n / 2⌉ a side). Sums are float32 at least. Tokens in
+    another order, as Qwen's processor lays them out, have their positions (N, 2), (row, column), told.
 
-    Raises ValueError for windows that do not fill a side, another number of tokens, or another rule.
+    Raises ValueError for windows that do not fill a side, another number of tokens, another rule, or positions that do
+    not name every place once.
     Source: transformers 5.23.0, `models/gemma3`, `gemma4`, `perception_lm`, `llava_onevision`.
 
     >>> pool_tokens(np.arange(8.0).reshape(8, 1), (2, 4), 2).tolist()
     [[2.5], [4.5]]
     """
     down, across = _pooling(tokens, grid, window, rule)
+    if positions is not None:
+        tokens = tokens[..., check_positions(positions, grid), :]
     wide = np.result_type(tokens.dtype, np.float32)
     return _pooled(tokens.astype(wide, copy=False), down.astype(wide), across.astype(wide)).astype(tokens.dtype)
 

@@ -225,6 +225,21 @@ def check_pool(places, window, rule, rules):
         )
 
 
+def check_positions(positions, grid):
+    """Which token is at each place, read row by row, int64 (N,); or an error unless every place has one."""
+    places = np.asarray(positions)
+    rows, columns = grid
+    if places.shape != (rows * columns, 2) or places.dtype.kind not in "iu":
+        raise ValueError(
+            f"positions are {places.dtype} {places.shape}; expected whole numbers ({rows * columns}, 2), (row, column)"
+        )
+    inside = ((places >= 0) & (places < (rows, columns))).all()
+    place = places[:, 0].astype(np.int64) * columns + places[:, 1]
+    if not inside or len(np.unique(place)) < len(place):
+        raise ValueError(f"positions must name every place of a grid of {rows}x{columns} once (is padding among them?)")
+    return np.argsort(place)
+
+
 # Stages
 
 

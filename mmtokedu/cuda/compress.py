@@ -8,6 +8,7 @@ from mmtokedu.arguments.compress import (
     check_keep,
     check_merge,
     check_order,
+    check_positions,
     check_r,
     check_scores,
     check_size,
@@ -252,8 +253,11 @@ def _by_sorting(patches):
     return Distinct(patches[index], index, size[order], order.argsort()[source])
 
 
-def pool_tokens(tokens, grid, window, *, rule="average"):
+def pool_tokens(tokens, grid, window, *, rule="average", positions=None):
     """See `mmtokedu.compress.pool_tokens`."""
     x = _wide(tokens) if isinstance(tokens, torch.Tensor) and tokens.is_floating_point() else tokens
     down, across = (torch.from_numpy(each).to(x) for each in compress._pooling(tokens, grid, window, rule))
+    if positions is not None:
+        order = check_positions(_array(positions) if isinstance(positions, torch.Tensor) else positions, grid)
+        x = x[..., torch.from_numpy(order).to(x.device), :]
     return compress._pooled(x, down, across).to(tokens.dtype)

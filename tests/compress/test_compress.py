@@ -372,6 +372,28 @@ def test_average_windows_worked_by_hand(backend):
         np.testing.assert_allclose(backend.take(pool_tokens(tokens, (2, 6), window))[:, 0], means)
 
 
+def test_pools_by_position(backend, rng):
+    """Tokens in any order, and in Qwen's, whose windows of two are its rows."""
+    grid, tokens = (4, 6), drawn(rng, 2, 24, 3)
+    expected = backend.take(pool_tokens(backend.give(tokens), grid, 2))
+    for order in (rng.permutation(24), shuffle_map(grid, 2).ravel()):
+        positions = np.stack(np.divmod(order, 6), axis=1)
+        given = backend.give(tokens[:, order])
+        for told in (backend.give(positions), positions.tolist()):
+            np.testing.assert_array_equal(backend.take(pool_tokens(given, grid, 2, positions=told)), expected)
+    np.testing.assert_allclose(tokens[:, order].reshape(2, 6, 4, 3).mean(axis=2), expected, atol=1e-6)
+    for wrong, said in (
+        (positions[:-1], r"positions are int64 \(23, 2\); expected whole numbers \(24, 2\), \(row, column\)"),
+        (positions * 1.0, "positions are float64"),
+        (positions + 1, "positions must name every place of a grid of 4x6 once"),
+        (positions - 1, "positions must name every place"),
+        (positions[:, ::-1], "positions must name every place"),
+        (np.repeat(positions[:12], 2, axis=0), r"every place of a grid of 4x6 once \(is padding among them"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            pool_tokens(given, grid, 2, positions=backend.give(wrong))
+
+
 @pytest.mark.parametrize("places", range(1, 30))
 @pytest.mark.parametrize("window", [1, 2, 3, 7])
 def test_pools_are_torchs(places, window):
