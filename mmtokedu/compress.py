@@ -245,7 +245,7 @@ def pyramid_schedule(tokens, layers, *, at=None, ratio=0.5):
     at = [layers * quarter // 4 for quarter in (1, 2, 3)] if at is None else at
     ratio, stages = check_ratio(ratio), check_stages(at, layers)
     stage = np.searchsorted(stages, np.arange(layers), side="right")
-    return np.array([max(1, int(tokens * ratio**s + 1e-9)) for s in stage.tolist()], np.int64)
+    return np.array([max(1, int(tokens * ratio**s)) for s in stage.tolist()], np.int64)
 
 
 # Average alike ones
@@ -255,8 +255,8 @@ def pyramid_schedule(tokens, layers, *, at=None, ratio=0.5):
 def match_tokens(metric):
     """Which odd token each even one resembles most: metric (..., N, d) floats -> Matched(similarity, partner).
 
-    Similarity is the cosine; a token of zeros has 0 with any. Of equal partners the lowest index is chosen, and so it
-    is of cosines that rounding cannot tell apart where numbers are few. Nothing of the size N/2 x N/2 is kept.
+    Similarity is the cosine; a token of zeros has 0 with any. Of equal partners the lowest index is chosen. Similarities
+    are made a tile at a time, so that memory does not grow with their number, (N / 2)².
 
     Raises ValueError for numbers that are not finite (tensors on a graphics card are not read back).
     Source: ToMe (arXiv 2210.09461), bipartite soft matching.
@@ -351,7 +351,7 @@ def merge_tokens(tokens, r, *, metric=None, size=None, source=None, class_token=
     check_merge(tokens, metric, size, source)
     r = check_r(r, tokens.shape[-2], class_token)
     if r == 0:  # all stay, and where they are
-        step = np.broadcast_to(np.arange(tokens.shape[-2]), tokens.shape[:-1])
+        step = np.broadcast_to(np.arange(tokens.shape[-2]), tokens.shape[:-1]).copy()
     else:
         step = _step(tokens if metric is None else metric, r, class_token)
     step = _ordered(step, order, source)

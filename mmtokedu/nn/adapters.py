@@ -16,7 +16,8 @@ class Projector(nn.Module):
 
     hidden=None is one linear map (LLaVA); a number is a perceptron with one hidden layer of that width (LLaVA-1.5,
     there as wide as the model). It makes no token fewer: put `pixel_shuffle` before it (InternVL, Qwen: width is then
-    factor² * width), or `pool_tokens` (Gemma 3). norm=True normalises what comes in, as these two do.
+    factor² * width), or `pool_tokens` (Gemma 3). norm=True normalises what comes in, as InternVL does (Qwen normalises
+    tokens before they are put side by side).
 
     Source: LLaVA (arXiv 2304.08485), LLaVA-1.5 (arXiv 2310.03744), InternVL 1.5 (arXiv 2404.16821).
 

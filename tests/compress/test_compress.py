@@ -562,3 +562,12 @@ def test_lists_are_refused():
     for call in (prune_diverse, merge_tokens):
         with pytest.raises(TypeError, match="tokens is list; expected a NumPy array or a torch tensor"):
             call([[1.0, 2.0]], 1)
+
+
+def test_what_comes_back_may_be_written(backend):
+    """Also where nothing merged: no part is a view of another's memory."""
+    tokens = backend.give(np.ones((3, 4, 2)))
+    merged = merge_tokens(tokens, 0)
+    merged.source[0, 0] = 3
+    merged.tokens[0, 0] = 7
+    assert backend.take(merged.source)[1:].tolist() == [[0, 1, 2, 3]] * 2 and backend.take(tokens).max() == 1
