@@ -255,8 +255,8 @@ def pyramid_schedule(tokens, layers, *, at=None, ratio=0.5):
 def match_tokens(metric):
     """Which odd token each even one resembles most: metric (..., N, d) floats -> Matched(similarity, partner).
 
-    Similarity is the cosine; a token of zeros has 0 with any. Of equal partners the lowest index is chosen. Similarities
-    are made a tile at a time, so that memory does not grow with their number, (N / 2)².
+    Similarity is the cosine; a token of zeros has 0 with any. Of equal partners the lowest index is chosen.
+    Similarities are made a tile at a time, so that memory does not grow with their number, (N / 2)².
 
     Raises ValueError for numbers that are not finite (tensors on a graphics card are not read back).
     Source: ToMe (arXiv 2210.09461), bipartite soft matching.
