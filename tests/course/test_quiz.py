@@ -327,7 +327,11 @@ def test_what_the_questions_say_of_usage_and_of_likelihood_was_measured():
     fewest, *_, most = sorted(made, key=lambda name: made[name]["bits"]["mean"])
     assert (fewest, most) == ("collapsed", "healthy")
     assert f"{bits[fewest]} bits a picture, with the second {bits[most]}" in one("vq", "likelihood").text
-    assert f"with {bits['small']} bits" in quiz.draw(one("vq", "likelihood")).options[1][1]
+    assert (
+        f"FSQ, with {bits['fsq']} bits, wrote no worse ones than the one with {bits['healthy']}"
+        in quiz.draw(one("vq", "likelihood")).options[1][1]
+    )
+    assert made["fsq"]["samples"]["both"]["mean"] > made["healthy"]["samples"]["both"]["mean"]
     right = {name: row["samples"]["both"] for name, row in made.items()}
     assert right.pop("collapsed")["high"] < min(row["low"] for row in right.values())
 
