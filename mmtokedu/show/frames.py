@@ -223,7 +223,7 @@ def streaming_delay(title, frame, *, look_ahead=0.0, steps=0, alt=None, caption=
             _span(ax, lane, known + (i + late) * frame, frame, i + 1, wide, "special", full=i == 0)
         _span(ax, 0.4, delay + i * frame, frame, i + 1, wide, "audio", full=i == 0)
     if look_ahead:
-        look = {"fc": "none", "ec": COLOR["muted"], "lw": 1, "hatch": "////", "hatchcolor": COLOR["muted"]}
+        look = {"fc": "none", "ec": COLOR["muted"], "lw": 1, "hatch": "////"}
         ax.add_patch(patches.Rectangle((frame, 3.5), look_ahead, 0.34, **look))
         ax.text(known, 3.67, " look-ahead", va="center", fontsize=8.5, color=COLOR["muted"])
     names = {4: "sound\ncomes in", 2.7: "first\ncodebook", 1.7: "last\ncodebook", 0.4: "heard"}
