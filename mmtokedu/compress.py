@@ -452,7 +452,7 @@ def unmerge(merged):
 def proportional_bias(size):
     """What to add to scores of attention, before the softmax, so that a merged token counts as those it stands for.
 
-    size (..., M) -> its logarithm, float32. Add it along the keys: scores (..., heads, Q, M) + bias[..., None, None,
+    size (..., N) -> its logarithm, float32. Add it along the keys: scores (..., heads, Q, N) + bias[..., None, None,
     :].
 
     Raises TypeError for sizes that are no whole numbers, ValueError for one under 1.
@@ -595,7 +595,7 @@ def pool_weights(places, window, *, rule="average"):
 
 @has_cuda_twin
 def pool_tokens(tokens, grid, window, *, rule="average", positions=None):
-    """Average neighbours: tokens (..., N, D) of a grid (rows, columns) -> (..., M, D), row by row.
+    """Average neighbours: tokens (..., N, D) of a grid (rows, columns) -> (..., fewer, D), row by row.
 
     window is a number or (rows, columns); `pool_weights` has the rules: "average" (Gemma 3: 4 x 4, Gemma 4: 3 x 3),
     "adaptive" (Perception-LM: 2), "bilinear" (LLaVA-OneVision: 2, ⌈n / 2⌉ a side). Sums are float32 at least. Tokens in
