@@ -135,4 +135,6 @@ if __name__ == "__main__":
     right = score(answers(reader, tests), tests)
     print(right)
     torch.save(reader.state_dict(), BUILD / f"{tags}{seed}.pt")
-    (BUILD / f"{tags}{seed}.json").write_text(json.dumps({"seed": seed, "tags": tags, "right": right, "course": course}))
+    (BUILD / f"{tags}{seed}.json").write_text(
+        json.dumps({"seed": seed, "tags": tags, "right": right, "course": course})
+    )
