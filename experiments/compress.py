@@ -42,7 +42,7 @@ RESULTS, WEIGHTS = DATA / "results" / "compress.json", DATA / "compress" / "read
 BUILD = taught.BUILD
 SEEDS = 0, 1, 2
 MODELS = *(("tags", seed) for seed in SEEDS), ("spread", 0)
-TESTS = 480  # scenes that every way is asked about
+TESTS = 400  # scenes that every way is asked about
 QUICK = 40  # pictures of a quick look
 
 
