@@ -186,6 +186,7 @@ button.switch::before { content: ""; flex: none; box-sizing: border-box; width: 
 button.switch[aria-pressed=true]::before { border: .5rem solid var(--main) }
 button.main { background: var(--main); border-color: var(--main); color: var(--paper); font-weight: 600 }
 button[aria-disabled=true] { color: var(--muted); cursor: default; border-style: dashed } button[aria-disabled=true]:hover { border-color: var(--rule) }
+button.main[aria-disabled=true] { background: none; border-color: var(--rule) }
 :focus-visible { outline: 3px solid var(--main); outline-offset: 2px }
 .head { font-weight: 600; line-height: 1.3; margin-bottom: .35rem } .head span { font-weight: 400; color: var(--muted) }
 .stage { position: relative; touch-action: pan-y } .stage canvas { position: absolute; inset: 0; width: 100%; height: 100% }
