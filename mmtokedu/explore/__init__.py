@@ -18,6 +18,7 @@ from mmtokedu.explore import (
     _interleave,
     _interleave_asked,
     _interleave_golden,
+    _matching,
     _mrope,
     _mrope_golden,
     _patches,
@@ -45,6 +46,7 @@ GOLDEN = {
     "mrope": _mrope_golden.golden,
     "dials": _dials.golden,
     "residual": _residual.golden,
+    "matching": _matching.golden,
 }
 
 
@@ -272,6 +274,24 @@ def dials(*, layout="interleaved", theta=20, numbers="ones", query="1_1_2", key=
     'their product is 16.00 of at most 16.00.'
     """
     return _explorable("dials", *_dials.parts(layout, theta, numbers, query, key))
+
+
+def matching(*, preset="two", r=None, rounds=None, sizes=None):
+    """Explore how ToMe merges: drag eight tokens, and see which resemble each other, which merge, and into what.
+
+    `preset` says where the tokens stand: "two" (two tokens go into one), "twins" (two alike that never meet), "half"
+    (half the tokens in one step) or "sizes" (two rounds that forget sizes). `r` tokens go in each round, 0 to 4, the
+    last of `rounds`, 1 to 3, is shown, and `sizes` says whether means are weighted by them (each None: the preset's).
+    In the book the page's fragment goes first (`#matching:t=752_351_567_443_…,r=2,rounds=1,sizes=on`). Returns an
+    output for a notebook.
+
+    Raises TypeError for numbers that are not whole and for `sizes` that are neither True nor False, ValueError for
+    numbers out of range and for an unknown preset. Source: `match_tokens` and `merge_tokens` of `mmtokedu/compress.py`.
+
+    >>> matching(preset="half").alt.split(". ")[1]
+    'The least alike of these pairs has the cosine −0.105.'
+    """
+    return _explorable("matching", *_matching.parts(preset, r, rounds, sizes))
 
 
 def golden_vectors(topic):

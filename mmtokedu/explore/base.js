@@ -31,7 +31,7 @@
 // DATA is what Python gives to all elements of the topic; what differs from one to the next is an attribute.
 (() => {
 "use strict";
-const EDITION = 1; // raise it when a topic's file asks for something that an older base lacks
+const EDITION = 2; // raise it when a topic's file asks for something that an older base lacks
 if (globalThis.mmExplore?.edition >= EDITION) return;
 
 const PALETTE = "mm:palette"; // Python writes the book's colours in here: name -> [in light, in dark]
@@ -129,6 +129,25 @@ const ALONG = (step, page, all) => ({ ArrowRight: step, ArrowUp: step, ArrowLeft
   PageUp: page, PageDown: -page, Home: -all, End: all }); // along one line
 const ACROSS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }; // across and down
 
+// ---------------------------------------------------------------- a plane: -1 to 1 with a margin, up is up
+const MARGIN = 1.06, PLANE = [[-MARGIN, -MARGIN], [MARGIN, -MARGIN], [MARGIN, MARGIN], [-MARGIN, MARGIN]];
+
+// of the plane, or of a part with these corners, what is nearest to place k, of equal ones the lowest: cut by the line half
+// way to every other
+function region(k, places, corners = PLANE) {
+  const [u, v] = places[k];
+  places.forEach(([x, y], j) => {
+    if (j === k) return;
+    const beyond = ([a, b]) => (x - u) * (2 * a - x - u) + (y - v) * (2 * b - y - v) + (x === u && y === v && j < k ? 1 : 0);
+    corners = corners.flatMap((a, i) => {
+      const b = corners[(i + 1) % corners.length], p = beyond(a), q = beyond(b), t = p / (p - q);
+      const kept = p <= 0 ? [a] : [];
+      return p * q < 0 ? [...kept, [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])]] : kept;
+    });
+  });
+  return corners;
+}
+
 // ---------------------------------------------------------------- the host
 function isDark() {
   const root = document.documentElement, body = document.body;
@@ -167,6 +186,7 @@ button.switch::before { content: ""; flex: none; box-sizing: border-box; width: 
 button.switch[aria-pressed=true]::before { border: .5rem solid var(--main) }
 button.main { background: var(--main); border-color: var(--main); color: var(--paper); font-weight: 600 }
 button[aria-disabled=true] { color: var(--muted); cursor: default; border-style: dashed } button[aria-disabled=true]:hover { border-color: var(--rule) }
+button.main[aria-disabled=true] { background: none; border-color: var(--rule) }
 :focus-visible { outline: 3px solid var(--main); outline-offset: 2px }
 .head { font-weight: 600; line-height: 1.3; margin-bottom: .35rem } .head span { font-weight: 400; color: var(--muted) }
 .stage { position: relative; touch-action: pan-y } .stage canvas { position: absolute; inset: 0; width: 100%; height: 100% }
@@ -314,6 +334,37 @@ class Explorable extends HTMLElement {
     }, 400);
   }
 
+  // ------------------------------------------------------------ a plane in $.stage, with things that are moved in it
+  get scale() { return (this.wide || this.$.stage.clientWidth) / (2 * MARGIN); } // this.wide: its width, where it was asked for already
+  toScreen([x, y]) { return [(x + MARGIN) * this.scale, (MARGIN - y) * this.scale]; }
+  toPlane([left, top]) { return [left / this.scale - MARGIN, MARGIN - top / this.scale]; }
+
+  // find(at, reach) says what is there, or null: { at: where on the screen, hand: the node that takes its keys,
+  // take: () => what a place in the plane then does to it }
+  holding(find, reach) {
+    const { stage } = this.$;
+    const spot = ({ clientX, clientY }) => { const box = stage.getBoundingClientRect(); return [clientX - box.left, clientY - box.top]; };
+    let held = null;
+    // a finger that begins on a thing moves it, and elsewhere scrolls the page
+    stage.addEventListener("touchstart", (event) => find(spot(event.touches[0]), 24) && event.preventDefault(), { passive: false });
+    drag(stage, (event) => {
+      const found = find(spot(event), event.pointerType === "touch" ? 24 : reach);
+      if (!found) return null;
+      held = found;
+      stage.style.cursor = "grabbing";
+      const [x, y] = spot(event), [left, top] = found.at, move = found.take();
+      return (moved) => { const [u, v] = spot(moved); move(this.toPlane([u + left - x, v + top - y])); };
+    }, { focus: () => held.hand, release: () => { held = null; stage.style.cursor = ""; } });
+    stage.addEventListener("pointermove", (event) => { if (!held) stage.style.cursor = find(spot(event), reach) ? "grab" : ""; });
+  }
+
+  arrows(hand, place, move) { // move(a place in the plane) by keys, from place()
+    keys(hand, ACROSS, ([across, down], { shiftKey }) => {
+      const [x, y] = place(), step = shiftKey ? 0.1 : 0.02;
+      move([x + across * step, y - down * step]);
+    });
+  }
+
   // ------------------------------------------------------------ pictures
   draw() { // at most once a frame
     this.frame ??= requestAnimationFrame(() => {
@@ -369,6 +420,6 @@ function define(topic, make) {
 }
 
 const tools = { Explorable, PALETTE, roundHalfEven, number, plural, clamp, fragment, element, button, toggle, pressed, options, slider,
-  valued, table, tableRow, drag, keys, ALONG, ACROSS, isCalm };
+  valued, table, tableRow, drag, keys, ALONG, ACROSS, region, isCalm };
 globalThis.mmExplore = { edition: EDITION, define };
 })();

@@ -1,7 +1,7 @@
 // Which gradients pass a step that has none: one latent, its nearest code and what the task wants, in the plane, with the
 // arrows among them. The base is explained in base.js; DATA are the presets in thousandths and the rate of a step.
 mmExplore.define("gradients", (DATA, { Explorable, clamp, fragment, element, button, toggle, pressed, slider, valued, table, tableRow,
-  drag, keys, ACROSS }) => {
+  region }) => {
 const { rate: RATE, most: MOST } = DATA, K = DATA.presets.ahead[2].length;
 
 // ---------------------------------------------------------------- the functions of mmtokedu/vq.py
@@ -31,16 +31,6 @@ function stepped(world) { // one gradient step: z, codes
   const { toLatent, toCodebook } = outcome(world);
   return { z: plus(world.z, toLatent, -RATE), codes: world.codes.map((e, k) => plus(e, toCodebook[k], -RATE)) };
 }
-
-// the part of the plane that is nearest to code k: a square, cut by the line half way to every other code
-const region = (k, codes, reach) => codes.reduce((corners, e, j) => {
-  if (j === k) return corners;
-  const beyond = (at) => sum(minus(e, codes[k]).map((x, i) => x * (2 * at[i] - e[i] - codes[k][i])));
-  return corners.flatMap((a, i) => {
-    const b = corners[(i + 1) % corners.length], p = beyond(a), q = beyond(b);
-    return [...(p <= 0 ? [a] : []), ...(p * q < 0 ? [plus(a, minus(b, a), p / (p - q))] : [])];
-  });
-}, [[-reach, -reach], [reach, -reach], [reach, reach], [-reach, reach]]);
 
 // ---------------------------------------------------------------- a state: places as text in thousandths, "-560_-50"
 const parse = (text) => { const all = text.split("_").map((n) => n / 1000); return Array.from({ length: all.length / 2 }, (_, i) => all.slice(2 * i, 2 * i + 2)); };
@@ -142,18 +132,12 @@ return class extends Explorable {
   }
 
   listenToHands() {
-    const { stage, hands } = this.$;
-    const at = ({ clientX, clientY }) => { const box = stage.getBoundingClientRect(); return [clientX - box.left, clientY - box.top]; };
-    stage.addEventListener("touchstart", (event) => this.find(at(event.touches[0]), 24) && event.preventDefault(), { passive: false }); // elsewhere a finger scrolls
-    drag(stage, (event) => {
-      const name = this.find(at(event), event.pointerType === "touch" ? 24 : 16), past = this.made;
-      if (!name) return null;
-      this.held = name;
-      const away = minus(this.toScreen(this.spot(name)), at(event));
-      return (move) => this.move(name, this.toPlane(plus(at(move), away)), past);
-    }, { focus: () => hands[this.held], release: () => (this.held = null) });
-    stage.addEventListener("pointermove", (event) => (stage.style.cursor = this.held ? "grabbing" : this.find(at(event), 16) ? "grab" : ""));
-    for (const [name, hand] of Object.entries(hands)) keys(hand, ACROSS, ([across, down], { shiftKey }) => this.move(name, plus(this.spot(name), [across, -down], shiftKey ? 0.1 : 0.02)));
+    const { hands } = this.$;
+    this.holding((at, reach) => {
+      const name = this.find(at, reach);
+      return name && { at: this.toScreen(this.spot(name)), hand: hands[name], take: () => { const past = this.made; return (to) => this.move(name, to, past); } };
+    }, 16);
+    for (const [name, hand] of Object.entries(hands)) this.arrows(hand, () => this.spot(name), (to) => this.move(name, to));
   }
 
   find(at, reach) { // the nearest thing within reach, of several there the upper one
@@ -212,10 +196,6 @@ return class extends Explorable {
   }
 
   // ------------------------------------------------------------ pictures
-  get scale() { return this.$.stage.clientWidth / 2.12; } // the plane's -1 to 1 with a margin, up is up
-  toScreen([x, y]) { return [(x + 1.06) * this.scale, (1.06 - y) * this.scale]; }
-  toPlane([left, top]) { return [left / this.scale - 1.06, 1.06 - top / this.scale]; }
-
   line(ctx, points, color, width, dash = []) {
     Object.assign(ctx, { strokeStyle: this.color(color), lineWidth: width });
     ctx.setLineDash(dash);
@@ -254,7 +234,7 @@ return class extends Explorable {
     const { z, t, codes, through } = world, e = codes[code], against = (from, gradient, times = 1) => [from, plus(from, gradient, -times)].map((at) => this.toScreen(at));
     const arrows = { book: against(e, toCodebook[code]), commit: against(z, through ? minus(toLatent, task) : toLatent), task: against(e, task), copy: against(z, through ? task : [0, 0]), next: against(z, toLatent, RATE) };
     codes.forEach((_, k) => {
-      const corners = region(k, codes, 1.06).map((at) => this.toScreen(at));
+      const corners = region(k, codes).map((at) => this.toScreen(at));
       ctx.globalAlpha = 0.1;
       this.shape(ctx, corners, k === code && "image");
       ctx.globalAlpha = 1;

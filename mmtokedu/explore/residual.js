@@ -1,8 +1,8 @@
 // Each stage says what the stages before it left over: a vector in the plane, to drag, a chain of codes that reaches for it,
 // and the best of all sums beside it. The base is explained in base.js; DATA are the codebooks, in thousandths.
 mmExplore.define("residual", (DATA, { Explorable, number, plural, clamp, fragment, element, toggle, pressed, slider, valued, table,
-  tableRow, drag, keys, ACROSS }) => {
-const STAGES = DATA.codebooks.length, K = DATA.codebooks[0].length, LETTERS = "abcd", MARGIN = 1.06;
+  tableRow, keys, region }) => {
+const STAGES = DATA.codebooks.length, K = DATA.codebooks[0].length, LETTERS = "abcd";
 
 // ---------------------------------------------------------------- the functions of mmtokedu/rvq.py, for one vector
 const plus = ([x, y], [u, v]) => [x + u, y + v], minus = ([x, y], [u, v]) => [x - u, y - v], long = ([x, y]) => Math.hypot(x, y);
@@ -57,21 +57,6 @@ function elsewhere(books) { // those of the grid for which another sum is nearer
     }
     return Math.sqrt(least) < Math.hypot(x, y) - 1e-9;
   });
-}
-
-// of a part of the plane, what is nearest to place k: cut by the line half way to every other place
-function region(k, places, corners) {
-  const [u, v] = places[k];
-  places.forEach(([x, y], j) => {
-    if (j === k) return;
-    const beyond = ([a, b]) => (x - u) * (2 * a - x - u) + (y - v) * (2 * b - y - v) + (x === u && y === v && j < k ? 1 : 0);
-    corners = corners.flatMap((a, i) => {
-      const b = corners[(i + 1) % corners.length], p = beyond(a), q = beyond(b), t = p / (p - q);
-      const kept = p <= 0 ? [a] : [];
-      return p * q < 0 ? [...kept, [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])]] : kept;
-    });
-  });
-  return corners;
 }
 
 // ---------------------------------------------------------------- the page's fragment
@@ -199,33 +184,16 @@ return class extends Explorable {
   }
 
   listenToHands() {
-    const { stage, v, c } = this.$;
-    const spot = (event) => {
-      const box = stage.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    // a finger that begins on a thing moves it, and elsewhere scrolls the page
-    stage.addEventListener("touchstart", (event) => this.find(spot(event.touches[0]), 24) && event.preventDefault(), { passive: false });
-    drag(stage, (event) => {
-      const found = this.find(spot(event), event.pointerType === "touch" ? 24 : 14);
-      if (!found) return null;
-      const [kind, index, [left, top]] = found, [x, y] = spot(event);
-      this.held = kind;
-      stage.style.cursor = "grabbing";
-      if (kind === "c") this.pick(index);
-      return (move) => {
-        const [a, b] = spot(move), to = this.toPlane(a + left - x, b + top - y);
-        if (kind === "v") this.place(to);
-        else this.placeCode(index, to);
-      };
-    }, { focus: () => (this.held === "v" ? v : c), release: () => (stage.style.cursor = this.held = "") });
-    stage.addEventListener("pointermove", (event) => {
-      if (!this.held) stage.style.cursor = this.find(spot(event), 14) ? "grab" : "";
-    });
+    const { v, c } = this.$;
+    this.holding((at, reach) => {
+      const [kind, index, where] = this.find(at, reach) ?? [];
+      if (!kind) return null;
+      if (kind === "v") return { at: where, hand: v, take: () => (to) => this.place(to) };
+      return { at: where, hand: c, take: () => { this.pick(index); return (to) => this.placeCode(index, to); } };
+    }, 14);
     for (const hand of [v, c]) for (const type of ["focus", "blur"]) hand.addEventListener(type, () => this.draw());
-    const step = ({ shiftKey }) => (shiftKey ? 0.1 : 0.02);
-    keys(v, ACROSS, ([across, down], event) => this.place(plus(this.vector, [across * step(event), -down * step(event)])));
-    keys(c, ACROSS, ([across, down], event) => this.placeCode(this.picked, plus(this.codes()[this.picked], [across * step(event), -down * step(event)])));
+    this.arrows(v, () => this.vector, (to) => this.place(to));
+    this.arrows(c, () => this.codes()[this.picked], (to) => this.placeCode(this.picked, to));
     const count = () => this.state.stages * K;
     keys(c, { PageDown: (i) => (i + 1) % count(), PageUp: (i) => (i + count() - 1) % count(), Home: () => 0, End: () => count() - 1 },
       (other) => this.pick(other(this.picked)));
@@ -320,10 +288,6 @@ return class extends Explorable {
   }
 
   // ------------------------------------------------------------ pictures
-  get scale() { return (this.wide || this.$.stage.clientWidth) / (2 * MARGIN); } // the plane's -1 to 1 with a margin, up is up
-  toScreen([x, y]) { return [(x + MARGIN) * this.scale, (MARGIN - y) * this.scale]; }
-  toPlane(left, top) { return [left / this.scale - MARGIN, MARGIN - top / this.scale]; }
-
   render() {
     this.wide = this.$.stage.clientWidth; // asked once: a size that is asked for again and again costs a layout each time
     this.drawPlane();
@@ -380,7 +344,7 @@ return class extends Explorable {
       ctx.fill();
       ctx.globalAlpha = 1;
     }
-    let part = [[-MARGIN, -MARGIN], [MARGIN, -MARGIN], [MARGIN, MARGIN], [-MARGIN, MARGIN]];
+    let part; // at first the whole plane
     books.forEach((book, q) => { // who is nearest to what is left, each stage inside the chosen part of the one before
       const around = book.map((entry) => plus(chain[q], entry)), parts = around.map((_, k) => region(k, around, part));
       ctx.strokeStyle = this.color("dropped");

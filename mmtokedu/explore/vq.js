@@ -1,7 +1,7 @@
 // How a codebook learns and its codes die: latents and codes in the plane, to drag, assign, update and restart. The base is
 // explained in base.js; DATA are the presets: latents, where codes start, how the data drift.
 mmExplore.define("vq", (DATA, { Explorable, number, plural, clamp, fragment, element, button, slider, valued, table, tableRow, drag,
-  keys, ALONG, ACROSS, isCalm }) => {
+  keys, ALONG, region, isCalm }) => {
 // ---------------------------------------------------------------- the functions of mmtokedu/vq.py, in the plane
 const FLOOR = 1e-12;
 
@@ -128,7 +128,7 @@ function writeActs(tokens) {
   return tokens.length <= MOST_ACTS && text.length <= MOST_LETTERS ? text : "";
 }
 
-const core = { nearestCode, codebookUsage, emaState, emaUpdate, embed, restartDeadCodes, draws, begin, act, measure, readActs, writeActs };
+const core = { nearestCode, codebookUsage, emaState, emaUpdate, embed, restartDeadCodes, draws, region, begin, act, measure, readActs, writeActs };
 core.play = (settings, text) => readActs(text).reduce(act, begin(settings));
 
 const PRESETS = {
@@ -158,23 +158,6 @@ core.writeFragment = ({ preset, codes, decay, threshold, do: acts }) => {
 const signed = (x) => x.toFixed(2).replace("-", "−");
 const list = (some) => some.length < 3 ? some.join(" and ") : `${some.slice(0, -1).join(", ")} and ${some.at(-1)}`;
 const short = (x) => x >= 10 ? x.toFixed(0) : x >= 1 ? x.toFixed(1) : x >= 0.01 ? x.toFixed(2) : x.toExponential(0).replace("-", "−");
-
-// the part of the plane that is nearest to code k: a square, cut by the line half way to every other code
-function region(k, places, reach) {
-  let corners = [[-reach, -reach], [reach, -reach], [reach, reach], [-reach, reach]];
-  const [u, v] = places[k];
-  places.forEach(([x, y], j) => {
-    if (j === k) return;
-    const beyond = ([a, b]) => (x - u) * (2 * a - x - u) + (y - v) * (2 * b - y - v) + (x === u && y === v && j < k ? 1 : 0);
-    corners = corners.flatMap((a, i) => {
-      const b = corners[(i + 1) % corners.length], p = beyond(a), q = beyond(b), t = p / (p - q);
-      const kept = p <= 0 ? [a] : [];
-      return p * q < 0 ? [...kept, [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])]] : kept;
-    });
-  });
-  return corners;
-}
-core.region = region;
 
 return class extends Explorable {
   static core = core;
@@ -345,46 +328,26 @@ table { max-width: 34rem }
   current() { return { decay: this.world.decay, threshold: this.world.threshold }; }
 
   listenToHands() {
-    const { stage, hands, line, chartBox } = this.$;
-    const spot = (event) => {
-      const box = stage.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    // a finger that begins on a thing moves it, and elsewhere scrolls the page
-    stage.addEventListener("touchstart", (event) => this.find(spot(event.touches[0]), 24) && event.preventDefault(), { passive: false });
-    drag(stage, (event) => {
-      const found = this.find(spot(event), event.pointerType === "touch" ? 24 : 14);
-      if (!found) return null;
-      const [kind, index, [left, top]] = found, [x, y] = spot(event);
-      this.picked[kind] = index;
-      this.held = kind;
-      stage.style.cursor = "grabbing";
-      this.tell();
-      this.draw();
-      return (move) => {
-        const [u, v] = spot(move);
-        this.place(kind, index, this.toPlane(u + left - x, v + top - y));
-      };
-    }, { focus: () => hands[this.held], release: () => (stage.style.cursor = this.held = "") });
-    stage.addEventListener("pointermove", (event) => {
-      if (!this.held) stage.style.cursor = this.find(spot(event), 14) ? "grab" : "";
-    });
+    const { hands, line, chartBox } = this.$;
+    this.holding((at, reach) => {
+      const [kind, index, where] = this.find(at, reach) ?? [];
+      return kind ? { at: where, hand: hands[kind], take: () => { this.pick(kind, index); return (to) => this.place(kind, index, to); } } : null;
+    }, 14);
     for (const [kind, hand] of Object.entries(hands)) {
       for (const type of ["focus", "blur"]) hand.addEventListener(type, () => this.draw());
-      keys(hand, ACROSS, ([across, down], { shiftKey }) => {
-        const index = this.picked[kind], [x, y] = this.spots(kind)[index], step = shiftKey ? 0.1 : 0.02;
-        this.place(kind, index, [x + across * step, y - down * step]);
-      });
+      this.arrows(hand, () => this.spots(kind)[this.picked[kind]], (to) => this.place(kind, this.picked[kind], to));
       const last = () => this.spots(kind).length - 1, count = () => last() + 1;
-      keys(hand, { PageDown: (k) => (k + 1) % count(), PageUp: (k) => (k + last()) % count(), Home: () => 0, End: last }, (other) => {
-        this.picked[kind] = other(this.picked[kind]);
-        this.tell();
-        this.draw();
-      });
+      keys(hand, { PageDown: (k) => (k + 1) % count(), PageUp: (k) => (k + last()) % count(), Home: () => 0, End: last }, (other) => this.pick(kind, other(this.picked[kind])));
     }
     const threshold = (value) => this.change("threshold", clamp(Math.round(value * 10) / 10, 0, 9.9));
     drag(line, () => (event) => threshold(this.toUsage(event.clientY - chartBox.getBoundingClientRect().top)));
     keys(line, ALONG(0.1, 1, 10), (by) => threshold(this.world.threshold + by));
+  }
+
+  pick(kind, index) {
+    this.picked[kind] = index;
+    this.tell();
+    this.draw();
   }
 
   spots(kind) { return kind === "c" ? embed(this.world.state) : this.world.points; }
@@ -489,11 +452,6 @@ table { max-width: 34rem }
     return made;
   }
 
-  // the plane's -1 to 1 with a margin, up is up
-  get scale() { return this.$.stage.clientWidth / 2.12; }
-  toScreen([x, y]) { return [(x + 1.06) * this.scale, (1.06 - y) * this.scale]; }
-  toPlane(left, top) { return [left / this.scale - 1.06, 1.06 - top / this.scale]; }
-
   mark(ctx, kind, [x, y], size) { // a code: told apart by shape
     ctx.beginPath();
     if (kind === "dead") {
@@ -520,7 +478,7 @@ table { max-width: 34rem }
     if (!width) return;
     const places = embed(world.state), { counts } = measure(world), kinds = this.kinds(), at = places.map((place) => this.toScreen(place));
     places.forEach((_, k) => { // regions
-      const corners = region(k, places, 1.06);
+      const corners = region(k, places);
       if (!corners.length) return;
       if (!counts[k]) {
         ctx.save();

@@ -14,6 +14,7 @@ from mmtokedu.explore import (
     _fuse,
     _gradients,
     _interleave_asked,
+    _matching,
     _mrope,
     _residual,
     _rvq,
@@ -371,6 +372,47 @@ def holds_residual(page):
     return now
 
 
+def world_matching(now):
+    """(tokens, Rounds) of a state, by the library."""
+    tokens = np.array(now["t"].split("_"), int).reshape(-1, 2) / 1000
+    return tokens, _matching.played(tokens, now["r"], now["rounds"], now["sizes"])
+
+
+def holds_matching(page):
+    """Numbers, cosines and both rows are the library's for the state in the page: the state."""
+    now = state(page, "matching")
+    tokens, made = world_matching(now)
+    last, before = made[-1], np.arange(len(tokens)) if len(made) == 1 else made[-2].source
+    start, names = tokens if len(made) == 1 else made[-2].tokens, _matching.names(before)
+    digits = lambda text: [int(n) for n in re.findall(r"\d", text)]
+    merged = set(_matching.pairs(names, last, len(last.merged)))
+    least, count, off = (text.replace("−", "-") for text in page.locator(".big b").all_inner_texts())
+    assert least == (f"{last.merged[-1]:.3f}".replace("-0.000", "0.000") if merged else "–")
+    assert digits(count) == [len(start), len(last.tokens)]
+    assert float(off) == pytest.approx(_matching.drift(tokens, last).max(), abs=0.000501)
+    told = page.locator(".big span").inner_text().partition(": ")[2].split(" into ")
+    assert tuple(told) in merged or not merged
+    for which, source in (("before", before), ("after", last.source)):
+        cells = page.locator(f".cells.{which} b").all_inner_texts()
+        assert ["+".join(map(str, digits(text))) for text in cells] == _matching.names(source)
+    sizes = page.locator(".cells.after span").all_inner_texts()
+    assert sizes == [f"size {n}" for n in np.bincount(last.source)]
+    a, b = (side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-12) for side in (start[::2], start[1::2]))
+    shown = [float(text.replace("−", "-")) for text in page.locator(".cosines td span").all_inner_texts()]
+    np.testing.assert_allclose(shown, (a @ b.T).ravel(), atol=0.00501)
+    looks = page.locator(".cosines td:has(span)").evaluate_all("all => all.map((td) => td.className)")
+    best = [
+        ("merges" if (names[2 * i], names[2 * j + 1]) in merged else "best") if j == partner else ""
+        for i, partner in enumerate(last.partner)
+        for j in range(len(b))
+    ]
+    assert looks == best
+    assert page.locator("#r").input_value() == str(now["r"])
+    weighed = page.get_by_role("button", name="weigh by size").get_attribute("aria-pressed")
+    assert weighed == str(now["sizes"]).lower()
+    return now
+
+
 # --- what differs between topics where the property is the same -------------------------------------------------------
 
 
@@ -432,6 +474,9 @@ FIRST_MROPE = {
 }  # fmt: skip
 FIRST_DIALS = {"layout": "interleaved", "theta": 20, "numbers": "ones", "q": "1_1_2", "k": "0_2_1", "both": False}
 FIRST_RVQ = {"stages": 2, "codec": "encodec-24k", "codebooks": 8, "context": 32768, "original": False}
+FIRST_MATCHING = {
+    "t": "868_386_646_505_598_738_47_174_-705_257_-847_-74_-614_-430_-212_-583", "r": 2, "rounds": 1, "sizes": True,
+}  # fmt: skip
 FIRST_RESIDUAL = {"x": 160, "y": 680, "stages": 3, "moved": "", "map": False}
 TOPICS = {
     "patches": Topic(
@@ -718,6 +763,34 @@ TOPICS = {
         inside="button, input, p, b, canvas, li, .bar, .how, .tokens span",
         slack=0,
         busy=all_of(pressed("near a border"), lambda page: page.get_by_role("button", name="show where").click()),
+    ),
+    "matching": Topic(
+        first=FIRST_MATCHING,
+        holds=holds_matching,
+        held=FIRST_MATCHING,
+        still="8 tokens become 6; 0 merges into 1, 2 merges into 1. The least alike of these pairs has the cosine 0.970.",
+        spoken=r"^Round 1: 0 and 2 both merge into 1\. 8 tokens become 6; the least alike pair has 0\.970\.$",
+        fragment=(
+            "t=1_2_3_4_5_6_7_8_-9_10_11_-12_13_14_-1000_1000,r=3,rounds=3,sizes=off",
+            {"t": "1_2_3_4_5_6_7_8_-9_10_11_-12_13_14_-1000_1000", "r": 3, "rounds": 3, "sizes": False},
+        ),
+        change=("half in one step", "t=-232_575_538_114_-266_818_709_-125_920_0_274_-752_-696_-488_-562_-262,r=4,rounds=1,sizes=on"),
+        hostile=[
+            "t=<img onerror=alert(1) src=x>", "t=__proto__", "t=1_2", "t=1_2_3_4_5_6_7_8_9_10_11_12_13_14_15",
+            "t=1_2_3_4_5_6_7_8_9_10_11_12_13_14_15_16_17_18", "t=1001_2_3_4_5_6_7_8_9_10_11_12_13_14_15_16",
+            "t=-0_2_3_4_5_6_7_8_9_10_11_12_13_14_15_16", "t=01_2_3_4_5_6_7_8_9_10_11_12_13_14_15_16",
+            "t=1e1_2_3_4_5_6_7_8_9_10_11_12_13_14_15_16", "t=", "t=_", "r=5", "r=-1", "r=1e0", "r=2.0", "r=", "r=constructor", "rounds=0",
+            "rounds=4", "rounds=1.0", "rounds=x", "sizes=true", "sizes=1", "sizes=constructor", "r=2,", ",", "", "r=2,x=1",
+            "%3Cimg%20src=x%3E", "r=%32", "r=2\nr=2", "r=" + "2" * 999, "constructor=1",
+        ],
+        bad=["preset='<b>' r='9' rounds='0' sizes='maybe'", "preset='constructor' r='x' rounds='1.5'", "preset='__proto__' r='-1'", ""],
+        wide=[
+            pressed("sizes forgotten", "Next round"), pressed("twins in one set"),
+            all_of(pressed("half in one step", "weigh by size"), pressed("Next round", "Next round")),
+        ],
+        inside="button, input, p, b, canvas, li, td, th, .cells li",
+        slack=0,
+        busy=pressed("sizes forgotten"),
     ),
 }  # fmt: skip
 

@@ -52,7 +52,7 @@ def test_ties_go_to_the_lowest_code(visit):
 def test_regions_are_where_a_code_is_nearest(visit):
     rng = np.random.default_rng(0)
     page, places = visit(), rng.uniform(-1, 1, (6, 2))
-    ask = f"([k, codes]) => {harness.core(TOPIC)}.region(k, codes, 1.06)"
+    ask = f"([k, codes]) => {harness.core(TOPIC)}.region(k, codes)"
     regions = [np.array(page.evaluate(ask, [k, places.tolist()])) for k in range(6)]
     cross = lambda a, b: a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
     area = lambda corners: abs(cross(corners, np.roll(corners, -1, axis=0)).sum()) / 2

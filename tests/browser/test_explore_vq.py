@@ -88,7 +88,7 @@ def test_regions_are_where_a_code_is_nearest(visit):
     rng = np.random.default_rng(0)
     page, places = visit(), rng.uniform(-1, 1, (9, 2))
     regions = [
-        page.evaluate("([k, e]) => customElements.get('mm-explore-vq').core.region(k, e, 1.06)", [k, places.tolist()])
+        page.evaluate("([k, e]) => customElements.get('mm-explore-vq').core.region(k, e)", [k, places.tolist()])
         for k in range(9)
     ]
     cross = lambda a, b: a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
