@@ -1,8 +1,8 @@
 """Production systems as dated data: one TOML file a kind, each number with its source and its day.
 
 Beside each file stand its rows and its systems' variants of the rules, in a module of the same name: `catalog.images`,
-`catalog.codecs`, `catalog.listeners`, `catalog.video`, `catalog.styles`, `catalog.positions`. `catalog.resize` has what
-rules and topics share.
+`catalog.codecs`, `catalog.listeners`, `catalog.video`, `catalog.styles`, `catalog.positions`, `catalog.compressors`.
+`catalog.resize` has what rules and topics share.
 """
 
 import tomllib

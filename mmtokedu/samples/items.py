@@ -59,6 +59,11 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
         "tests/parity/parity_counts.py",
         "MIT, as the code",
     ),
+    "results/compress_parity.json": Item(
+        "how often the library's folds, pools and merges are the systems' own",
+        "tests/parity/parity_counts.py",
+        "MIT, as the code",
+    ),
     "results/vq.json": Item(
         "how codebooks collapse, what helps, and what codes cost", "experiments/vq.py", "MIT, as the code"
     ),

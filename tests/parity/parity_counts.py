@@ -2,6 +2,7 @@
 
     python tests/parity/parity_counts.py interleave     with the peers: asks them all, writes results/interleave_parity.json
     python tests/parity/parity_counts.py mrope
+    python tests/parity/parity_counts.py compress
 
 Every other run of these tests holds what it counts to what is kept. Golden rows need no peer, live ones do.
 """
@@ -19,6 +20,7 @@ RESULTS = Path(__file__).parents[2] / "mmtokedu" / "data" / "results"
 TOPICS = {  # topic -> what its rows count
     "interleave": "How often the library writes a prompt, a mask or labels as the system's own code does.",
     "mrope": "How often the library gives tokens the positions, and turns pairs, as the system's own code does.",
+    "compress": "How often the library puts tokens side by side, pools and merges them as the system's own code does.",
 }
 
 

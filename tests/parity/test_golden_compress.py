@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mmtokedu.compress import merge_tokens, pixel_shuffle, pool_tokens, shuffle_map, temporal_pairs
+from mmtokedu.measured import results
 from mmtokedu.patches import qwen_rows
 
 pytestmark = pytest.mark.apart
@@ -85,3 +86,35 @@ def test_tomes_cases_reach_what_matters():
         if r > (tokens - class_token) // 2:
             with pytest.raises(ValueError, match="r is 20; of 33 tokens, the first of which stays, at most 16"):
                 merge_tokens(np.array(row["tokens"]), r, class_token=class_token)
+
+
+# How many of all these rows agree, as chapters say
+
+
+NAMES = {"internvl": "internvl", "idefics3": "idefics3", "llama4": "llama-4", "lfm2": "lfm2-vl", "kimi": "kimi-k2.5"}
+NAMES |= {"ernie4": "ernie-4.5-vl", "gemma3": "gemma-3", "gemma4": "gemma-4", "perception": "perception-lm"}
+
+
+def test_how_many_rows_agree(counted):
+    checks = [("side by side", NAMES[case_of(row)[0].split("_")[0]], test_maps, row) for row in GOLDEN["maps"]]
+    checks += [("pooled", NAMES[case_of(row)[0].split("_")[0]], test_pools, row) for row in GOLDEN["pools"]]
+    checks += [("merged", "tome", test_tome, row) for row in GOLDEN["tome"]]
+    found = {}
+    for kind, name, check, row in checks:
+        counts = found.setdefault((kind, name), [0, 0])
+        try:
+            check(row)
+            counts[0] += 1
+        except AssertionError:
+            counts[1] += 1
+    for (kind, name), (agreed, disagreed) in sorted(found.items()):
+        counted(kind, name, agreed, 0, disagreed)
+    assert not any(disagreed for _, disagreed in found.values())
+
+
+def test_which_systems_are_among_the_kept_counts():
+    rows = results("compress_parity")["rows"]
+    golden, live = ({row["name"] for row in rows if row["asked"] == asked} for asked in ("golden", "live"))
+    assert golden == {*NAMES.values(), "tome"} and all(row["agreed"] for row in rows)
+    assert live - golden == {"smolvlm", "llava-onevision", "qwen2-vl"}
+    assert golden - live == {"tome"}  # its code is on no package index
