@@ -216,7 +216,8 @@ def settings():
     return {
         "size": taught.SIZE, "grid": taught.GRID, "layers": taught.LAYERS, "batch": taught.BATCH,
         "crowds": taught.CROWDS, "scenes": taught.SCENES, "tests": {"readers": taught.TESTS, "ways": TESTS},
-        "steps": {"look": taught.LOOK, "answer": taught.ANSWER}, "kinds": world.KINDS, "keep": free.KEEP, "shipped": SHIPPED,
+        "steps": {"look": taught.LOOK, "answer": taught.ANSWER}, "kinds": world.KINDS, "keep": free.KEEP,
+        "shipped": SHIPPED,
         "draws": free.DRAWS, "arms": {"scenes": arms.SCENES, "tests": arms.TESTS, "muon": arms.MUON, "adam": arms.ADAM},
         "parameters": {
             name: sum(p.numel() for p in part.parameters())

@@ -71,8 +71,9 @@ def save_reader(weights, path):
 def load_reader(path=None):
     """The Reader that `save_reader` wrote; without a path the one that ships with the book, in `eval` mode.
 
-    `experiments/compress.py` trained it on pictures of 96 x 96 pixels of `samples.world`, 64 tokens each. It
-    never began to read signs; every other question it answers. Its tagger is untaught. For `mmtokedu.small.ask` give {name: weight.numpy() for name, weight in reader.state_dict().items()}.
+    `experiments/compress.py` trained it on pictures of 96 x 96 pixels of `samples.world`, 64 tokens each. It never
+    began to read signs; every other question it answers. Its tagger is untaught. For `mmtokedu.small.ask` give it as
+    {name: weight.numpy() for name, weight in reader.state_dict().items()}.
 
     >>> reader = load_reader()
     >>> len(reader.vision.blocks), len(reader.small.blocks)
