@@ -66,10 +66,10 @@ def train_reader(tags, seed):
     write(f"{tags}{seed}", row | {"seconds": round(time.process_time() - begin)})
 
 
-def ask_freely(reader, drawn, main=False):
+def ask_freely(reader, drawn, main=False, ways=free.ways):
     """Rows of panel one: {way, keep, tokens, ..., right}; of several random draws the mean."""
     rows = []
-    for row, answers in free.ways(free.Asking(reader, drawn), main=main):
+    for row, answers in ways(free.Asking(reader, drawn), main=main):
         if "turn" in row:
             rows.append(row | {"right": right_after(answers, drawn["answers"], row["turn"])})
             continue
