@@ -282,7 +282,7 @@ def matching(*, preset="two", r=None, rounds=None, sizes=None):
     `preset` says where the tokens stand: "two" (two tokens go into one), "twins" (two alike that never meet), "half"
     (half the tokens in one step) or "sizes" (two rounds that forget sizes). `r` tokens go in each round, 0 to 4, the
     last of `rounds`, 1 to 3, is shown, and `sizes` says whether means are weighted by them (each None: the preset's).
-    In the book the page's fragment goes first (`#matching:t=752_351_567_443_…,r=2,rounds=1,sizes=on`). Returns an
+    In the book the page's fragment goes first (`#matching:t=921_335_495_373_…,r=2,rounds=1,sizes=on`). Returns an
     output for a notebook.
 
     Raises TypeError for numbers that are not whole and for `sizes` that are neither True nor False, ValueError for

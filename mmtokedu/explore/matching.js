@@ -54,7 +54,7 @@ const write = (places) => places.flat().map((x) => Math.round(1000 * clamp(x, -1
 const opened = (preset) => { const [places, r, rounds, sizes] = DATA.presets[preset]; return { t: places.flat().join("_"), r, rounds, sizes }; };
 const isR = (n) => Number.isInteger(n) && n >= 0 && n <= HALF, isRounds = (n) => Number.isInteger(n) && n >= 1 && n <= ROUNDS;
 const digit = (name, known) => (text) => /^\d$/.test(text) && known(+text) && { [name]: +text };
-const readFragment = (hash) => fragment("matching", hash, { // "#matching:t=868_386_…,r=2,rounds=1,sizes=on"
+const readFragment = (hash) => fragment("matching", hash, { // "#matching:t=921_335_…,r=2,rounds=1,sizes=on"
   t: (text) => /^-?\d+(_-?\d+)*$/.test(text) && parse(text).length === COUNT && write(parse(text)) === text && { t: text },
   r: digit("r", isR), rounds: digit("rounds", isRounds), sizes: (text) => ["on", "off"].includes(text) && { sizes: text === "on" },
 });
@@ -84,7 +84,7 @@ return class extends Explorable {
 .acts { display: grid; gap: .6rem; align-content: start } .acts label { font-size: .92rem; gap: 0 } .acts .row { gap: .5rem .7rem }
 .answer { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: .4rem 1.6rem; line-height: 1.2; align-content: start } .big b { display: block; line-height: 1.1; font-size: 2.1rem; white-space: nowrap; color: var(--ink) } .big.alike b { font-size: 3.2rem; color: var(--accent) }
 .answer .alike { grid-column: 1 / -1 }
-.say { min-height: 11em } .say p + p { margin-top: .45rem } .say .trap { border-left: 3px solid var(--accent); padding-left: .7rem }
+.say { min-height: 8em } .say p + p { margin-top: .45rem } .say .trap { border-left: 3px solid var(--accent); padding-left: .7rem }
 .keys { display: grid; align-content: start } .keys canvas { width: 34px; height: 16px; vertical-align: -.2em; margin-right: .5em }
 .cosines table { table-layout: fixed } .cosines th, .cosines td { text-align: center; padding: .2rem .1rem; line-height: 1.2 } .cosines td span { display: block; border-radius: 4px; padding: .1rem 0; border: 1.5px solid transparent }
 .cosines .best span { border: 1.5px dashed var(--muted) } .cosines .merges span { background: var(--accent); border-color: var(--accent); color: var(--paper); font-weight: 700 }
@@ -257,7 +257,7 @@ return class extends Explorable {
 
   tellStrip(names) {
     const { $, state, now } = this, { sizes, rounds } = state, { members } = now.before;
-    const label = (place, n) => [isA(place) ? "A" : "B", ...(rounds > 1 ? [`size ${n}`] : []), ...(sizes || n === 1 ? [] : ["counts 1"])];
+    const label = (place, n) => [isA(place) ? "A" : "B", ...(rounds > 1 ? [`size ${n}`] : []), ...(sizes || n === 1 ? [] : ["as 1"])];
     const written = (all) => (all.length > 1 ? all.join(" ") : String(all[0]));
     $.before.replaceChildren(...members.map((all, i) => element("li", { class: `${isA(i) ? "A" : "B"} ${all.length > 1 ? "many" : ""}` },
       ...label(i, all.length).map((words) => element("span", {}, words)), element("b", {}, written(all)))));
