@@ -19,7 +19,7 @@ MAIN = (  # of the control
     "full", "blind", "random", "even", "norm", "received", "edges", "diverse", "oracle", "question", "fastv", "nothing",
     "tome", "pool",
 )  # fmt: skip
-BATCH = 120
+BATCH = 100
 
 
 class Asking:

@@ -11,7 +11,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from mmtokedu import course, interleave, mrope, video
+from mmtokedu import compress, course, interleave, mrope, video
 from mmtokedu.course import Exercise, Mistake, outcome, same, slip
 
 TOPICS = [m.name for m in pkgutil.iter_modules(course.__path__) if not (m.ispkg or m.name.startswith("_"))]
@@ -371,6 +371,7 @@ BY_HAND = {  # exercise -> what its cases must give, worked out on paper
     "split a budget between rate and size": [2, 4, 0.5, 0.25, 8],
     "say where the next word stands": [9, 7, 22, 7],
     "go on where the prompt ends": [-3, 0, -20, -8, -14],
+    "average the tokens over all layers": [(64 + 3 * 16) / 4, 171, 270, 24],
 }
 
 
@@ -400,6 +401,12 @@ LISTS_BY_HAND = {
         *[(5, 5, 5), (6, 6, 6)],
     ],
     "say which axis turns a pair": list("tthhhwww"),
+    "keep the highest scores": [1, 3],
+    "say where the survivors stand": [3 + 1, 3 + 5, 3 + 7],
+    "match one round": [(0, 1)],
+    "average what was matched": [[3, 1], [4, 1]],
+    "say which tokens a fold puts side by side": [[0, 1, 4, 5], [2, 3, 6, 7]],
+    "pool an odd side": [[1 / 3, 1 / 3, 1 / 3, 0, 0], [0, 0, 1 / 3, 1 / 3, 1 / 3]],
 }
 
 
@@ -475,6 +482,64 @@ def test_where_the_library_has_what_an_exercise_on_positions_asks_the_two_agree(
         places = [[turn * 8.0 ** (i / len(turns))] for i, turn in enumerate(turns)]
         theirs = mrope.rotate(np.array([vector]), places, sections=ones, theta=8.0, pairing=pairing)
         np.testing.assert_allclose(rotate.answer(vector, turns, adjacent), theirs[0], atol=1e-12)
+
+
+def test_where_the_library_has_what_an_exercise_on_fewer_tokens_asks_the_two_agree():
+    exercises = importlib.import_module("mmtokedu.course.compress").EXERCISES
+    keep, places, mean, match, join, shares, fold, pool, latest = exercises
+    for scores, count in keep.cases:
+        kept = compress.prune(np.zeros((len(scores), 1)), np.array(scores), count)
+        assert keep.answer(scores, count) == kept.index.tolist()
+    for stages, before in places.cases:
+        positions = np.arange(before, before + 12)[:, None]  # kept as tokens are
+        for stage in stages:
+            scores = np.isin(np.arange(len(positions)), stage).astype(float)
+            positions = compress.prune(positions, scores, len(stage)).tokens
+        assert places.answer(stages, before) == positions[:, 0].tolist()
+    for stages, tokens, layers in mean.cases[:3]:
+        (first, left), *_ = stages
+        at = [layer for layer, _ in stages]
+        theirs = compress.pyramid_schedule(tokens, layers, at=at, ratio=left / tokens)
+        assert mean.answer(stages, tokens, layers) == theirs.mean()
+    for similarity, r in match.cases:
+        merged = compress.merge_tokens(alike(np.array(similarity)), r)
+        source = merged.source.tolist()
+        evens, odds = ([(place, i) for i, place in enumerate(source) if i % 2 == odd] for odd in (0, 1))
+        assert match.answer(similarity, r) == [(i, j) for at, i in evens for place, j in odds if at == place]
+    for values, sizes, pairs in join.cases:
+        metric = np.eye(len(values))
+        for gone, partner in pairs:
+            metric[gone] = metric[partner]
+        found = compress.merge_tokens(np.array(values)[:, None], len(pairs), metric=metric, size=np.array(sizes))
+        stay = [found.source[i] for i in range(len(values)) if i not in dict(pairs)]
+        means, counts = join.answer(values, sizes, pairs)
+        np.testing.assert_allclose(means, found.tokens[stay, 0])
+        assert counts == found.size[stay].tolist()
+    for scores, sizes in shares.cases:
+        weights = np.exp(scores + compress.proportional_bias(np.array(sizes)))
+        np.testing.assert_allclose(shares.answer(scores, sizes), weights / weights.sum(), rtol=1e-5)
+    assert shares.answer(*shares.cases[0]) == pytest.approx([3 / 4, 1 / 4])
+    for rows, columns, factor in fold.cases:
+        assert fold.answer(rows, columns, factor) == compress.shuffle_map((rows, columns), factor).tolist()
+    for side, windows in pool.cases:
+        theirs = compress.pool_weights(side, side // windows, rule="adaptive")
+        np.testing.assert_allclose(pool.answer(side, windows), theirs)
+    for tokens, layers, left, budget in latest.cases:
+        if left <= budget:
+            within = [k for k in range(layers + 1) if k * tokens + (layers - k) * left <= budget * layers]
+            assert latest.answer(tokens, layers, left, budget) == within[-1]
+
+
+def alike(likeness):
+    """Tokens whose cosines, even against odd, are in the order of the table (evens, odds) of whole numbers, ties exact."""
+    evens, odds = likeness.shape
+    squares = (likeness**2).sum(axis=1)
+    tokens = np.zeros((evens + odds, odds + squares.max()))
+    tokens[1::2, :odds] = np.eye(odds)
+    tokens[::2, :odds] = likeness
+    for token, missing in zip(tokens[::2], squares.max() - squares):  # all evens as long as the longest
+        token[odds : odds + missing] = 1
+    return tokens
 
 
 SPECIAL = {"<|im_start|>": 1, "<|im_end|>": 2} | {

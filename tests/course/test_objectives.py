@@ -29,6 +29,7 @@ def test_the_lessons_minutes_add_up_and_what_it_names_is_there():
         ("rvq", "50"),
         ("interleave", "50"),
         ("mrope", "50"),
+        ("compress", "50"),
     ]
 
 

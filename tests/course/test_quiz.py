@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmtokedu import interleave, measured, mrope, patches, rvq, samples, video, vq
+from mmtokedu import compress, interleave, measured, mrope, patches, rvq, samples, video, vq
 from mmtokedu.catalog import codecs, listeners
 from mmtokedu.course import quiz
 
@@ -76,6 +76,13 @@ def test_every_drawing_can_be_asked_and_every_mistake_is_another_number(question
         ("mrope", "first-new", 6 + 16 + 8, [6 + 12 * 16 + 8, 29, 16 - 12 * 16]),
         ("mrope", "distinct", 9, [12, 8]),
         ("mrope", "packed", 7, [5 + 6 + 7, 5 + 24 + 7, 0]),
+        ("compress", "renumbered", 1, [5, 10, 2]),
+        ("compress", "fastv", (2 * 576 + 30 * 144) / 32, [144, 360, 549]),
+        ("compress", "weights", 3, [4, 5, 12]),
+        ("compress", "fold", 15, [17, 20, 5]),
+        ("compress", "first-layer", 1, [4, 0.25]),
+        ("compress", "page", 256, [120, 100, 400]),
+        ("compress", "table", 32 * 4096 * 4096 * 2 / 1024**2, [0.25, 32]),
         ("vq", "memory", 128, [2, 256]),
         ("vq", "picture-bits", 64 * 64 * 9, [4096, 64 * 64 * 512, 512 * 512 * 9, 512 * 64 * 9]),
         ("vq", "gradient", 40, [1024, 256, 984]),
@@ -133,12 +140,15 @@ def test_a_mask_after_the_softmax_lets_later_tokens_be_felt_and_rows_sum_to_less
     ("stem", "name", "said", "mistakes"),
     [  # worked by hand: 900 / 406 words; 8192 / 1.21; ln of 2 to the 15; 20,971,520 of 7,062,605,824 weights;
         # (299 - 262) / 30; 320 * 576 of 448 * 832; (94 + 110) / 60; 6 of 15 frames; 3600 * 70 of 9000 * 1.21; 3600 / 1000;
+        # 16 * 15 * 14 of 64 * 63 * 62 draws, 48 * 47 * 46 without; one key of three, three of five;
         # (36 + 2) / (3.6 + 0.1); half of 10; log 0.1 / log 0.99; 4 - 1.5
         ("subword-tokens", "invoice", "222 tokens", ["125 tokens"]),
         ("subword-tokens", "window", "6,770 words", ["9,912 words", "8,192 words"]),
         ("vision-transformer", "start", "10.4", ["0", "15.0", "1.1"]),
         ("vision-transformer", "share", "0.30 %", ["4.29 %", "0.06 %"]),
         ("mrope", "offset", "0.50", ["-1.00", "-0.50", "1"]),
+        ("compress", "all-three", "1.3 of 100", ["25.0 of 100", "75.0 of 100", "58.5 of 100"]),
+        ("compress", "share", "33.3 %", ["60.0 %", "20.0 %"]),
         ("video", "unseen", "1.23 s", ["0 s", "8.73 s", "0.62 s"]),
         ("video", "cap", "49 %", ["100 %", "71 %", "25 %"]),
         ("video", "label", "3.4 seconds", ["3.1 seconds", "3.7 seconds", "4.2 seconds"]),
@@ -185,6 +195,27 @@ def test_labels_of_a_rate_that_was_not_passed_on_are_a_quarter_of_the_time():
     true, told = video.timestamps(every_two_seconds, 30), video.timestamps(range(60), 2)
     assert set(np.diff(true)) == {4} and set(np.diff(told)) == {1}
     assert told[np.searchsorted(true, 90) - 1] == pytest.approx(22, abs=0.5)
+
+
+def test_random_choices_keep_all_three_digits_as_seldom_as_the_question_says():
+    for asked in map(partial(quiz.filled, one("compress", "all-three")), quiz.drawings(one("compress", "all-three"))):
+        keep = int(re.search(r"(\d+) of the 64", asked.text)[1])
+        scores = np.random.default_rng(keep).random((40_000, 64))
+        kept = compress.prune(np.zeros((40_000, 64, 1), np.int8), scores, keep).index
+        assert 100 * (kept[:, :3] == [0, 1, 2]).all(axis=1).mean() == pytest.approx(asked.answer, abs=0.25)
+
+
+def test_shuffled_tokens_change_nothing_that_a_resampler_brings_back():
+    torch = pytest.importorskip("torch")
+    from mmtokedu.nn.adapters import QueryResampler
+
+    torch.manual_seed(0)
+    resampler, tokens = QueryResampler(16, 8, queries=4), torch.randn(2, 25, 16)
+    with torch.no_grad():
+        asked, again = resampler(tokens), resampler(tokens[:, torch.randperm(25)])
+        other = resampler(torch.randn(2, 25, 16))
+    torch.testing.assert_close(asked, again)
+    assert (asked - other).abs().max() > 0.01 and right_option("shuffled", "compress")[0] == "Nothing."
 
 
 def right_option(name, stem="interleave"):
