@@ -30,7 +30,7 @@ def panels(rows, tasks, methods, *, chance, full="full", alt=None, caption=None)
 
     >>> rows = [{"method": m, "tokens": n, "seed": 0, "read": n / 64, "count": 0.25} for m in "ab" for n in (64, 16, 4)]
     >>> panels(rows, {"read": "read", "count": "count"}, {"b": "B"}, chance={"read": 0.1, "count": 0.25}, full="a")
-    [figure: Share right in 2 panels against tokens. ... read: chance 10 %, full 25 %; B 100 % at 64, 25 % at 16, ...]
+    [figure: Share right in 2 panels against tokens. read: chance 10 %, full 25 %; B 100 % at 64, 25 % at 16, ...]
     """
     _known(rows, methods)
     if len(methods) > len(_LOOKS) or len(tasks) not in (2, 4):
