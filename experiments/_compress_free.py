@@ -17,7 +17,7 @@ BLURRED = 72, 48, 24  # pixels down to which a picture goes before it is drawn a
 SHARES = {"1/2": 1 / 2, "1/4": 1 / 4, "1/8": 1 / 8, "1/64": 1 / 64}  # of the tokens that merge in a round of ToMe
 MAIN = (  # of the control
     "full", "blind", "random", "even", "norm", "received", "edges", "diverse", "oracle", "question", "fastv", "nothing",
-    "tome", "pool",
+    "tome", "pool", "rest:",
 )  # fmt: skip
 BATCH = 100
 
@@ -83,7 +83,7 @@ def ways(asking, main=False):
 
     tokens: how many visual tokens a layer of the decoder has to do with, the mean over layers.
     """
-    for group in (without_the_question, with_the_question, late, averaged, smaller_pictures, staged, second_question):
+    for group in GROUPS:
         if main and group in (smaller_pictures, staged, second_question):
             continue
         for row, told in group(asking, KEEP[1:4] if main else KEEP):
@@ -162,6 +162,20 @@ def averaged(asking, counts):
         yield row, asking.of_fewer(merged, project=False)
 
 
+def one_for_the_rest(asking, counts):
+    """Dropped, but one token stands for all that were: the mean of them, counted as many or as one."""
+    visual, diverse = asking.seen.visual, {}
+    for keep in (keep for keep in counts if keep in (16, 8)):
+        diverse["diverse"] = probe.diverse(asking.seen.tokens, keep)
+        named = {"random": asking.noise[0], "oracle of all": asking.scores["oracle of all"]} | diverse
+        named |= {way: asking.scores[way] for way in ("received", "norm, high", "edges")}
+        for way, scores in named.items():
+            fewer = probe.with_rest(visual, scores, keep)
+            for sizes in (False, True):
+                row = {"way": f"rest: {way}", "keep": keep, "tokens": keep + 1.0, "sizes": sizes}
+                yield row, asking.of_fewer(fewer, project=False, sizes=sizes)
+
+
 def smaller_pictures(asking, counts):
     for side in SIDES:
         parts = [probe.see(asking.reader, x).visual for x in smaller(asking.drawn["pixels"], side).split(BATCH)]
@@ -208,3 +222,15 @@ def second_question(asking, counts):
             scores = asking.scores[rank].roll(turn, 1)  # question k has those of k - turn
             row = {"way": "second question", "keep": 16, "after": after, "turn": turn, "tokens": mean_tokens(16, after)}
             yield row, asking.told(keep=16, after=after, scores=scores)
+
+
+GROUPS = (
+    without_the_question,
+    with_the_question,
+    late,
+    averaged,
+    one_for_the_rest,
+    smaller_pictures,
+    staged,
+    second_question,
+)
