@@ -12,6 +12,8 @@ import json
 import re
 
 from mmtokedu.explore import (
+    _compress,
+    _compress_golden,
     _dials,
     _fuse,
     _gradients,
@@ -45,6 +47,7 @@ GOLDEN = {
     "mrope": _mrope_golden.golden,
     "dials": _dials.golden,
     "residual": _residual.golden,
+    "compress": _compress_golden.golden,
 }
 
 
@@ -272,6 +275,23 @@ def dials(*, layout="interleaved", theta=20, numbers="ones", query="1_1_2", key=
     'their product is 16.00 of at most 16.00.'
     """
     return _explorable("dials", *_dials.parts(layout, theta, numbers, query, key))
+
+
+def compress(*, picture="scene", method="merge", tokens=16, question="count"):
+    """Explore fewer tokens: which patches are kept, averaged or read by queries, and what the model then answers.
+
+    `picture` is "scene" or "page", `method` how tokens become fewer: "random", "grid", "norm", "attention", "oracle",
+    "merge", "pool"; `tokens` are left of 64, of 32, 16, 8, 4 and 1. `question`, "number", "colour", "where", "count" or
+    "sign", is outlined in the picture, and chooses the patches where a method asks. In the book the page's fragment
+    goes first (`#compress:picture=page,method=attention,tokens=4,by=number`). Returns an output for a notebook.
+
+    Raises ValueError for names that the page has not, and tokens that a method was not asked with.
+    Source: the small model of `experiments/compress.py`, asked by `experiments/_compress_play.py`.
+
+    >>> compress(picture="page", method="pool", tokens=16).alt.split(". ")[0]
+    'A small page of 8 × 8 patches, average: neighbours: 16 of 64 tokens reach the decoder'
+    """
+    return _explorable("compress", *_compress.parts(picture, method, tokens, question))
 
 
 def golden_vectors(topic):
