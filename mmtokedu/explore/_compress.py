@@ -35,11 +35,11 @@ METHODS = {  # id -> (title, kind, whether it asks the question, layers run on a
     ),
     "attention": (
         "keep some: what the question looks at", "keep", True, 1,
-        "Layer 1 of the decoder is run with all tokens; those to which the pressed question pays most attention are kept.",
+        "Layer 1 of the decoder is run with all tokens; kept are those that the pressed question looks at most.",
     ),
     "oracle": (
         "keep some: knowing where the answer is", "keep", True, 0,
-        "No method can know this: it keeps what the pressed question is about, to show what choosing could reach at best.",
+        "No method can know this: kept is what the pressed question is about. It shows what choosing can reach.",
     ),
     "merge": (
         "average: those that are alike (ToMe)", "merge", False, 0,
@@ -91,7 +91,7 @@ def drawn(picture):
 
 
 def questions(picture):
-    """[(kind, its words, right answer, boxes (k, 6))] in the order of KINDS; a number's three digits are one question."""
+    """[(kind, its words, right answer, boxes (k, 6))] in the order of KINDS; three digits are one question."""
     by = {question.kind: question for question in drawn(picture).questions}
     digits = [by[place] for place in world.ORDINALS]
     number = "".join(digit.answer for digit in digits)
@@ -118,7 +118,7 @@ def ladder(method):
 
 
 def entry(picture, method, tokens, question):
-    """What was stored of a state: {"told": [[answer, certainty in thousandths], …], "kept" or "looks" where it has any}."""
+    """What was stored of a state: {"told": [[answer, its certainty in thousandths], …], "kept" or "looks"}."""
     row = stored()["pictures"][picture]
     if tokens == ALL:
         return row["all"]
@@ -238,9 +238,10 @@ def _data():
 def _about():
     return (
         "Both pictures are drawn by the program that drew what the model learned from, from seeds that it never saw: "
-        f"coloured shapes, a number, a word. A real page would be strange to it. Its decoder has {LAYERS} layers of width "
-        f"{WIDTH}; operations and bytes are those of the decoder with one question of {QUESTION} words, 16 bits a number. "
-        "A number is three questions, one a digit; its certainty is the product of theirs."
+        "coloured shapes, a number, a word. A real page would be strange to it. Its decoder has "
+        f"{LAYERS} layers of width {WIDTH}; operations and bytes are those of the decoder with one question of "
+        f"{QUESTION} words, {8 * BYTES} bits a number. Three digits are three questions; the certainty of a number is "
+        "the product of theirs."
     )
 
 

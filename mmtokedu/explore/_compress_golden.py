@@ -1,4 +1,4 @@
-"""Golden vectors of the explorable of fewer tokens: index maps, merging of small inputs, counts, and the page's states."""
+"""Golden vectors of the explorable of fewer tokens: index maps, merging of small inputs, counts, the page's states."""
 
 import itertools
 
