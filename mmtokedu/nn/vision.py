@@ -34,6 +34,13 @@ class Vision(nn.Module):
         self.gain = nn.Parameter(torch.ones(width))
 
     def forward(self, pixels):
+        x = self.embed(pixels)
+        for block in self.blocks:
+            x = block(x)
+        return rms(x) * self.gain
+
+    def embed(self, pixels):
+        """What the convolutions made of each patch, with its place: what the first layer is given."""
         height, width = pixels.shape[1:3]
         if height % PATCH or width % PATCH:
             raise ValueError(f"pictures are {height}x{width}; both sides must be multiples of {PATCH}")
@@ -44,10 +51,7 @@ class Vision(nn.Module):
             torch.as_tensor(between(n // PATCH), dtype=x.dtype, device=x.device) @ table
             for n, table in zip((height, width), self.places)
         )
-        x = (x.permute(0, 2, 3, 1) + rows[:, None] + columns).flatten(1, 2)  # (B, rows * columns, width)
-        for block in self.blocks:
-            x = block(x)
-        return rms(x) * self.gain
+        return (x.permute(0, 2, 3, 1) + rows[:, None] + columns).flatten(1, 2)  # (B, rows * columns, width)
 
 
 class Reader(nn.Module):
