@@ -9,7 +9,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from mmtokedu.compress import merge_tokens, pool_weights
+from mmtokedu.compress import Merged, merge_tokens, pool_weights
 from mmtokedu.samples import world
 from mmtokedu.samples.items import DATA
 from mmtokedu.small import PATCH
@@ -26,28 +26,32 @@ PICTURES = {  # id -> (name on its button, title, seed, ground)
     "scene": ("a scene on a photo", "A scene", (22, 39), "photo"),
     "page": ("a small page", "A small page", (22, 282), "flat"),
 }
-METHODS = {  # id -> (title, kind, whether it asks the question, layers run on all tokens beforehand, what it does)
-    "random": ("keep some: at random", "keep", False, 0, "One draw of many: which patches are kept is chance."),
-    "grid": ("keep some: an even grid", "keep", False, 0, "Patches are kept at even distances, whatever they show."),
+METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
+    "random": ("keep some: at random", "keep", False, "One draw of many: which patches are kept is chance."),
+    "grid": ("keep some: an even grid", "keep", False, "Patches are kept at even distances, whatever they show."),
     "norm": (
-        "keep some: the shortest vectors", "keep", False, 0,
+        "keep some: the shortest vectors", "keep", False,
         "Each token's length is its score, and no question is asked. In this model the short ones hold what is drawn.",
     ),
     "attention": (
-        "keep some: what the question looks at", "keep", True, 1,
+        "keep some: what the question looks at", "keep", True,
         "Layer 1 of the decoder is run with all tokens; kept are those that the pressed question looks at most.",
     ),
+    "late": (
+        "keep some after layer 1: what the question looks at (FastV)", "keep", True,
+        "Layer 1 has all tokens, the three layers behind it have those that the pressed question looked at most in it.",
+    ),
     "oracle": (
-        "keep some: knowing where the answer is", "keep", True, 0,
+        "keep some: knowing where the answer is", "keep", True,
         "No method can know this: kept is what the pressed question is about. It shows what choosing can reach.",
     ),
     "merge": (
-        "average: those that are alike (ToMe)", "merge", False, 0,
+        "average: those that are alike (ToMe)", "merge", False,
         "Tokens that are alike become their mean, at most an eighth of them in a round. The numbers say of how many.",
     ),
-    "pool": ("average: neighbours", "pool", False, 0, "Windows of neighbours become their mean, whatever they show."),
+    "pool": ("average: neighbours", "pool", False, "Windows of neighbours become their mean, whatever they show."),
     "queries": (
-        "ask: learned queries", "queries", False, 0,
+        "ask: learned queries", "queries", False,
         "Learned queries look at all patches and bring back as many tokens as there are queries, without a place.",
     ),
 }  # fmt: skip
@@ -145,13 +149,22 @@ def rounds(tokens, target, share=SHARE):
 def merged(metric, target):
     """In which token each of metric (N, d) is when `target` are left: (N,) int64, by `merge_tokens` round after round.
 
+    After each round the tokens are put in order of their mean places, as the experiment does.
+
     >>> merged(np.array([[3.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 2.0]]), 2).tolist()
     [0, 1, 0, 1]
     """
     now = merge_tokens(metric.astype(np.float64), 0)
     for r in rounds(len(metric), target):
-        now = merge_tokens(now.tokens, r, size=now.size, source=now.source, order="place")
+        now = _by_place(merge_tokens(now.tokens, r, size=now.size, source=now.source, order="place"))
     return now.source
+
+
+def _by_place(merged):
+    """The same in the order of the mean places; of equal ones, of the first."""
+    places = np.bincount(merged.source, weights=np.arange(len(merged.source))) / merged.size
+    order = np.argsort(places, kind="stable")
+    return Merged(merged.tokens[order], merged.size[order], np.argsort(order)[merged.source])
 
 
 def windows(window):
@@ -189,9 +202,15 @@ def groups(picture, method, tokens, question):
 
 
 def layers_run(method, tokens):
-    """How many visual tokens each layer has that the decoder runs: those that rank them first."""
-    before = METHODS[method][3] if tokens < ALL else 0
-    return [ALL] * before + [tokens] * LAYERS
+    """How many visual tokens each layer has that the decoder runs: one that only ranks them comes first."""
+    ranking = [ALL] * (method == "attention" and tokens < ALL)
+    return ranking + layers_kept(method, tokens)
+
+
+def layers_kept(method, tokens):
+    """How many visual tokens each layer has whose keys and values are kept."""
+    late = method == "late"
+    return [ALL] * late + [tokens] * (LAYERS - late)
 
 
 def flops(counts, *, words=QUESTION, width=WIDTH):
@@ -224,8 +243,8 @@ def _data():
     model = {"layers": LAYERS, "width": WIDTH, "words": QUESTION, "bytes": BYTES}
     pictures = [{"id": name, **_picture(name)} for name in PICTURES]
     known = [
-        {"id": name, "title": title, "kind": kind, "asks": asks, "looks": looks, "says": says, "ladder": ladder(name)}
-        for name, (title, kind, asks, looks, says) in METHODS.items()
+        {"id": name, "title": title, "kind": kind, "asks": asks, "says": says, "ladder": ladder(name)}
+        for name, (title, kind, asks, says) in METHODS.items()
         if name in methods()
     ]
     return {

@@ -64,7 +64,15 @@ def _states():
     for picture, method, question in itertools.product(_compress.PICTURES, _compress.methods(), _compress.KINDS):
         for tokens in _compress.ladder(method):
             some = _compress.groups(picture, method, tokens, question)
-            yield picture, method, tokens, question, some, _compress.layers_run(method, tokens)
+            yield (
+                picture,
+                method,
+                tokens,
+                question,
+                some,
+                _compress.layers_run(method, tokens),
+                _compress.layers_kept(method, tokens),
+            )
 
 
 def golden():

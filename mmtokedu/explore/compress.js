@@ -29,7 +29,9 @@ function match(rows) { // for each even row its likeness to the odd one that it 
   });
 }
 
-function mergeRound(groups, r) { // groups {mean, members}, by their first member: r of the even ones join odd ones
+const place = ({ members }) => members.reduce((sum, i) => sum + i, 0) / members.length;
+
+function mergeRound(groups, r) { // groups {mean, members}, by their mean places: r of the even ones join odd ones
   const found = match(groups.map(({ mean }) => mean)), ranked = found.map((_, i) => i).sort((a, b) => found[b].likeness - found[a].likeness || a - b);
   const gone = new Map(ranked.slice(0, r).map((i) => [2 * i, 2 * found[i].partner + 1]));
   const parts = new Map(groups.map((_, i) => [i, []]));
@@ -39,7 +41,7 @@ function mergeRound(groups, r) { // groups {mean, members}, by their first membe
     const size = some.reduce((sum, { members }) => sum + members.length, 0);
     const mean = some[0].mean.map((_, d) => some.reduce((sum, { mean: x, members }) => sum + x[d] * members.length, 0) / size);
     return { mean, members: some.flatMap(({ members }) => members).sort((a, b) => a - b) };
-  }).sort((a, b) => a.members[0] - b.members[0]);
+  }).sort((a, b) => place(a) - place(b) || a.members[0] - b.members[0]);
 }
 
 function rounds(tokens, target, share = DATA.share) { // how many merge in each round: at most one in `share`
@@ -57,8 +59,8 @@ function mergeTo(rows, target) { // the members of each token that is left
 // counts: visual tokens in each layer that is run; the question's words come on top
 const flops = (counts, { words = WORDS, width = WIDTH } = {}) => counts.reduce((sum, n) => sum + 24 * width ** 2 * (n + words) + 4 * width * (n + words) ** 2, 0);
 const cacheBytes = (counts, { words = WORDS, width = WIDTH, bytes = BYTES } = {}) => counts.reduce((sum, n) => sum + 2 * width * bytes * (n + words), 0);
-const cached = (method, tokens) => list(LAYERS, () => tokens); // the layers whose keys and values are kept
-const run = (method, tokens) => [...(METHODS.get(method).looks && tokens < ALL ? list(METHODS.get(method).looks, () => ALL) : []), ...cached(method, tokens)];
+const cached = (method, tokens) => list(LAYERS, (i) => (method === "late" && i === 0 ? ALL : tokens)); // visual tokens of the layers whose keys and values are kept
+const run = (method, tokens) => [...(method === "attention" && tokens < ALL ? [ALL] : []), ...cached(method, tokens)]; // and of all that are run
 
 // ---------------------------------------------------------------- what a state shows
 const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));

@@ -377,7 +377,7 @@ def holds_compress(page):
     now = state(page, "compress")
     picture, method, tokens, by = (now[name] for name in ("picture", "method", "tokens", "by"))
     work, before = (_compress.flops(_compress.layers_run(method, n)) for n in (tokens, _compress.ALL))
-    kept, full = (_compress.cache_bytes([n] * _compress.LAYERS) for n in (tokens, _compress.ALL))
+    kept, full = (_compress.cache_bytes(_compress.layers_kept(method, n)) for n in (tokens, _compress.ALL))
     fewer = lambda a, b: "all" if a == b else f"{'−' if a < b else '+'}{abs(1 - a / b):.0%}".replace("%", " %")
     assert page.locator(".big b, .saved b").all_inner_texts() == [str(tokens), fewer(work, before), fewer(kept, full)]
     saved = page.locator(".saved").inner_text()
