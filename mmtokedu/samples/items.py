@@ -90,6 +90,11 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
         "experiments/video.py",
         "MIT, as the code",
     ),
+    "compress/play.json": Item(
+        "what a small reader answers about two pictures with fewer tokens",
+        "experiments/_compress_play.py",
+        "MIT, as the code",
+    ),
     "rvq/codec.npz": Item("the weights of the speech codec, 8 codebooks of 256", *_CODEC),
     "rvq/heard.flac": Item("a new sentence in a new voice, and the codec's 1 to 8 codebooks of it", *_CODEC),
     "rvq/heard_arms.flac": Item(
