@@ -18,7 +18,7 @@ from mmtokedu.nn.vision import answer_loss
 from mmtokedu.samples import world
 
 WIDTH, HIDDEN = 64, 128
-SCENES, TESTS = 9000, 480  # of the pools: learned from, asked about
+SCENES, TESTS = 9000, 400  # of the pools: learned from, asked about
 MUON, ADAM, EVERY = 0.01, 2e-3, 100  # rates of the decoder's matrices and of all else; steps between two looks
 TEMPER, TAUGHT = 2.0, 0.7  # of the teacher's answers, and their share of the loss
 SHOWN = "colour", "where", "count", "digit"  # as it learns
@@ -113,7 +113,7 @@ class Pupil:
     def look(self, drawn):
         """Tokens and answers' logits of scenes, float16."""
         tokens, answers = [], []
-        for pixels, questions in zip(drawn["pixels"].split(120), drawn["questions"].split(120)):
+        for pixels, questions in zip(drawn["pixels"].split(100), drawn["questions"].split(100)):
             seen = probe.see(self.reader, pixels)
             tokens.append(seen.tokens.half())
             answers.append(probe.answer(self.reader, seen.visual, questions).half())
@@ -150,8 +150,8 @@ def train(arm, pupil, part=1.0):
         adapter.eval()
         torch_state, found = torch.get_rng_state(), []
         torch.manual_seed(seed)
-        for start in range(0, len(pupil.test_tokens), 120):
-            some = slice(start, start + 120)
+        for start in range(0, len(pupil.test_tokens), 100):
+            some = slice(start, start + 100)
             tokens = reader.vision(test_pixels[some]) if eyes else pupil.test_tokens[some].float()
             found.append(ask(tokens, pupil.tests["questions"][some]).argmax(dim=-1))
         torch.set_rng_state(torch_state)

@@ -15,12 +15,15 @@ LAYERS = 4  # of the decoder
 SIDES = 84, 72, 60, 48, 36, 24, 12  # pixels of a smaller picture: 49, 36, 25, 16, 9, 4, 1 tokens
 BLURRED = 72, 48, 24  # pixels down to which a picture goes before it is drawn at its size again
 SHARES = {"1/2": 1 / 2, "1/4": 1 / 4, "1/8": 1 / 8, "1/64": 1 / 64}  # of the tokens that merge in a round of ToMe
-MAIN = "full", "blind", "random", "even", "norm", "received", "edges", "diverse", "oracle", "question", "fastv", "nothing", "tome", "pool"  # fmt: skip
-BATCH = 120
+MAIN = (  # of the control
+    "full", "blind", "random", "even", "norm", "received", "edges", "diverse", "oracle", "question", "fastv", "nothing",
+    "tome", "pool",
+)  # fmt: skip
+BATCH = 100
 
 
 class Asking:
-    """A reader and test scenes: looks once, and is then asked in many ways. `drawn` as `_compress_train.pool` makes it."""
+    """A reader and test scenes: looks once, is then asked in many ways. drawn as of `_compress_train.pool`."""
 
     def __init__(self, reader, drawn):
         self.reader, self.drawn = reader, drawn

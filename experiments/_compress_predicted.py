@@ -1,9 +1,11 @@
 """What was predicted of `experiments/compress.py`, and what came of each: computed from its table.
 
-Written 2026-11-30 before any asking and any adapter; a prototype's results had been seen (another small reader, one seed of it in most
-tables), and of these readers the course of the first 400 steps of answering. None was changed afterwards.
+Written 2026-11-30 before any asking and any adapter; a prototype's results had been seen (another small reader, one
+seed of it in most tables), and of these readers the course of the first 400 steps of answering. None was changed
+afterwards.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -63,7 +65,7 @@ PREDICTIONS = (
     ),
     Prediction(
         "ranking, layer 1",
-        "16 tokens chosen before the decoder by the question's attention in layer 1 read digits within 0.05 of the oracle.",
+        "16 tokens chosen before the decoder by the question's attention in layer 1: digits within 0.05 of the oracle.",
         lambda t: each(lambda a, b: b - a < 0.05, t.of("digit", "question 1", 16), t.of("digit", "oracle", 16)),
     ),
     Prediction(
@@ -95,7 +97,8 @@ PREDICTIONS = (
         "tome",
         "ToMe down to 16 tokens, an eighth a round, reads digits within 0.05 of all 64.",
         lambda t: each(
-            lambda a, b: b - a < 0.05, t.of("digit", "tome", 16, sizes=False, projector="after"), t.of("digit", "full", 64)
+            lambda a, b: b - a < 0.05,
+            t.of("digit", "tome", 16, sizes=False, projector="after"), t.of("digit", "full", 64),
         ),
     ),
     Prediction(
@@ -142,7 +145,8 @@ PREDICTIONS = (
         "Edges of the pixels keep digits within 0.05 of all 64 tokens at 16, and lose more than 0.2 of the colours.",
         lambda t: each(
             lambda digit, all_digits, colour, colours: all_digits - digit < 0.05 and colours - colour > 0.2,
-            t.of("digit", "edges", 16), t.of("digit", "full", 64), t.of("colour", "edges", 16), t.of("colour", "full", 64),
+            t.of("digit", "edges", 16), t.of("digit", "full", 64),
+            t.of("colour", "edges", 16), t.of("colour", "full", 64),
         ),
     ),
     Prediction(
@@ -198,7 +202,7 @@ PREDICTIONS = (
     ),
     Prediction(
         "sentence, averaging",
-        "Averaging loses small print: at 16 tokens 2 x 2 means lose more of the digits of 7 pixels than of those of 14.",
+        "Averaging loses small print: at 16 tokens 2 x 2 means lose more digits of 7 pixels than of 14.",
         lambda t: each(
             lambda small, all_small, large, all_large: all_small - small > all_large - large,
             t.of("digit, 7 px", "pool", 16, projector="after"), t.of("digit, 7 px", "full", 64),
@@ -249,7 +253,7 @@ PREDICTIONS = (
     ),
     Prediction(
         "smaller picture",
-        "16 tokens of the large picture read better than all 16 of a small one, trained alike: by 0.15, mean and shuffle.",
+        "16 tokens of the large picture, mean or shuffle, read 0.15 more than all 16 of a small one, trained alike.",
         lambda t: each(
             lambda small, *large: min(large) - small > 0.15,
             t.arm("digit", "smaller picture", 16, 300, side=48),
@@ -260,7 +264,7 @@ PREDICTIONS = (
         "resolution",
         "A plain MLP reads more with every larger picture, 48 to 96 pixels a side, and 0.3 more from end to end.",
         lambda t: each(
-            lambda *shares: all(a < b for a, b in zip(shares, shares[1:])) and shares[-1] - shares[0] > 0.3,
+            lambda *shares: all(a < b for a, b in itertools.pairwise(shares)) and shares[-1] - shares[0] > 0.3,
             *(
                 t.arm("digit", "smaller picture", (side // 12) ** 2, 300, side=side)
                 for side in (48, 60, 72, 84, 96)

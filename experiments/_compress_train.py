@@ -8,18 +8,17 @@ import torch
 from small import score as score_by_size
 from tqdm import tqdm
 
+from mmtokedu.nn.compress import GRID, LAYERS, SIZE
 from mmtokedu.nn.small import fit
 from mmtokedu.nn.vision import Reader, answer_loss
 from mmtokedu.samples import world
 from mmtokedu.small import PATCH, lay_out
 
-SIZE, GRID = (96, 96), (8, 8)  # pixels, and patches: 64 tokens
 CROWDS, SCENES, TESTS = 9000, 15000, 1200  # pictures drawn
 BATCH = 32
 LOOK, ANSWER = 2600, 2200  # steps: of crowds, and of scenes with their questions
 WATCHED = 240  # test pictures, while it learns
 TAG_WEIGHT = 0.5  # of the tag loss beside the answers'
-LAYERS = 2, 4  # of the eyes, of the decoder
 BUILD = Path("build") / "compress"
 
 

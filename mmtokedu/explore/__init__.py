@@ -289,7 +289,7 @@ def compress(*, picture="scene", method="merge", tokens=16, question="count"):
     Source: the small model of `experiments/compress.py`, asked by `experiments/_compress_play.py`.
 
     >>> compress(picture="page", method="pool", tokens=16).alt.split(". ")[0]
-    'A small page of 8 × 8 patches, average: neighbours: 16 of 64 tokens reach the decoder'
+    'A small page of 8 × 8 patches, average neighbours: 16 of 64 tokens reach the decoder'
     """
     return _explorable("compress", *_compress.parts(picture, method, tokens, question))
 

@@ -27,31 +27,31 @@ PICTURES = {  # id -> (name on its button, title, seed, ground)
     "page": ("a small page", "A small page", (22, 282), "flat"),
 }
 METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
-    "random": ("keep some: at random", "keep", False, "One draw of many: which patches are kept is chance."),
-    "grid": ("keep some: an even grid", "keep", False, "Patches are kept at even distances, whatever they show."),
+    "random": ("keep some at random", "keep", False, "One draw of many: which patches are kept is chance."),
+    "grid": ("keep an even grid", "keep", False, "Patches are kept at even distances, whatever they show."),
     "norm": (
-        "keep some: the shortest vectors", "keep", False,
+        "keep the shortest vectors", "keep", False,
         "Each token's length is its score, and no question is asked. In this model the short ones hold what is drawn.",
     ),
     "attention": (
-        "keep some: what the question looks at", "keep", True,
+        "keep what the question looks at", "keep", True,
         "Layer 1 of the decoder is run with all tokens; kept are those that the pressed question looks at most.",
     ),
     "late": (
-        "keep some after layer 1: what the question looks at (FastV)", "keep", True,
+        "keep it after layer 1 (FastV)", "keep", True,
         "Layer 1 has all tokens, the three layers behind it have those that the pressed question looked at most in it.",
     ),
     "oracle": (
-        "keep some: knowing where the answer is", "keep", True,
+        "keep what is asked for (oracle)", "keep", True,
         "No method can know this: kept is what the pressed question is about. It shows what choosing can reach.",
     ),
     "merge": (
-        "average: those that are alike (ToMe)", "merge", False,
+        "average what is alike (ToMe)", "merge", False,
         "Tokens that are alike become their mean, at most an eighth of them in a round. The numbers say of how many.",
     ),
-    "pool": ("average: neighbours", "pool", False, "Windows of neighbours become their mean, whatever they show."),
+    "pool": ("average neighbours", "pool", False, "Windows of neighbours become their mean, whatever they show."),
     "queries": (
-        "ask: learned queries", "queries", False,
+        "read by learned queries", "queries", False,
         "Learned queries look at all patches and bring back as many tokens as there are queries, without a place.",
     ),
 }  # fmt: skip

@@ -311,7 +311,7 @@ class _Rows(NamedTuple):
     words: torch.Tensor  # (R, questions, 2, width)
     places: torch.Tensor  # (R, n, 3) float64
     start: int  # the place of each question's first word
-    size: torch.Tensor | None  # (R, n) int64
+    size: torch.Tensor  # (R, n) int64, or None: one each
 
 
 def _begin(reader, visual, questions, positions, size):

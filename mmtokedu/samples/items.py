@@ -26,6 +26,7 @@ _FILM = (
     "(NASA, public domain) and chelsea (Stefan van der Walt, CC0) on computed wood, our sentence by espeak-ng 1.51",
     "CC BY 4.0",
 )
+_READER = "trained on scenes of mmtokedu.samples.world by experiments/compress.py", "CC BY 4.0"
 _CODEC = "trained on speech/train.flac by experiments/rvq.py", "CC BY 4.0"
 ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "page.png": Item("an A4 page at 200 dpi, type from 7 to 12 points", *_PAGE),
@@ -95,6 +96,10 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
         "experiments/_compress_play.py",
         "MIT, as the code",
     ),
+    "results/compress.json": Item(
+        "what each way of having fewer visual tokens forgets", "experiments/compress.py", "MIT, as the code"
+    ),
+    "compress/reader.npz": Item("the weights of the small reader that is asked with fewer tokens", *_READER),
     "rvq/codec.npz": Item("the weights of the speech codec, 8 codebooks of 256", *_CODEC),
     "rvq/heard.flac": Item("a new sentence in a new voice, and the codec's 1 to 8 codebooks of it", *_CODEC),
     "rvq/heard_arms.flac": Item(

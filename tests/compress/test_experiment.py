@@ -1,0 +1,122 @@
+"""The experiment on fewer tokens: its parts by hand, and the table it wrote."""
+
+import numpy as np
+import pytest
+from experiment_programs import experiment_named
+
+pytestmark = pytest.mark.trains
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("tqdm", reason="the experiments show their progress with tqdm")
+
+from mmtokedu.samples import world
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    with experiment_named("compress") as module:
+        yield module
+
+
+# the program
+
+
+def test_tags_of_the_control_are_in_every_patch_that_a_thing_covers(experiment):
+    drawn = world.scene(3, size=(96, 96))
+    spread, middles = experiment.taught.spread_tags(drawn), world.tags(drawn, 12)
+    assert (spread | middles == spread).all() and spread.sum() > 1.5 * middles.sum()
+    for thing in drawn.things:
+        covered = world.cover(np.array([thing.box]), (1, 96, 96), 12) > 0
+        for tag in thing.tags:
+            marks = spread[..., world.TAGS.index(tag)]
+            assert (marks & covered).sum() == covered.sum()
+
+
+def test_a_pool_knows_where_what_is_asked_for_lies(experiment):
+    pool = experiment.taught.pool(world.scene, 6, "test")
+    for i in range(6):
+        drawn = world.scene([0, i], size=(96, 96), split="test")
+        assert (pool["pixels"][i].numpy() == drawn.pixels[0]).all()
+        for k, kind in enumerate(world.KINDS):
+            boxes = [question.boxes for question in drawn.questions if question.kind == kind]
+            area = sum((y1 - y0) * (x1 - x0) for _, y0, x0, _, y1, x1 in boxes[0].tolist()) if boxes else 0
+            assert int(pool["cover"][i, k].sum()) == area
+
+
+def test_places_of_a_smaller_picture_are_where_its_patches_lie(experiment):
+    places = experiment.free.in_place(48)[0]
+    assert places.shape == (16, 3) and places[0].tolist() == [0, 0.5, 0.5] and places[-1].tolist() == [0, 6.5, 6.5]
+    assert experiment.free.in_place(96)[0].tolist() == experiment.free.own_grid(64)[0].tolist()
+    assert experiment.free.own_grid(8)[0].tolist() == [[0, row, column] for row in range(4) for column in range(2)]
+
+
+def test_a_smaller_picture_is_its_means(experiment):
+    pixels = torch.randint(256, (1, 96, 96, 3), dtype=torch.uint8)
+    found = experiment.free.smaller(pixels, 48)
+    assert found.shape == (1, 48, 48, 3) and found.dtype == torch.uint8
+    flat = torch.full((1, 96, 96, 3), 77, dtype=torch.uint8)
+    assert (experiment.free.smaller(flat, 12) == 77).all()
+    assert abs(found.float().mean() - pixels.float().mean()) < 1
+
+
+def test_the_axis_is_the_mean_over_layers(experiment):
+    assert [experiment.free.mean_tokens(16, after) for after in (0, 1, 4)] == [16, 28, 64]
+
+
+def test_second_questions_count_where_both_were_asked(experiment):
+    wanted = torch.tensor([[1, 2, 3, 4, 5, 6, 7, -100], [1, -100, 3, 4, 5, 6, 7, 8]])
+    found = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 0], [9, 2, 9, 4, 5, 6, 7, 8]])
+    own, turned = experiment.right_after(found, wanted, 0), experiment.right_after(found, wanted, 1)
+    assert (own["colour"], own["shape"], own["where"], own["sign"]) == (0.5, 1, 0.5, 1)
+    assert (turned["colour"], turned["shape"], turned["where"], turned["sign"]) == (0, 1, 1, 1)
+
+
+def test_rows_of_readers_become_one(experiment):
+    rows = [[{"way": "even", "keep": 4, "tokens": 4.0, "right": {"digit": share}}] for share in (0.12345, 0.5, None)]
+    assert experiment.together(rows) == [
+        {"way": "even", "keep": 4, "tokens": 4.0, "right": {"digit": [0.123, 0.5, None]}}
+    ]
+    with pytest.raises(AssertionError):
+        experiment.together([rows[0], [{**rows[1][0], "keep": 8}]])
+
+
+def test_every_adapter_gives_its_count_of_tokens_and_places(experiment):
+    torch.manual_seed(0)
+    for arm in experiment.arms.PLAN:
+        seen = torch.randn(2, arm.tokens if arm.side < 96 else 64, 64)
+        tokens, places = experiment.arms.Adapter(arm)(seen)
+        assert tokens.shape == (2, arm.tokens, 64) and places.shape[1:] == (arm.tokens, 3)
+        if arm.side == 96:
+            assert abs(float(places.mean(dim=1)[0, 1:].mean()) - 3.5) < (
+                3 if arm.name in ("random", "learned score") else 1e-6
+            )
+
+
+def test_queries_begin_with_a_window_each(experiment):
+    starts = experiment.arms.starts_of(4)
+    assert starts.shape == (4, 64)
+    assert np.flatnonzero(starts[1]).tolist() == [8 * row + column for row in range(4) for column in range(4, 8)]
+    np.testing.assert_allclose(starts.sum(axis=1), 1)
+
+
+def test_a_teacher_that_agrees_teaches_nothing(experiment):
+    logits, answers = torch.randn(3, 8, 20), torch.randint(20, (3, 8))
+    answers[0, 7] = world.NO_ANSWER
+    assert float(experiment.arms.teaching(logits, logits + 5, answers)) == pytest.approx(0, abs=1e-5)
+    other = logits.clone()
+    other[0, 7] += torch.randn(20)  # not asked
+    assert float(experiment.arms.teaching(other, logits, answers)) == pytest.approx(0, abs=1e-5)
+    assert float(experiment.arms.teaching(-logits, logits, answers)) > 0.1
+
+
+def test_it_runs(experiment, capsys, monkeypatch):
+    for module in (experiment.taught, experiment.arms):
+        monkeypatch.setattr(module, "pools", None)  # it puts its own few pictures there
+    for module, name, value in (
+        (experiment, "QUICK", 8), (experiment.free, "KEEP", (16,)), (experiment.free, "SIDES", (48,)),
+        (experiment.free, "SHARES", {"1/2": 1 / 2}), (experiment.free, "BLURRED", (48,)),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+    experiment.main(["--quick"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("tome inside", "stages: fastv", "second question", "resampler, pooling"))
