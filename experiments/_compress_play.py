@@ -27,8 +27,9 @@ class Asked:
         scene = page.drawn(picture)
         pixels, questions = torch.from_numpy(scene.pixels), torch.from_numpy(world.asked([scene])[0])
         self.reader, self.questions, self.asked = reader, questions, page.questions(picture)
-        self.visual = probe.see(reader, pixels).visual
-        self.scores = probe.scores(reader, pixels, questions, seed=SEED)
+        seen = probe.see(reader, pixels)
+        self.tokens, self.visual = seen.tokens, seen.visual
+        self.scores = probe.scores(reader, pixels, questions, seen, seed=SEED)
         self.noise = torch.rand(64, generator=torch.Generator().manual_seed(SEED))
 
     def told(self, visual=None, **options):
@@ -57,13 +58,15 @@ class Asked:
             else:
                 yield self.scores["question 1"][0, places].sum(dim=0)
 
-    def merged(self, metric, keep):
-        """Tokens of the groups that the page makes of these features: means at their mean places, with their sizes."""
+    def merged(self, metric, keep, sizes=True):
+        """Asked with the groups that the page makes of these features: means at their mean places, with their sizes."""
         source = torch.from_numpy(page.merged(metric, keep))
         groups = torch.nn.functional.one_hot(source, keep).T.float()  # (keep, 64)
         size = groups.sum(dim=1)
-        visual, positions = ((groups @ part) / size[:, None] for part in (self.visual[0], probe._grid().float()))
-        return {"told": self.told(visual[None], positions=positions[None], size=size.long()[None])}
+        places = torch.stack(torch.meshgrid(*map(torch.arange, (1, *page.GRID)), indexing="ij"), dim=-1).reshape(64, 3)
+        visual, positions = ((groups @ part) / size[:, None] for part in (self.visual[0], places.float()))
+        told = self.told(visual[None], positions=positions[None], size=size.long()[None] if sizes else None)
+        return {"told": told}
 
     def pooled(self, keep):
         fewer = probe.pool(self.visual, keep)
@@ -82,11 +85,14 @@ def play(reader, picture):
     ways = {
         "random": lambda keep: [asked.kept(asked.scores["random"][0], keep)],
         "grid": lambda keep: [asked.kept(probe.even(keep), keep)],
-        "norm": lambda keep: [asked.kept(asked.scores["norm, low"][0], keep)],
+        "edges": lambda keep: [asked.kept(asked.scores["edges"][0], keep)],
+        "received": lambda keep: [asked.kept(asked.scores["received"][0], keep)],
+        "diverse": lambda keep: [asked.kept(probe.diverse(asked.tokens, keep)[0], keep)],
         "attention": lambda keep: [asked.kept(scores, keep) for scores in asked.by_question("question 1")],
         "late": lambda keep: [asked.kept(scores, keep, after=1) for scores in asked.by_question("question 1")],
         "oracle": lambda keep: [asked.kept(scores, keep) for scores in asked.by_question("oracle")],
         "merge": lambda keep: [asked.merged(metric, keep)],
+        "unsized": lambda keep: [asked.merged(metric, keep, sizes=False)],
         "pool": lambda keep: [asked.pooled(keep)],
     }
     runs = {name: {str(keep): way(keep) for keep in page.LADDER[1:]} for name, way in ways.items()}

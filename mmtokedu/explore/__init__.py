@@ -277,13 +277,14 @@ def dials(*, layout="interleaved", theta=20, numbers="ones", query="1_1_2", key=
     return _explorable("dials", *_dials.parts(layout, theta, numbers, query, key))
 
 
-def compress(*, picture="scene", method="merge", tokens=16, question="count"):
+def compress(*, picture="scene", method="received", tokens=16, question="number"):
     """Explore fewer tokens: which patches are kept, averaged or read by queries, and what the model then answers.
 
-    `picture` is "scene" or "page", `method` how tokens become fewer: "random", "grid", "norm", "attention", "oracle",
-    "merge", "pool"; `tokens` are left of 64, of 32, 16, 8, 4 and 1. `question`, "number", "colour", "where", "count" or
-    "sign", is outlined in the picture, and chooses the patches where a method asks. In the book the page's fragment
-    goes first (`#compress:picture=page,method=attention,tokens=4,by=number`). Returns an output for a notebook.
+    `picture` is "scene" or "page", `method` how tokens become fewer: some are kept ("random", "grid", "edges",
+    "received", "diverse", and by the question "attention", "late", "oracle"), or averaged ("merge", "unsized", "pool");
+    `tokens` are left of 64, of 32, 16, 8, 4 and 1. `question`, "number", "colour", "shape", "where" or "count", is
+    outlined in the picture, and chooses the patches where a method asks. In the book the page's fragment goes first
+    (`#compress:picture=page,method=attention,tokens=4,by=number`). Returns an output for a notebook.
 
     Raises ValueError for names that the page has not, and tokens that a method was not asked with.
     Source: the small model of `experiments/compress.py`, asked by `experiments/_compress_play.py`.

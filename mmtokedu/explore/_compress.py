@@ -21,17 +21,25 @@ LADDER = 64, 32, 16, 8, 4, 1  # visual tokens that may be left
 LAYERS, WIDTH, QUESTION, BYTES = 4, 64, 2, 2  # of the decoder; words of a question; bytes of a number in the cache
 SHARE = 8  # at most one token in so many is merged in a round
 WINDOWS = {32: (1, 2), 16: (2, 2), 8: (2, 4), 4: (4, 4), 1: (8, 8)}  # patches that become one mean: (down, across)
-KINDS = "number", "colour", "where", "count", "sign"  # the questions, in the page's order; a number is three questions
+KINDS = "number", "colour", "shape", "where", "count"  # the questions, in the page's order; a number is three questions
 PICTURES = {  # id -> (name on its button, title, seed, ground)
-    "scene": ("a scene on a photo", "A scene", (22, 39), "photo"),
-    "page": ("a small page", "A small page", (22, 282), "flat"),
+    "scene": ("a scene on a photo", "A scene", (22, 119), "photo"),
+    "page": ("a small page", "A small page", (22, 344), "flat"),
 }
 METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
     "random": ("keep some at random", "keep", False, "One draw of many: which patches are kept is chance."),
     "grid": ("keep an even grid", "keep", False, "Patches are kept at even distances, whatever they show."),
-    "norm": (
-        "keep the shortest vectors", "keep", False,
-        "Each token's length is its score, and no question is asked. In this model the short ones hold what is drawn.",
+    "edges": (
+        "keep where pixels change", "keep", False,
+        "A patch's score is how much neighbouring pixels differ in it. Neither a model nor a question is asked.",
+    ),
+    "received": (
+        "keep what the encoder looks at", "keep", False,
+        "A patch's score is the attention that all patches pay to it in the encoder's last layer; no question is asked.",
+    ),
+    "diverse": (
+        "keep what is unlike the rest (DivPrune)", "keep", False,
+        "One after the other, the token is kept that is least like those already kept; no question is asked.",
     ),
     "attention": (
         "keep what the question looks at", "keep", True,
@@ -47,7 +55,12 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
     ),
     "merge": (
         "average what is alike (ToMe)", "merge", False,
-        "Tokens that are alike become their mean, at most an eighth of them in a round. The numbers say of how many.",
+        "Tokens that are alike become their mean, at most an eighth of them in a round. The numbers say of how many "
+        "patches; the decoder attends to each that many times.",
+    ),
+    "unsized": (
+        "the same, sizes forgotten", "merge", False,
+        "The same tokens, but the decoder is not told of how many patches each is the mean: all count as one.",
     ),
     "pool": ("average neighbours", "pool", False, "Windows of neighbours become their mean, whatever they show."),
     "queries": (
@@ -55,11 +68,12 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
         "Learned queries look at all patches and bring back as many tokens as there are queries, without a place.",
     ),
 }  # fmt: skip
-FIRST = {"picture": "scene", "method": "merge", "tokens": 16, "by": "count"}
+FIRST = {"picture": "scene", "method": "received", "tokens": 16, "by": "number"}
 PRESETS = (  # name, picture, method, tokens, question
-    ("alike becomes one", "scene", "merge", 8, "count"),
+    ("where pixels change", "scene", "edges", 16, "colour"),
+    ("alike becomes one", "scene", "merge", 16, "count"),
     ("neighbours become one", "page", "pool", 16, "number"),
-    ("a second question", "page", "attention", 4, "number"),
+    ("a second question", "page", "attention", 8, "number"),
 )
 AT = 9  # the patch that is pointed at first
 
@@ -290,8 +304,8 @@ def _png(picture):
 # On paper
 
 ASKS = {
-    "number": "Which number?", "colour": "What colour is the {}?", "where": "Where is the {} shape?",
-    "count": "How many {}?", "sign": "Which word?",
+    "number": "Which number?", "colour": "What colour is the {}?", "where": "Where is the {} one?",
+    "count": "How many {}?", "shape": "What shape is the {} one?",
 }  # fmt: skip
 
 
@@ -299,7 +313,7 @@ def spoken(kind, about):
     """A question in words.
 
     >>> spoken("count", "plus"), spoken("count", "ring"), spoken("where", "red")
-    ('How many plus signs?', 'How many rings?', 'Where is the red shape?')
+    ('How many plus signs?', 'How many rings?', 'Where is the red one?')
     """
     return ASKS[kind].format({"plus": "plus signs"}.get(about, f"{about}s") if kind == "count" else about)
 

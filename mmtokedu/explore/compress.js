@@ -104,8 +104,8 @@ const core = { blocks, match, rounds, mergeTo, flops, cacheBytes, run, cached, g
 const PRESETS = DATA.presets.map(([name, picture, method, tokens, by]) => [name, { picture, method, tokens, by }]);
 const SHAPES = { plus: "plus signs" };
 const ASKS = {
-  colour: (what) => `What colour is the ${what}?`, where: (what) => `Where is the ${what} shape?`,
-  count: (what) => `How many ${SHAPES[what] ?? `${what}s`}?`, number: () => "Which number?", sign: () => "Which word?",
+  colour: (what) => `What colour is the ${what}?`, where: (what) => `Where is the ${what} one?`,
+  count: (what) => `How many ${SHAPES[what] ?? `${what}s`}?`, number: () => "Which number?", shape: (what) => `What shape is the ${what} one?`,
 };
 const percent = (share) => `${Math.round(100 * share)} %`;
 const sure = (thousandths) => (thousandths < 1000 && thousandths >= 995 ? "> 99 %" : percent(thousandths / 1000));

@@ -465,7 +465,7 @@ FIRST_MROPE = {
 }  # fmt: skip
 FIRST_DIALS = {"layout": "interleaved", "theta": 20, "numbers": "ones", "q": "1_1_2", "k": "0_2_1", "both": False}
 FIRST_RVQ = {"stages": 2, "codec": "encodec-24k", "codebooks": 8, "context": 32768, "original": False}
-FIRST_COMPRESS = {"picture": "scene", "method": "merge", "tokens": 16, "by": "count"}
+FIRST_COMPRESS = {"picture": "scene", "method": "received", "tokens": 16, "by": "number"}
 FIRST_RESIDUAL = {"x": 160, "y": 680, "stages": 3, "moved": "", "map": False}
 TOPICS = {
     "patches": Topic(
@@ -760,14 +760,14 @@ TOPICS = {
         still="16 of 64 tokens reach the decoder",
         spoken=r"^16 tokens: \d of 5 answers right\.$",
         fragment=(
-            "picture=page,method=attention,tokens=4,by=number",
-            {"picture": "page", "method": "attention", "tokens": 4, "by": "number"},
+            "picture=page,method=late,tokens=4,by=shape",
+            {"picture": "page", "method": "late", "tokens": 4, "by": "shape"},
         ),
-        change=("a second question", "picture=page,method=attention,tokens=4,by=number"),
+        change=("a second question", "picture=page,method=attention,tokens=8,by=number"),
         hostile=[
             "picture=<img onerror=alert(1) src=x>", "picture=__proto__", "picture=photo", "method=constructor", "method=fastv",
             "method=<b>", "tokens=0", "tokens=64.0", "tokens=16x", "tokens=1e1", "tokens=-4", "tokens=016", "tokens=17", "tokens=",
-            "by=shape", "by=toString", "by=", "at=3", "tokens=16,", ",", "", "tokens=16,x=1", "%3Cimg%20src=x%3E", "tokens=%31",
+            "by=sign", "by=toString", "by=", "at=3", "tokens=16,", ",", "", "tokens=16,x=1", "%3Cimg%20src=x%3E", "tokens=%31",
             "tokens=16\ntokens=16", "tokens=" + "1" * 999, "constructor=1",
         ],
         bad=["picture='<b>' method='constructor' tokens='17' by='__proto__'", "tokens='1.5'", "method='x' tokens=''", ""],

@@ -34,13 +34,13 @@ def states():
 
 
 def test_output_carries_arguments_and_still():
-    out = explore.compress(picture="page", method="oracle", tokens=4, question="sign")
+    out = explore.compress(picture="page", method="oracle", tokens=4, question="shape")
     head = out._repr_html_().split("</mm-explore-compress>")[0]
-    assert '<mm-explore-compress picture="page" method="oracle" tokens="4" by="sign"><figure' in head
+    assert '<mm-explore-compress picture="page" method="oracle" tokens="4" by="shape"><figure' in head
     assert (
         f"<title>{html.escape(out.alt)}</title>" in head and f"<figcaption>{html.escape(out.alt)}</figcaption>" in head
     )
-    assert 'role="img"' in head and "by “Which word?”: 4 of 64 tokens reach the decoder" in out.alt
+    assert 'role="img"' in head and "by “What shape is the green one?”: 4 of 64 tokens reach the decoder" in out.alt
     told, asked = _compress.entry("page", "oracle", 4, "sign")["told"], _compress.questions("page")
     for (kind, words, right, _), (answer, _) in zip(asked, told, strict=True):
         how = "right" if answer == right else f"wrong, it is {right}"
@@ -60,17 +60,17 @@ def test_the_still_pales_what_is_dropped_and_outlines_what_is_one():
 
 def test_marker_key_follows_arguments():
     key = lambda **arguments: explore.compress(**arguments).key
-    assert key() == key(picture="scene", method="merge", tokens=16, question="count")
-    assert len({key(), key(picture="page"), key(method="pool"), key(tokens=8), key(question="sign")}) == 5
+    assert key() == key(picture="scene", method="received", tokens=16, question="number")
+    assert len({key(), key(picture="page"), key(method="pool"), key(tokens=8), key(question="shape")}) == 5
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ({"picture": "photo"}, "picture is 'photo'; choose scene, page"),
-        ({"method": "fastv"}, "method is 'fastv'; choose random, grid, norm"),
-        ({"question": "shape"}, "question is 'shape'; choose number, colour, where, count, sign"),
-        ({"tokens": 17}, "tokens is 17; merge is there with 64, 32, 16, 8, 4, 1"),
+        ({"method": "fastv"}, "method is 'fastv'; choose random, grid, edges"),
+        ({"question": "sign"}, "question is 'sign'; choose number, colour, shape, where, count"),
+        ({"tokens": 17}, "tokens is 17; received is there with 64, 32, 16, 8, 4, 1"),
         ({"tokens": "16"}, "tokens is '16'"),
         ({"tokens": 0}, "tokens is 0"),
     ],
