@@ -35,11 +35,11 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
     ),
     "received": (
         "keep what the encoder looks at", "keep", False,
-        "A patch's score is the attention that all patches pay to it in the encoder's last layer; no question is asked.",
+        "A patch's score is the attention that all patches pay to it in the encoder's last layer; no question asked.",
     ),
     "diverse": (
         "keep what is unlike the rest (DivPrune)", "keep", False,
-        "One after the other, the token is kept that is least like those already kept; no question is asked.",
+        "One after the other, the token is kept that is least like those already kept; no question asked.",
     ),
     "attention": (
         "keep what the question looks at", "keep", True,
