@@ -278,7 +278,7 @@ def dials(*, layout="interleaved", theta=20, numbers="ones", query="1_1_2", key=
 
 
 def compress(*, picture="scene", method="received", tokens=16, question="number"):
-    """Explore fewer tokens: which patches are kept, averaged or read by queries, and what the model then answers.
+    """Explore fewer tokens: which patches are kept or averaged, and what the model then answers.
 
     `picture` is "scene" or "page", `method` how tokens become fewer: some are kept ("random", "grid", "edges",
     "received", "diverse", and by the question "attention", "late", "oracle"), or averaged ("merge", "unsized", "pool");

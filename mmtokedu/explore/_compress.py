@@ -63,10 +63,6 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
         "The same tokens, but the decoder is not told of how many patches each is the mean: all count as one.",
     ),
     "pool": ("average neighbours", "pool", False, "Windows of neighbours become their mean, whatever they show."),
-    "queries": (
-        "read by learned queries", "queries", False,
-        "Learned queries look at all patches and bring back as many tokens as there are queries, without a place.",
-    ),
 }  # fmt: skip
 FIRST = {"picture": "scene", "method": "received", "tokens": 16, "by": "number"}
 PRESETS = (  # name, picture, method, tokens, question
@@ -136,7 +132,7 @@ def ladder(method):
 
 
 def entry(picture, method, tokens, question):
-    """What was stored of a state: {"told": [[answer, its certainty in thousandths], …], "kept" or "looks"}."""
+    """What was stored of a state: {"told": [[answer, its certainty in thousandths], …], "kept" where some are}."""
     row = stored()["pictures"][picture]
     if tokens == ALL:
         return row["all"]
@@ -198,7 +194,7 @@ def metric(picture):
 
 
 def groups(picture, method, tokens, question):
-    """The patches of each token in order, [[patch, …], …]; none where queries look at all of them."""
+    """The patches of each token in order: [[patch, …], …]."""
     kind = METHODS[method][1]
     if tokens == ALL:
         return [[i] for i in range(ALL)]
@@ -206,8 +202,6 @@ def groups(picture, method, tokens, question):
         return [[i] for i in entry(picture, method, tokens, question)["kept"]]
     if kind == "pool":
         return windows(WINDOWS[tokens])
-    if kind == "queries":
-        return []
     source = merged(metric(picture), tokens)
     return [np.flatnonzero(source == token).tolist() for token in range(tokens)]
 
@@ -342,7 +336,7 @@ def _still(picture, method, tokens, question, alt):
     some = groups(picture, method, tokens, question)
     for k, members in enumerate(some):
         token[members] = k
-    for i in np.flatnonzero(token < 0) if some else ():
+    for i in np.flatnonzero(token < 0):
         dims.append(f"M{10 + i % 8 * side} {10 + i // 8 * side}h{side}v{side}h-{side}z")
     alone = METHODS[method][1] == "keep" or tokens == ALL
     cells = token.reshape(GRID) >= 0 if alone else token.reshape(GRID)

@@ -1,4 +1,4 @@
-// Fewer tokens: which patches of a picture are kept, averaged or read by queries, what the model then answers, and what it saves.
+// Fewer tokens: which patches of a picture are kept or averaged, what the model then answers, and what it saves.
 // The base is explained in base.js; DATA are two pictures, the model's answers to each choice, the features that are merged.
 mmExplore.define("compress", (DATA, { Explorable, number, plural, clamp, fragment, element, button, pressed, options, slider, valued,
   table, tableRow, drag, keys, ACROSS }) => {
@@ -69,19 +69,18 @@ const metric = (() => { // the features that are compared, whole numbers
   return (id) => read.get(id) ?? (read.set(id, ((flat) => list(ALL, (i) => Array.from(flat.subarray(i * DATA.features, (i + 1) * DATA.features))))(new Int8Array(bytesOf(PICTURES.get(id).metric).buffer))), read.get(id));
 })();
 
-const answered = ({ picture, method, tokens, by }) => { // the entry of the data: {told, kept, looks}
+const answered = ({ picture, method, tokens, by }) => { // the entry of the data: {told, kept}
   if (tokens === ALL) return PICTURES.get(picture).all;
   const some = PICTURES.get(picture).runs[method][tokens];
   return some.length > 1 ? some[KINDS.indexOf(by)] : some[0];
 };
 
 const MERGED = new Map();
-function groupsOf(state) { // for each token its patches, in order; of learned queries none
+function groupsOf(state) { // for each token its patches, in order
   const { picture, method, tokens } = state, { kind } = METHODS.get(method);
   if (tokens === ALL) return list(ALL, (i) => [i]);
   if (kind === "keep") return answered(state).kept.map((i) => [i]);
   if (kind === "pool") return blocks(DATA.grid, DATA.windows[tokens]);
-  if (kind === "queries") return [];
   const key = `${picture} ${tokens}`;
   if (!MERGED.has(key)) MERGED.set(key, mergeTo(metric(picture), tokens));
   return MERGED.get(key);
@@ -108,7 +107,7 @@ const ASKS = {
   count: (what) => `How many ${SHAPES[what] ?? `${what}s`}?`, number: () => "Which number?", shape: (what) => `What shape is the ${what} one?`,
 };
 const percent = (share) => `${Math.round(100 * share)} %`;
-const sure = (thousandths) => (thousandths < 1000 && thousandths >= 995 ? "> 99 %" : percent(thousandths / 1000));
+const sure = (thousandths) => (thousandths >= 995 ? "> 99 %" : percent(thousandths / 1000));
 const patchWords = (count, other = "") => `${number(count)} ${other}patch${count === 1 ? "" : "es"}`;
 const spot = (i) => `row ${Math.floor(i / COLUMNS) + 1}, column ${(i % COLUMNS) + 1}`;
 
@@ -154,15 +153,7 @@ return class extends Explorable {
     this.kind = tokens === ALL ? "keep" : METHODS.get(method).kind;
     this.token = list(ALL, () => -1); // in which token each patch is
     this.groups.forEach((members, k) => { for (const i of members) this.token[i] = k; });
-    this.heat = this.kind === "queries" ? this.looks() : null;
     super.changed(how);
-  }
-
-  looks() { // of each patch, how much of the queries' weight it has; rows of weights in this.weights
-    const flat = bytesOf(this.said.looks), total = list(this.state.tokens, (q) => flat.subarray(q * ALL, (q + 1) * ALL).reduce((sum, x) => sum + x, 0));
-    this.weights = list(this.state.tokens, (q) => list(ALL, (i) => flat[q * ALL + i] / Math.max(1, total[q])));
-    const all = list(ALL, (i) => this.weights.reduce((sum, row) => sum + row[i], 0)), most = Math.max(...all);
-    return all.map((x) => x / most);
   }
 
   // ------------------------------------------------------------ building, once
@@ -257,7 +248,6 @@ return class extends Explorable {
 
   inWords() { // what is drawn
     const { tokens } = this.state;
-    if (this.kind === "queries") return `${number(tokens)} queries look at the patches, each as bright as it is looked at`;
     const single = this.groups.filter((members) => members.length === 1).length, dropped = ALL - this.groups.flat().length;
     return [single && `${patchWords(single)} kept`, tokens > single && `${plural(tokens - single, "token")} of several patches`, dropped && `${dropped} dropped`].filter(Boolean).join(", ");
   }
@@ -269,12 +259,11 @@ return class extends Explorable {
     ask.textContent = ASKS[kind](about);
     said.textContent = `${good ? "✓" : "✗"} ${told}`;
     how.textContent = sure(certain);
-    why.textContent = [good ? "" : `Right: ${right}.`, this.left(patches)].filter(Boolean).join(" ");
+    why.textContent = `${good ? "" : `Right: ${right}; `}${this.left(patches)}`;
   }
 
   left(patches) { // what became of the patches that a question is about
-    const { kind, groups, token, weights } = this, all = patches.length;
-    if (kind === "queries") return `${percent(patches.reduce((sum, i) => sum + weights.reduce((some, row) => some + row[i], 0), 0) / this.state.tokens)} of the queries’ weight lies on ${patchWords(all)}.`;
+    const { kind, groups, token } = this, all = patches.length;
     const kept = patches.filter((i) => token[i] >= 0).length, tokens = [...new Set(patches.map((i) => token[i]))].filter((k) => k >= 0);
     if (kept < all) return `${kept ? `${kept} of ${patchWords(all)} kept` : `${patchWords(all)} dropped`}.`;
     const others = tokens.reduce((sum, k) => sum + groups[k].length, 0) - all;
@@ -282,12 +271,9 @@ return class extends Explorable {
   }
 
   tellPatch() { // the patch that is pointed at
-    const { $, at, kind } = this, members = this.groups[this.token[at]];
+    const { $, at } = this, members = this.groups[this.token[at]];
     let fate = "dropped: the decoder never sees it";
-    if (kind === "queries") {
-      const shares = this.weights.map((row) => row[at]), best = shares.indexOf(Math.max(...shares));
-      fate = `query ${best + 1} looks here most, with ${percent(shares[best])} of its weight`;
-    } else if (members) fate = members.length === 1 ? "a token of its own" : `one token with ${patchWords(members.length - 1, "other ")}, their mean`;
+    if (members) fate = members.length === 1 ? "a token of its own" : `one token with ${patchWords(members.length - 1, "other ")}, their mean`;
     const words = `${spot(at)}: ${fate}`;
     $.cell.textContent = `${words[0].toUpperCase()}${words.slice(1)}.`;
     valued($.hand, at, words);
@@ -346,26 +332,22 @@ return class extends Explorable {
   }
 
   drawPicture() {
-    const { $, state, shown, kind, token, groups } = this, [ctx, width, height] = this.canvas($.canvas), image = this.pixels;
+    const { $, state, shown, token, groups } = this, [ctx, width, height] = this.canvas($.canvas), image = this.pixels;
     if (!width) return;
     const w = width / COLUMNS, h = height / ROWS, box = (i) => [(i % COLUMNS) * w, Math.floor(i / COLUMNS) * h, w, h];
     Object.assign($.hand.style, { left: `${box(this.at)[0]}px`, top: `${box(this.at)[1]}px`, width: `${w}px`, height: `${h}px` });
     ctx.imageSmoothingEnabled = false;
     if (image) ctx.drawImage(image, 0, 0, width, height);
-    if (kind === "queries") this.drawHeat(ctx, box);
-    else {
-      const means = image ? this.means() : [];
-      for (let i = 0; i < ALL; i++) if (token[i] < 0) this.dim(ctx, box(i), 0.8, 6);
-      groups.forEach((members, k) => {
-        if (members.length === 1 || !image) return;
-        ctx.fillStyle = `rgb(${means[k].join(" ")})`;
-        ctx.globalAlpha = 0.78;
-        for (const i of members) ctx.fillRect(...box(i));
-        ctx.globalAlpha = 1;
-      });
-      this.borders(ctx, w, h);
-      this.drawSizes(ctx, box);
-    }
+    for (let i = 0; i < ALL; i++) if (token[i] < 0) this.dim(ctx, box(i));
+    if (image) this.means().forEach((colour, k) => {
+      if (groups[k].length === 1) return;
+      ctx.fillStyle = `rgb(${colour.join(" ")})`;
+      ctx.globalAlpha = 0.78;
+      for (const i of groups[k]) ctx.fillRect(...box(i));
+      ctx.globalAlpha = 1;
+    });
+    this.drawBorders(ctx, w, h);
+    this.drawSizes(ctx, box);
     for (const [y0, x0, y1, x1] of shown.questions[KINDS.indexOf(state.by)].boxes) { // what the question is about
       const [a, b, c, d] = [x0, y0, x1, y1].map((x) => (x * width) / DATA.pixels), edge = [a - 3, b - 3, c - a + 6, d - b + 6];
       ctx.strokeStyle = this.color("paper"); ctx.lineWidth = 5; ctx.strokeRect(...edge);
@@ -373,19 +355,15 @@ return class extends Explorable {
     }
   }
 
-  dim(ctx, area, how, gap) { // the look of what is dropped
-    ctx.globalAlpha = how;
+  dim(ctx, area) { // the look of what is dropped
+    ctx.globalAlpha = 0.8;
     ctx.fillStyle = this.color("paper");
     ctx.fillRect(...area);
     ctx.globalAlpha = 1;
-    if (gap) this.hatch(ctx, area, gap);
+    this.hatch(ctx, area, 6);
   }
 
-  drawHeat(ctx, box) { // as bright as it is looked at
-    this.heat.forEach((share, i) => this.dim(ctx, box(i), 0.9 * (1 - share), 0));
-  }
-
-  borders(ctx, w, h) { // between patches that are in different tokens, or of which one is dropped
+  drawBorders(ctx, w, h) { // between patches that are in different tokens, or of which one is dropped
     const { token, state } = this, path = new Path2D(), edge = (i, j) => (this.kind === "keep" ? (token[i] < 0) !== (token[j] < 0) : token[i] !== token[j]);
     if (state.tokens === ALL) return;
     for (let y = 0; y < ROWS; y++) for (let x = 0; x < COLUMNS; x++) {
@@ -411,10 +389,10 @@ return class extends Explorable {
   }
 
   drawStrip() { // the sequence that the decoder is given
-    const { $, state, kind, groups, shown } = this, [ctx, width] = this.canvas($.stripCanvas), each = width / (ALL + WORDS + 1), top = 4, tall = 20;
+    const { $, state, groups } = this, [ctx, width] = this.canvas($.stripCanvas), each = width / (ALL + WORDS + 1), top = 4, tall = 20;
     if (!width) return;
-    const first = new Set(kind === "queries" ? list(state.tokens, (q) => q) : groups.map((members) => members[0])), gap = each > 7 ? 2 : 1;
-    const here = kind === "queries" ? -1 : (groups[this.token[this.at]] ?? [-1])[0];
+    const first = new Set(groups.map(([patch]) => patch)), gap = each > 7 ? 2 : 1;
+    const [here] = groups[this.token[this.at]] ?? [-1];
     for (let i = 0; i < ALL; i++) {
       const area = [i * each, top, each - gap, tall];
       ctx.globalAlpha = first.has(i) ? 1 : 0.28;
@@ -436,7 +414,7 @@ return class extends Explorable {
     ctx.fillText(plural(state.tokens, "visual token"), (ALL * each) / 2, top + tall + 19);
     ctx.textAlign = "end";
     ctx.fillText(plural(WORDS, "word"), width, top + tall + 19);
-    $.stripCanvas.setAttribute("aria-label", `${plural(state.tokens, "visual token")}${state.tokens < ALL && kind !== "queries" ? " at the places of patches " + [...first].map((i) => i + 1).join(", ") : ""}, then ${plural(WORDS, "word")}`);
+    $.stripCanvas.setAttribute("aria-label", `${plural(state.tokens, "visual token")}${state.tokens < ALL ? " at the places of patches " + [...first].map((i) => i + 1).join(", ") : ""}, then ${plural(WORDS, "word")}`);
   }
 
   drawKey(kind, node) {

@@ -219,7 +219,7 @@ def test_what_became_of_the_patches_that_are_asked_for(visit):
         page.evaluate(f"state => ({ELEMENT}).set(state)", {"picture": picture, "method": method, "tokens": tokens})
         some = _compress.groups(picture, method, tokens, state(page)["by"])
         for row, (*_, boxes) in zip(page.locator(".asks .why").all(), _compress.questions(picture), strict=True):
-            asked, said = set(_compress.covered(boxes)), row.inner_text().split(". ")[-1]
+            asked, said = set(_compress.covered(boxes)), row.inner_text().split("; ")[-1]
             inside = [group for group in some if asked & set(group)]
             kept = sum(len(asked & set(group)) for group in inside)
             others = sum(map(len, inside)) - kept
