@@ -12,6 +12,8 @@ import json
 import re
 
 from mmtokedu.explore import (
+    _compress,
+    _compress_golden,
     _dials,
     _fuse,
     _gradients,
@@ -47,6 +49,7 @@ GOLDEN = {
     "dials": _dials.golden,
     "residual": _residual.golden,
     "matching": _matching.golden,
+    "compress": _compress_golden.golden,
 }
 
 
@@ -292,6 +295,24 @@ def matching(*, preset="two", r=None, rounds=None, sizes=None):
     'The least alike of these pairs has the cosine −0.105.'
     """
     return _explorable("matching", *_matching.parts(preset, r, rounds, sizes))
+
+
+def compress(*, picture="scene", method="received", tokens=16, question="number"):
+    """Explore fewer tokens: which patches are kept or averaged, and what the model then answers.
+
+    `picture` is "scene" or "page", `method` how tokens become fewer: some are kept ("random", "grid", "edges",
+    "received", "diverse", and by the question "attention", "late", "oracle"), or averaged ("merge", "unsized", "pool");
+    `tokens` are left of 64, of 32, 16, 8, 4 and 1. `question`, "number", "colour", "shape", "where" or "count", is
+    outlined in the picture, and chooses the patches where a method asks. In the book the page's fragment goes first
+    (`#compress:picture=page,method=attention,tokens=4,by=number`). Returns an output for a notebook.
+
+    Raises ValueError for names that the page has not, and tokens that a method was not asked with.
+    Source: the small model of `experiments/compress.py`, asked by `experiments/_compress_play.py`.
+
+    >>> compress(picture="page", method="pool", tokens=16).alt.split(". ")[0]
+    'A small page of 8 × 8 patches, average neighbours: 16 of 64 tokens reach the decoder'
+    """
+    return _explorable("compress", *_compress.parts(picture, method, tokens, question))
 
 
 def golden_vectors(topic):

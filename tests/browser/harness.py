@@ -10,6 +10,7 @@ from mmtokedu import vq
 from mmtokedu.catalog import styles
 from mmtokedu.catalog import video as clips
 from mmtokedu.explore import (
+    _compress,
     _dials,
     _fuse,
     _gradients,
@@ -413,6 +414,38 @@ def holds_matching(page):
     return now
 
 
+def holds_compress(page):
+    """The large number, what it saves and the answers are the library's for the state in the page: the state."""
+    now = state(page, "compress")
+    picture, method, tokens, by = (now[name] for name in ("picture", "method", "tokens", "by"))
+    work, before = (_compress.flops(_compress.layers_run(method, n)) for n in (tokens, _compress.ALL))
+    kept, full = (_compress.cache_bytes(_compress.layers_kept(method, n)) for n in (tokens, _compress.ALL))
+    fewer = lambda a, b: "all" if a == b else f"{'−' if a < b else '+'}{abs(1 - a / b):.0%}".replace("%", " %")
+    assert page.locator(".big b, .saved b").all_inner_texts() == [str(tokens), fewer(work, before), fewer(kept, full)]
+    saved = page.locator(".saved").inner_text()
+    assert (
+        f"{work / 1e6:.1f} of {before / 1e6:.1f} million" in saved
+        and f"{kept / 1e3:.0f} of {full / 1e3:.0f} kB" in saved
+    )
+    told = _compress.entry(picture, method, tokens, by)["told"]
+    rows = page.locator(".asks button").all()
+    for row, asked, (answer, certain) in zip(rows, _compress.questions(picture), told, strict=True):
+        kind, words, right, _ = asked
+        good = answer == right
+        assert row.locator(".ask").inner_text() == _compress.spoken(kind, words[1])
+        assert row.locator(".told").inner_text() == f"{'✓' if good else '✗'} {answer}"
+        sure = row.locator(".sure").inner_text()
+        assert sure == "> 99 %" if certain >= 995 else abs(float(sure.strip(" %")) - certain / 10) <= 0.5001
+        assert row.get_attribute("class") == ("right" if good else "wrong")
+        assert row.get_attribute("aria-pressed") == str(kind == by).lower()
+        assert row.locator(".why").inner_text().startswith("" if good else f"Right: {right}; ")
+    some = page.evaluate(f"({element('compress')}).groups")
+    assert some == _compress.groups(picture, method, tokens, by)
+    assert page.locator("#method").input_value() == method
+    assert _compress.ladder(method)[int(page.locator("#tokens").input_value())] == tokens
+    return now
+
+
 # --- what differs between topics where the property is the same -------------------------------------------------------
 
 
@@ -477,6 +510,7 @@ FIRST_RVQ = {"stages": 2, "codec": "encodec-24k", "codebooks": 8, "context": 327
 FIRST_MATCHING = {
     "t": "921_335_495_373_603_772_47_174_-705_257_-847_-74_-614_-430_-212_-583", "r": 2, "rounds": 1, "sizes": True,
 }  # fmt: skip
+FIRST_COMPRESS = {"picture": "scene", "method": "received", "tokens": 16, "by": "number"}
 FIRST_RESIDUAL = {"x": 160, "y": 680, "stages": 3, "moved": "", "map": False}
 TOPICS = {
     "patches": Topic(
@@ -791,6 +825,32 @@ TOPICS = {
         inside="button, input, p, b, canvas, li, td, th, .cells li",
         slack=0,
         busy=pressed("sizes forgotten"),
+    ),
+    "compress": Topic(
+        first=FIRST_COMPRESS,
+        holds=holds_compress,
+        held=FIRST_COMPRESS,
+        still="16 of 64 tokens reach the decoder",
+        spoken=r"^16 tokens: \d of 5 answers right\.$",
+        fragment=(
+            "picture=page,method=late,tokens=4,by=shape",
+            {"picture": "page", "method": "late", "tokens": 4, "by": "shape"},
+        ),
+        change=("a second question", "picture=page,method=attention,tokens=8,by=number"),
+        hostile=[
+            "picture=<img onerror=alert(1) src=x>", "picture=__proto__", "picture=photo", "method=constructor", "method=fastv",
+            "method=<b>", "tokens=0", "tokens=64.0", "tokens=16x", "tokens=1e1", "tokens=-4", "tokens=016", "tokens=17", "tokens=",
+            "by=sign", "by=toString", "by=", "at=3", "tokens=16,", ",", "", "tokens=16,x=1", "%3Cimg%20src=x%3E", "tokens=%31",
+            "tokens=16\ntokens=16", "tokens=" + "1" * 999, "constructor=1",
+        ],
+        bad=["picture='<b>' method='constructor' tokens='17' by='__proto__'", "tokens='1.5'", "method='x' tokens=''", ""],
+        wide=[
+            pressed("neighbours become one"), chosen(method="oracle"),
+            all_of(chosen(method="random"), lambda page: page.locator("#tokens").press("End")),
+        ],
+        inside="button, input, select, p, canvas, li, .why, .told",
+        slack=0,
+        busy=all_of(pressed("neighbours become one"), chosen(method="attention")),
     ),
 }  # fmt: skip
 
