@@ -26,7 +26,8 @@ from mmtokedu.small import PATCH
 
 __all__ = [
     "Fewer", "Looked", "Seen", "answer", "diverse", "edges", "even", "in_stages", "load_reader", "look", "merge",
-    "merge_inside", "pool", "question_attention", "right", "save_reader", "scenes", "scores", "see", "sequence", "with_rest",
+    "merge_inside", "pool", "question_attention", "right", "save_reader", "scenes", "scores", "see", "sequence",
+    "with_rest",
 ]  # fmt: skip
 
 PRETRAINED = DATA / "compress" / "reader.npz"
