@@ -205,6 +205,28 @@ def test_random_choices_keep_all_three_digits_as_seldom_as_the_question_says():
         assert 100 * (kept[:, :3] == [0, 1, 2]).all(axis=1).mean() == pytest.approx(asked.answer, abs=0.25)
 
 
+def fewer_shares(kind, **wanted):
+    """Of each reader, the share of right answers with fewer tokens: the one way that is told so."""
+    rows = [row for row in measured.results("compress")["free"]["tags"] if wanted.items() <= row.items()]
+    (row,) = [row for row in rows if set(row) - set(wanted) <= {"tokens", "right"}]
+    return np.array(row["right"][kind])
+
+
+def test_what_the_questions_say_of_readers_with_fewer_tokens_was_measured():
+    digits, counts = (fewer_shares(kind, way="full", keep=64) for kind in ("digit", "count"))
+    assert len(digits) >= 2 and (abs(digits - 0.98) < 0.01).all()
+    nothing = {"way": "nothing", "keep": 0, "after": 1}
+    assert (abs(fewer_shares("digit", **nothing) - digits) < 0.01).all()
+    assert (counts - fewer_shares("count", **nothing) > 0.1).all()
+    assert (fewer_shares("digit", way="blind", keep=0) < 0.12).all()
+    merged = {"way": "tome", "keep": 16, "projector": "after"}
+    assert (abs(fewer_shares("digit", sizes=False, **merged) - digits) < 0.01).all()
+    assert (counts - fewer_shares("count", sizes=False, **merged) > 0.25).all()
+    assert (fewer_shares("count", sizes=True, **merged) > 0.95).all()
+    assert right_option("nothing-left", "compress")[0] == "As many as before."
+    assert right_option("sizes", "compress")[0] == "Nearly all are right again."
+
+
 def test_shuffled_tokens_change_nothing_that_a_resampler_brings_back():
     torch = pytest.importorskip("torch")
     from mmtokedu.nn.adapters import QueryResampler
