@@ -46,6 +46,7 @@ SHIPPED = (
     1  # the reader that answers colour, where, count and digits; seed 0 did not learn to say where, seed 1 no signs
 )
 MODELS = *(("tags", seed) for seed in SEEDS), ("spread", 0)
+PART = {"tags": 1.0, "spread": 0.65}  # of the steps: the control has fewer
 TESTS = 400  # scenes that every way is asked about
 SHIPPED = 1  # the seed whose reader the book has: the one that answers all but the sign
 QUICK = 40  # pictures of a quick look
@@ -59,7 +60,7 @@ def reader_of(tags, seed):
 
 def train_reader(tags, seed):
     begin = time.process_time()
-    reader, course = taught.train(seed, tags=tags)
+    reader, course = taught.train(seed, tags=tags, part=PART[tags])
     tests = taught.pools()[2]
     right = taught.score(taught.answers(reader, tests), tests)
     torch.save(reader.state_dict(), BUILD / f"{tags}{seed}.pt")
@@ -235,7 +236,7 @@ def settings():
     return {
         "size": taught.SIZE, "grid": taught.GRID, "layers": taught.LAYERS, "batch": taught.BATCH,
         "crowds": taught.CROWDS, "scenes": taught.SCENES, "tests": {"readers": taught.TESTS, "ways": TESTS},
-        "steps": {"look": taught.LOOK, "answer": taught.ANSWER}, "kinds": world.KINDS, "keep": free.KEEP,
+        "steps": {"look": taught.LOOK, "answer": taught.ANSWER}, "part": PART, "kinds": world.KINDS, "keep": free.KEEP,
         "shipped": SHIPPED,
         "draws": free.DRAWS, "arms": {"scenes": arms.SCENES, "tests": arms.TESTS, "muon": arms.MUON, "adam": arms.ADAM},
         "parameters": {
