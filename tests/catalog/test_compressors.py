@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +38,13 @@ def test_every_place_rule_and_reading_is_used():
     assert {row.where for row in METHODS.values()} == set(catalog.PLACES)
     assert {row.rule for row in METHODS.values()} - {""} == set(catalog.RULES)
     assert {row.read for row in RESULTS.values()} == set(catalog.READ) - {"code"}
+
+
+def test_what_a_row_cites_is_in_the_bibliography():
+    text = (Path(__file__).parents[2] / "book" / "references.bib").read_text(encoding="utf-8")
+    entries = set(re.findall(r"^@\w+\{(\w+),", text, re.M))
+    cited = {row.cite for row in RESULTS.values() if row.cite}
+    assert len(cited) > 5 and cited <= entries, cited - entries
 
 
 def test_an_abstract_is_cited_by_number():
