@@ -379,38 +379,39 @@ def world_matching(now):
     return tokens, _matching.played(tokens, now["r"], now["rounds"], now["sizes"])
 
 
+SHOWN_MATCHING = f"""() => {{ const it = {element("matching")}, texts = (some) => [...it.shadowRoot.querySelectorAll(some)].map((one) => one.innerText);
+  return {{now: it.state, big: texts(".big b"), pair: texts(".big span")[0], before: texts(".cells.before b"), after: texts(".cells.after b"),
+    sizes: texts(".cells.after span"), cosines: texts(".cosines td span"), r: it.$.r.value, weighed: it.$.sizes.getAttribute("aria-pressed"),
+    looks: [...it.shadowRoot.querySelectorAll(".cosines td:has(span)")].map((td) => td.className)}}; }}"""
+
+
 def holds_matching(page):
     """Numbers, cosines and both rows are the library's for the state in the page: the state."""
-    now = state(page, "matching")
+    shown = page.evaluate(SHOWN_MATCHING)  # all in one
+    now = shown["now"]
     tokens, made = world_matching(now)
     last, before = made[-1], np.arange(len(tokens)) if len(made) == 1 else made[-2].source
     start, names = tokens if len(made) == 1 else made[-2].tokens, _matching.names(before)
     digits = lambda text: [int(n) for n in re.findall(r"\d", text)]
     merged = set(_matching.pairs(names, last, len(last.merged)))
-    least, count, off = (text.replace("−", "-") for text in page.locator(".big b").all_inner_texts())
+    least, count, off = (text.replace("−", "-") for text in shown["big"])
     assert least == (f"{last.merged[-1]:.3f}".replace("-0.000", "0.000") if merged else "–")
     assert digits(count) == [len(start), len(last.tokens)]
     assert float(off) == pytest.approx(_matching.drift(tokens, last).max(), abs=0.000501)
-    told = page.locator(".big span").inner_text().partition(": ")[2].split(" into ")
+    told = shown["pair"].partition(": ")[2].split(" into ")
     assert tuple(told) in merged or not merged
     for which, source in (("before", before), ("after", last.source)):
-        cells = page.locator(f".cells.{which} b").all_inner_texts()
-        assert ["+".join(map(str, digits(text))) for text in cells] == _matching.names(source)
-    sizes = page.locator(".cells.after span").all_inner_texts()
-    assert sizes == [f"size {n}" for n in np.bincount(last.source)]
+        assert ["+".join(map(str, digits(text))) for text in shown[which]] == _matching.names(source)
+    assert shown["sizes"] == [f"size {n}" for n in np.bincount(last.source)]
     a, b = (side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-12) for side in (start[::2], start[1::2]))
-    shown = [float(text.replace("−", "-")) for text in page.locator(".cosines td span").all_inner_texts()]
-    np.testing.assert_allclose(shown, (a @ b.T).ravel(), atol=0.00501)
-    looks = page.locator(".cosines td:has(span)").evaluate_all("all => all.map((td) => td.className)")
-    best = [
+    cosines = [float(text.replace("−", "-")) for text in shown["cosines"]]
+    np.testing.assert_allclose(cosines, (a @ b.T).ravel(), atol=0.00501)
+    assert shown["looks"] == [
         ("merges" if (names[2 * i], names[2 * j + 1]) in merged else "best") if j == partner else ""
         for i, partner in enumerate(last.partner)
         for j in range(len(b))
     ]
-    assert looks == best
-    assert page.locator("#r").input_value() == str(now["r"])
-    weighed = page.get_by_role("button", name="weigh by size").get_attribute("aria-pressed")
-    assert weighed == str(now["sizes"]).lower()
+    assert shown["r"] == str(now["r"]) and shown["weighed"] == str(now["sizes"]).lower()
     return now
 
 
