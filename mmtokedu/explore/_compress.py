@@ -77,12 +77,12 @@ AT = 9  # the patch that is pointed at first
 def parts(picture, method, tokens, question):
     """(attributes, data, still figure, its words) for these arguments, or the error that `explore.compress` names."""
     for name, value, known in (
-        ("picture", picture, PICTURES), ("method", method, methods()), ("question", question, KINDS)
+        ("picture", picture, PICTURES), ("method", method, METHODS), ("question", question, KINDS)
     ):  # fmt: skip
         if value not in known:
             raise ValueError(f"{name} is {value!r}; choose {', '.join(known)}")
-    if tokens not in ladder(method):
-        raise ValueError(f"tokens is {tokens!r}; {method} is there with {', '.join(map(str, ladder(method)))}")
+    if tokens not in LADDER:
+        raise ValueError(f"tokens is {tokens!r}; choose {', '.join(map(str, LADDER))}")
     attributes = {"picture": picture, "method": method, "tokens": tokens, "by": question}
     alt = _in_words(picture, method, tokens, question)
     return attributes, _data(), _still(picture, method, tokens, question, alt), alt
@@ -117,18 +117,6 @@ def questions(picture):
 def covered(boxes):
     """The patches that boxes touch, ascending."""
     return np.flatnonzero(world.cover(boxes, (1, *SIZE), PATCH)).tolist()
-
-
-def methods():
-    """Those of METHODS that were asked of the checkpoint."""
-    asked = stored()["pictures"]["scene"]["runs"]
-    return [name for name in METHODS if name in asked]
-
-
-def ladder(method):
-    """The numbers of tokens that a method was asked with, all of them first."""
-    asked = stored()["pictures"]["scene"]["runs"][method]
-    return [n for n in LADDER if n == ALL or str(n) in asked]
 
 
 def entry(picture, method, tokens, question):
@@ -251,9 +239,8 @@ def _data():
     model = {"layers": LAYERS, "width": WIDTH, "words": QUESTION, "bytes": BYTES}
     pictures = [{"id": name, **_picture(name)} for name in PICTURES]
     known = [
-        {"id": name, "title": title, "kind": kind, "asks": asks, "says": says, "ladder": ladder(name)}
+        {"id": name, "title": title, "kind": kind, "asks": asks, "says": says}
         for name, (title, kind, asks, says) in METHODS.items()
-        if name in methods()
     ]
     return {
         "model": model, "grid": GRID, "pixels": SIZE[0], "ladder": LADDER, "kinds": KINDS, "share": SHARE,

@@ -86,9 +86,6 @@ function groupsOf(state) { // for each token its patches, in order
   return MERGED.get(key);
 }
 
-const nearest = (ladder, tokens) => ladder.reduce((best, n) => (Math.abs(Math.log(n / tokens)) < Math.abs(Math.log(best / tokens)) ? n : best));
-const settle = (state) => ({ ...state, tokens: nearest(METHODS.get(state.method).ladder, state.tokens) });
-
 const oneOf = (name, known) => (text) => known(text) && { [name]: text };
 const isTokens = (text) => /^\d{1,2}$/.test(text) && DATA.ladder.includes(+text) && String(+text) === text;
 const readFragment = (hash) => fragment("compress", hash, { // "#compress:picture=scene,method=merge,tokens=16,by=count"
@@ -97,7 +94,7 @@ const readFragment = (hash) => fragment("compress", hash, { // "#compress:pictur
 });
 const writeFragment = ({ picture, method, tokens, by }) => `#compress:picture=${picture},method=${method},tokens=${tokens},by=${by}`;
 
-const core = { blocks, match, rounds, mergeTo, flops, cacheBytes, run, cached, groupsOf, settle, readFragment, writeFragment };
+const core = { blocks, match, rounds, mergeTo, flops, cacheBytes, run, cached, groupsOf, readFragment, writeFragment };
 
 // ---------------------------------------------------------------- the page around it
 const PRESETS = DATA.presets.map(([name, picture, method, tokens, by]) => [name, { picture, method, tokens, by }]);
@@ -137,12 +134,11 @@ return class extends Explorable {
 
   settings() { // from the attributes, each checked; whatever is not valid is as if it were not there
     const text = (name) => this.getAttribute(name) ?? "", pick = (name, valid) => (valid(text(name)) ? text(name) : DATA.first[name]);
-    return settle({ picture: pick("picture", (id) => PICTURES.has(id)), method: pick("method", (id) => METHODS.has(id)),
-      tokens: Number(pick("tokens", isTokens)), by: pick("by", (kind) => KINDS.includes(kind)) });
+    return { picture: pick("picture", (id) => PICTURES.has(id)), method: pick("method", (id) => METHODS.has(id)),
+      tokens: Number(pick("tokens", isTokens)), by: pick("by", (kind) => KINDS.includes(kind)) };
   }
 
   fragment() { return writeFragment(this.state); }
-  settled(state) { return settle(state); }
 
   changed(how) {
     const { picture, method, tokens } = this.state;
@@ -161,7 +157,7 @@ return class extends Explorable {
     $.pictures = new Map(DATA.pictures.map(({ id, name }) => [id, button(name, () => this.set({ picture: id }))]));
     const pictures = element("div", { class: "choice", role: "group", "aria-label": "picture" }, "picture", element("div", { class: "row" }, ...$.pictures.values()));
     const method = this.select("method", "how tokens become fewer", options(DATA.methods.map(({ id, title }) => [id, title])), (id) => this.set({ method: id }));
-    const budget = this.range("tokens", "tokens that are left:", { min: 0, max: 1 }, (i) => this.set({ tokens: this.ladder[i] }));
+    const budget = this.range("tokens", "tokens that are left:", { min: 0, max: DATA.ladder.length - 1 }, (i) => this.set({ tokens: DATA.ladder[i] }));
     const top = element("div", { class: "top" }, pictures, method, this.presets("Worth trying", PRESETS));
 
     $.canvas = element("canvas", { role: "img" });
@@ -193,8 +189,6 @@ return class extends Explorable {
     return [top, plane, answer, strip, this.more("Every method and every count", $.tableHead, all, $.about)];
   }
 
-  get ladder() { return METHODS.get(this.state.method).ladder; }
-
   listenToHands() {
     const { stage, hand } = this.$;
     const under = (event) => {
@@ -222,8 +216,7 @@ return class extends Explorable {
     const { $, state, shown } = this, { picture, method, tokens, by } = state, { title, asks, says } = METHODS.get(method);
     for (const [id, node] of $.pictures) pressed(node, id === picture);
     $.method.value = method;
-    Object.assign($.tokens, { max: this.ladder.length - 1 });
-    $.tokens.value = this.ladder.indexOf(tokens);
+    $.tokens.value = DATA.ladder.indexOf(tokens);
     $.tokens.setAttribute("aria-valuetext", plural(tokens, "token"));
     $.tokensOut.textContent = tokens;
     $.name.textContent = `${shown.title}, ${ROWS} × ${COLUMNS} patches`;
@@ -282,10 +275,9 @@ return class extends Explorable {
   tellTable() { // every method and count, for the question that is pressed
     const { $, state, shown } = this, k = KINDS.indexOf(state.by), { about, right } = shown.questions[k];
     $.tableHead.textContent = `${ASKS[state.by](about)} Right: ${right}.`;
-    $.rows.replaceChildren(...DATA.methods.map(({ id, title, ladder }) => {
+    $.rows.replaceChildren(...DATA.methods.map(({ id, title }) => {
       const row = tableRow(title, []);
       row.append(...DATA.ladder.map((tokens) => {
-        if (!ladder.includes(tokens)) return element("td", {}, "–");
         const [told] = answered({ ...state, method: id, tokens }).told[k], now = id === state.method && tokens === state.tokens;
         return element("td", { ...(now ? { "aria-current": "true" } : {}), class: told === right ? "right" : "wrong" }, `${told === right ? "✓" : "✗"} ${told}`);
       }));
