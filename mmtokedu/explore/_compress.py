@@ -49,6 +49,11 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
         "keep it after layer 1 (FastV)", "keep", True,
         "Layer 1 has all tokens, the three layers behind it have those that the pressed question looked at most in it.",
     ),
+    "folded": (
+        "keep it, and the rest as one", "fold", True,
+        "All tokens but one are what the pressed question looks at most; the last one is the mean of all others, and the "
+        "decoder attends to it that many times.",
+    ),
     "oracle": (
         "keep what is asked for (oracle)", "keep", True,
         "No method can know this: kept is what the pressed question is about. It shows what choosing can reach.",
@@ -67,8 +72,8 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
 FIRST = {"picture": "scene", "method": "received", "tokens": 16, "by": "number"}
 PRESETS = (  # name, picture, method, tokens, question
     ("where pixels change", "scene", "edges", 16, "colour"),
-    ("alike becomes one", "scene", "merge", 16, "count"),
-    ("neighbours become one", "page", "pool", 16, "number"),
+    ("asked to count", "scene", "attention", 16, "count"),
+    ("alike becomes one", "page", "merge", 8, "count"),
     ("a second question", "page", "attention", 8, "number"),
 )
 AT = 9  # the patch that is pointed at first
@@ -190,6 +195,10 @@ def groups(picture, method, tokens, question):
         return [[i] for i in entry(picture, method, tokens, question)["kept"]]
     if kind == "pool":
         return windows(WINDOWS[tokens])
+    if kind == "fold":
+        kept = entry(picture, method, tokens, question)["kept"]
+        rest = np.setdiff1d(np.arange(ALL), kept).tolist()
+        return sorted([*([i] for i in kept), rest], key=lambda members: (sum(members) / len(members), members[0]))
     source = merged(metric(picture), tokens)
     return [np.flatnonzero(source == token).tolist() for token in range(tokens)]
 
@@ -199,7 +208,7 @@ def groups(picture, method, tokens, question):
 
 def layers_run(method, tokens):
     """How many visual tokens each layer has that the decoder runs: one that only ranks them comes first."""
-    ranking = [ALL] * (method == "attention" and tokens < ALL)
+    ranking = [ALL] * (method in ("attention", "folded") and tokens < ALL)
     return ranking + layers_kept(method, tokens)
 
 

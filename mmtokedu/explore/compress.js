@@ -30,6 +30,7 @@ function match(rows) { // for each even row its likeness to the odd one that it 
 }
 
 const place = ({ members }) => members.reduce((sum, i) => sum + i, 0) / members.length;
+const byPlace = (a, b) => place(a) - place(b) || a.members[0] - b.members[0];
 
 function mergeRound(groups, r) { // groups {mean, members}, by their mean places: r of the even ones join odd ones
   const found = match(groups.map(({ mean }) => mean)), ranked = found.map((_, i) => i).sort((a, b) => found[b].likeness - found[a].likeness || a - b);
@@ -41,7 +42,7 @@ function mergeRound(groups, r) { // groups {mean, members}, by their mean places
     const size = some.reduce((sum, { members }) => sum + members.length, 0);
     const mean = some[0].mean.map((_, d) => some.reduce((sum, { mean: x, members }) => sum + x[d] * members.length, 0) / size);
     return { mean, members: some.flatMap(({ members }) => members).sort((a, b) => a - b) };
-  }).sort((a, b) => place(a) - place(b) || a.members[0] - b.members[0]);
+  }).sort(byPlace);
 }
 
 function rounds(tokens, target, share = DATA.share) { // how many merge in each round: at most one in `share`
@@ -60,7 +61,7 @@ function mergeTo(rows, target) { // the members of each token that is left
 const flops = (counts, { words = WORDS, width = WIDTH } = {}) => counts.reduce((sum, n) => sum + 24 * width ** 2 * (n + words) + 4 * width * (n + words) ** 2, 0);
 const cacheBytes = (counts, { words = WORDS, width = WIDTH, bytes = BYTES } = {}) => counts.reduce((sum, n) => sum + 2 * width * bytes * (n + words), 0);
 const cached = (method, tokens) => list(LAYERS, (i) => (method === "late" && i === 0 ? ALL : tokens)); // visual tokens of the layers whose keys and values are kept
-const run = (method, tokens) => [...(method === "attention" && tokens < ALL ? [ALL] : []), ...cached(method, tokens)]; // and of all that are run
+const run = (method, tokens) => [...(["attention", "folded"].includes(method) && tokens < ALL ? [ALL] : []), ...cached(method, tokens)]; // and of all that are run
 
 // ---------------------------------------------------------------- what a state shows
 const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -81,6 +82,10 @@ function groupsOf(state) { // for each token its patches, in order
   if (tokens === ALL) return list(ALL, (i) => [i]);
   if (kind === "keep") return answered(state).kept.map((i) => [i]);
   if (kind === "pool") return blocks(DATA.grid, DATA.windows[tokens]);
+  if (kind === "fold") { // what is kept, and all else
+    const { kept } = answered(state), some = [...kept.map((i) => [i]), list(ALL, (i) => i).filter((i) => !kept.includes(i))];
+    return some.map((members) => ({ members })).sort(byPlace).map(({ members }) => members);
+  }
   const key = `${picture} ${tokens}`;
   if (!MERGED.has(key)) MERGED.set(key, mergeTo(metric(picture), tokens));
   return MERGED.get(key);

@@ -772,12 +772,12 @@ TOPICS = {
         ],
         bad=["picture='<b>' method='constructor' tokens='17' by='__proto__'", "tokens='1.5'", "method='x' tokens=''", ""],
         wide=[
-            pressed("neighbours become one"), chosen(method="oracle"),
+            pressed("alike becomes one"), chosen(method="folded"),
             all_of(chosen(method="random"), lambda page: page.locator("#tokens").press("End")),
         ],
         inside="button, input, select, p, canvas, li, .why, .told",
         slack=0,
-        busy=all_of(pressed("neighbours become one"), chosen(method="attention")),
+        busy=all_of(pressed("alike becomes one"), chosen(method="folded")),
     ),
 }  # fmt: skip
 

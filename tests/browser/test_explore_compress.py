@@ -216,6 +216,7 @@ def test_what_became_of_the_patches_that_are_asked_for(visit):
         ("page", "grid", 4),
         ("page", "oracle", 1),
         ("scene", "merge", 8),
+        ("scene", "folded", 16),
     ):
         page.evaluate(f"state => ({ELEMENT}).set(state)", {"picture": picture, "method": method, "tokens": tokens})
         some = _compress.groups(picture, method, tokens, state(page)["by"])
@@ -227,7 +228,7 @@ def test_what_became_of_the_patches_that_are_asked_for(visit):
             many = lambda n, other="": f"{n} {other}patch{'es' * (n != 1)}"
             if kept < len(asked):
                 told = f"{kept} of {many(len(asked))} kept." if kept else f"{many(len(asked))} dropped."
-            elif method == "merge":
+            elif method in ("merge", "folded"):
                 told = f"{many(len(asked))} in {len(inside)} token{'s' * (len(inside) > 1)}"
                 told += f", with {many(others, 'other ')}." if others else "."
             else:
@@ -281,3 +282,23 @@ def test_an_answer_takes_no_longer_than_the_yardstick_allows(visit):
           }}).sort((a, b) => a - b)[4]; }}"""
     )
     assert ratio < 3, ratio
+
+
+def test_a_question_that_chooses_its_own_patches_counts_too_many_until_the_rest_is_one_token(visit):
+    page = visit()
+    said = lambda: page.locator(".asks button").nth(_compress.KINDS.index("count")).inner_text().split("\n")
+    for picture, right in (("scene", "2"), ("page", "2")):
+        for method, answer in (("attention", "✗ 3"), ("oracle", "✗ 3"), ("folded", "✓ 2"), ("merge", "✓ 2")):
+            wanted = {"picture": picture, "method": method, "tokens": 16, "by": "count"}
+            page.evaluate(f"state => ({ELEMENT}).set(state)", wanted)
+            assert holds(page) == wanted and answer in said()
+            assert (f"Right: {right}; " in said()[-1]) == answer.startswith("✗")
+
+
+def test_one_score_keeps_the_number_and_drops_the_things_and_the_other_way_round(visit):
+    page = visit()
+    marks = lambda: [text[0] for text in page.locator(".asks .told").all_inner_texts()]
+    page.evaluate(f"({ELEMENT}).set({{picture: 'scene', method: 'edges', tokens: 16}})")
+    assert marks() == ["✓", "✗", "✗", "✗", "✗"]
+    page.evaluate(f"({ELEMENT}).set({{method: 'received'}})")
+    assert marks() == ["✗", "✓", "✓", "✓", "✗"]
