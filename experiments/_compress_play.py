@@ -58,9 +58,15 @@ class Asked:
             else:
                 yield self.scores["question 1"][0, places].sum(dim=0)
 
-    def merged(self, metric, keep, sizes=True):
-        """Asked with the groups that the page makes of these features: means at their mean places, with their sizes."""
-        source = torch.from_numpy(page.merged(metric, keep))
+    def folded(self, scores, keep):
+        """What scores (64,) keep, one fewer than `keep`, and one token that is the mean of all others."""
+        index = scores.argsort(descending=True, stable=True)[: keep - 1].sort().values
+        source = torch.full((64,), keep - 1)
+        source[index] = torch.arange(keep - 1)
+        return {"kept": index.tolist(), **self.averaged(source, keep)}
+
+    def averaged(self, source, keep, sizes=True):
+        """Asked with the means of those that are alike in source (64,), at their mean places, with their sizes."""
         groups = torch.nn.functional.one_hot(source, keep).T.float()  # (keep, 64)
         size = groups.sum(dim=1)
         places = torch.stack(torch.meshgrid(*map(torch.arange, (1, *page.GRID)), indexing="ij"), dim=-1).reshape(64, 3)
@@ -82,6 +88,7 @@ def play(reader, picture):
     """All that is stored of a picture: {"metric", "all", "runs": {way: {tokens: [entry, or one a question]}}}."""
     asked = Asked(reader, picture)
     metric = features(asked.visual)
+    merged = lambda keep: torch.from_numpy(page.merged(metric, keep))  # the groups that the page makes of the features
     ways = {
         "random": lambda keep: [asked.kept(asked.scores["random"][0], keep)],
         "grid": lambda keep: [asked.kept(probe.even(keep), keep)],
@@ -90,9 +97,10 @@ def play(reader, picture):
         "diverse": lambda keep: [asked.kept(probe.diverse(asked.tokens, keep)[0], keep)],
         "attention": lambda keep: [asked.kept(scores, keep) for scores in asked.by_question("question 1")],
         "late": lambda keep: [asked.kept(scores, keep, after=1) for scores in asked.by_question("question 1")],
+        "folded": lambda keep: [asked.folded(scores, keep) for scores in asked.by_question("question 1")],
         "oracle": lambda keep: [asked.kept(scores, keep) for scores in asked.by_question("oracle")],
-        "merge": lambda keep: [asked.merged(metric, keep)],
-        "unsized": lambda keep: [asked.merged(metric, keep, sizes=False)],
+        "merge": lambda keep: [asked.averaged(merged(keep), keep)],
+        "unsized": lambda keep: [asked.averaged(merged(keep), keep, sizes=False)],
         "pool": lambda keep: [asked.pooled(keep)],
     }
     runs = {name: {str(keep): way(keep) for keep in page.LADDER[1:]} for name, way in ways.items()}

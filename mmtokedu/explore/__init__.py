@@ -301,12 +301,12 @@ def compress(*, picture="scene", method="received", tokens=16, question="number"
     """Explore fewer tokens: which patches are kept or averaged, and what the model then answers.
 
     `picture` is "scene" or "page", `method` how tokens become fewer: some are kept ("random", "grid", "edges",
-    "received", "diverse", and by the question "attention", "late", "oracle"), or averaged ("merge", "unsized", "pool");
-    `tokens` are left of 64, of 32, 16, 8, 4 and 1. `question`, "number", "colour", "shape", "where" or "count", is
-    outlined in the picture, and chooses the patches where a method asks. In the book the page's fragment goes first
-    (`#compress:picture=page,method=attention,tokens=4,by=number`). Returns an output for a notebook.
+    "received", "diverse", and by the question "attention", "late", "folded", "oracle"), or averaged ("merge",
+    "unsized", "pool"); `tokens` are left of 64, of 32, 16, 8, 4 and 1. `question`, "number", "colour", "shape", "where"
+    or "count", is outlined in the picture, and chooses the patches where a method asks. In the book the page's fragment
+    goes first (`#compress:picture=page,method=attention,tokens=4,by=number`). Returns an output for a notebook.
 
-    Raises ValueError for names that the page has not, and tokens that a method was not asked with.
+    Raises ValueError for names and counts that the page has not.
     Source: the small model of `experiments/compress.py`, asked by `experiments/_compress_play.py`.
 
     >>> compress(picture="page", method="pool", tokens=16).alt.split(". ")[0]

@@ -49,6 +49,11 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
         "keep it after layer 1 (FastV)", "keep", True,
         "Layer 1 has all tokens, the three layers behind it have those that the pressed question looked at most in it.",
     ),
+    "folded": (
+        "keep it, and the rest as one", "fold", True,
+        "All tokens but one are what the pressed question looks at most; the last one is the mean of all others, and the "
+        "decoder attends to it that many times.",
+    ),
     "oracle": (
         "keep what is asked for (oracle)", "keep", True,
         "No method can know this: kept is what the pressed question is about. It shows what choosing can reach.",
@@ -67,8 +72,8 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
 FIRST = {"picture": "scene", "method": "received", "tokens": 16, "by": "number"}
 PRESETS = (  # name, picture, method, tokens, question
     ("where pixels change", "scene", "edges", 16, "colour"),
-    ("alike becomes one", "scene", "merge", 16, "count"),
-    ("neighbours become one", "page", "pool", 16, "number"),
+    ("asked to count", "scene", "attention", 16, "count"),
+    ("alike becomes one", "page", "merge", 8, "count"),
     ("a second question", "page", "attention", 8, "number"),
 )
 AT = 9  # the patch that is pointed at first
@@ -77,12 +82,12 @@ AT = 9  # the patch that is pointed at first
 def parts(picture, method, tokens, question):
     """(attributes, data, still figure, its words) for these arguments, or the error that `explore.compress` names."""
     for name, value, known in (
-        ("picture", picture, PICTURES), ("method", method, methods()), ("question", question, KINDS)
+        ("picture", picture, PICTURES), ("method", method, METHODS), ("question", question, KINDS)
     ):  # fmt: skip
         if value not in known:
             raise ValueError(f"{name} is {value!r}; choose {', '.join(known)}")
-    if tokens not in ladder(method):
-        raise ValueError(f"tokens is {tokens!r}; {method} is there with {', '.join(map(str, ladder(method)))}")
+    if tokens not in LADDER:
+        raise ValueError(f"tokens is {tokens!r}; choose {', '.join(map(str, LADDER))}")
     attributes = {"picture": picture, "method": method, "tokens": tokens, "by": question}
     alt = _in_words(picture, method, tokens, question)
     return attributes, _data(), _still(picture, method, tokens, question, alt), alt
@@ -117,18 +122,6 @@ def questions(picture):
 def covered(boxes):
     """The patches that boxes touch, ascending."""
     return np.flatnonzero(world.cover(boxes, (1, *SIZE), PATCH)).tolist()
-
-
-def methods():
-    """Those of METHODS that were asked of the checkpoint."""
-    asked = stored()["pictures"]["scene"]["runs"]
-    return [name for name in METHODS if name in asked]
-
-
-def ladder(method):
-    """The numbers of tokens that a method was asked with, all of them first."""
-    asked = stored()["pictures"]["scene"]["runs"][method]
-    return [n for n in LADDER if n == ALL or str(n) in asked]
 
 
 def entry(picture, method, tokens, question):
@@ -202,6 +195,10 @@ def groups(picture, method, tokens, question):
         return [[i] for i in entry(picture, method, tokens, question)["kept"]]
     if kind == "pool":
         return windows(WINDOWS[tokens])
+    if kind == "fold":
+        kept = entry(picture, method, tokens, question)["kept"]
+        rest = np.setdiff1d(np.arange(ALL), kept).tolist()
+        return sorted([*([i] for i in kept), rest], key=lambda members: (sum(members) / len(members), members[0]))
     source = merged(metric(picture), tokens)
     return [np.flatnonzero(source == token).tolist() for token in range(tokens)]
 
@@ -211,7 +208,7 @@ def groups(picture, method, tokens, question):
 
 def layers_run(method, tokens):
     """How many visual tokens each layer has that the decoder runs: one that only ranks them comes first."""
-    ranking = [ALL] * (method == "attention" and tokens < ALL)
+    ranking = [ALL] * (method in ("attention", "folded") and tokens < ALL)
     return ranking + layers_kept(method, tokens)
 
 
@@ -251,9 +248,8 @@ def _data():
     model = {"layers": LAYERS, "width": WIDTH, "words": QUESTION, "bytes": BYTES}
     pictures = [{"id": name, **_picture(name)} for name in PICTURES]
     known = [
-        {"id": name, "title": title, "kind": kind, "asks": asks, "says": says, "ladder": ladder(name)}
+        {"id": name, "title": title, "kind": kind, "asks": asks, "says": says}
         for name, (title, kind, asks, says) in METHODS.items()
-        if name in methods()
     ]
     return {
         "model": model, "grid": GRID, "pixels": SIZE[0], "ladder": LADDER, "kinds": KINDS, "share": SHARE,

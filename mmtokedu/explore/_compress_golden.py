@@ -61,8 +61,8 @@ def _costs():
 
 
 def _states():
-    for picture, method, question in itertools.product(_compress.PICTURES, _compress.methods(), _compress.KINDS):
-        for tokens in _compress.ladder(method):
+    for picture, method, question in itertools.product(_compress.PICTURES, _compress.METHODS, _compress.KINDS):
+        for tokens in _compress.LADDER:
             some = _compress.groups(picture, method, tokens, question)
             yield (
                 picture,

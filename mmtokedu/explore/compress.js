@@ -30,6 +30,7 @@ function match(rows) { // for each even row its likeness to the odd one that it 
 }
 
 const place = ({ members }) => members.reduce((sum, i) => sum + i, 0) / members.length;
+const byPlace = (a, b) => place(a) - place(b) || a.members[0] - b.members[0];
 
 function mergeRound(groups, r) { // groups {mean, members}, by their mean places: r of the even ones join odd ones
   const found = match(groups.map(({ mean }) => mean)), ranked = found.map((_, i) => i).sort((a, b) => found[b].likeness - found[a].likeness || a - b);
@@ -41,7 +42,7 @@ function mergeRound(groups, r) { // groups {mean, members}, by their mean places
     const size = some.reduce((sum, { members }) => sum + members.length, 0);
     const mean = some[0].mean.map((_, d) => some.reduce((sum, { mean: x, members }) => sum + x[d] * members.length, 0) / size);
     return { mean, members: some.flatMap(({ members }) => members).sort((a, b) => a - b) };
-  }).sort((a, b) => place(a) - place(b) || a.members[0] - b.members[0]);
+  }).sort(byPlace);
 }
 
 function rounds(tokens, target, share = DATA.share) { // how many merge in each round: at most one in `share`
@@ -60,7 +61,7 @@ function mergeTo(rows, target) { // the members of each token that is left
 const flops = (counts, { words = WORDS, width = WIDTH } = {}) => counts.reduce((sum, n) => sum + 24 * width ** 2 * (n + words) + 4 * width * (n + words) ** 2, 0);
 const cacheBytes = (counts, { words = WORDS, width = WIDTH, bytes = BYTES } = {}) => counts.reduce((sum, n) => sum + 2 * width * bytes * (n + words), 0);
 const cached = (method, tokens) => list(LAYERS, (i) => (method === "late" && i === 0 ? ALL : tokens)); // visual tokens of the layers whose keys and values are kept
-const run = (method, tokens) => [...(method === "attention" && tokens < ALL ? [ALL] : []), ...cached(method, tokens)]; // and of all that are run
+const run = (method, tokens) => [...(["attention", "folded"].includes(method) && tokens < ALL ? [ALL] : []), ...cached(method, tokens)]; // and of all that are run
 
 // ---------------------------------------------------------------- what a state shows
 const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -81,13 +82,14 @@ function groupsOf(state) { // for each token its patches, in order
   if (tokens === ALL) return list(ALL, (i) => [i]);
   if (kind === "keep") return answered(state).kept.map((i) => [i]);
   if (kind === "pool") return blocks(DATA.grid, DATA.windows[tokens]);
+  if (kind === "fold") { // what is kept, and all else
+    const { kept } = answered(state), some = [...kept.map((i) => [i]), list(ALL, (i) => i).filter((i) => !kept.includes(i))];
+    return some.map((members) => ({ members })).sort(byPlace).map(({ members }) => members);
+  }
   const key = `${picture} ${tokens}`;
   if (!MERGED.has(key)) MERGED.set(key, mergeTo(metric(picture), tokens));
   return MERGED.get(key);
 }
-
-const nearest = (ladder, tokens) => ladder.reduce((best, n) => (Math.abs(Math.log(n / tokens)) < Math.abs(Math.log(best / tokens)) ? n : best));
-const settle = (state) => ({ ...state, tokens: nearest(METHODS.get(state.method).ladder, state.tokens) });
 
 const oneOf = (name, known) => (text) => known(text) && { [name]: text };
 const isTokens = (text) => /^\d{1,2}$/.test(text) && DATA.ladder.includes(+text) && String(+text) === text;
@@ -97,7 +99,7 @@ const readFragment = (hash) => fragment("compress", hash, { // "#compress:pictur
 });
 const writeFragment = ({ picture, method, tokens, by }) => `#compress:picture=${picture},method=${method},tokens=${tokens},by=${by}`;
 
-const core = { blocks, match, rounds, mergeTo, flops, cacheBytes, run, cached, groupsOf, settle, readFragment, writeFragment };
+const core = { blocks, match, rounds, mergeTo, flops, cacheBytes, run, cached, groupsOf, readFragment, writeFragment };
 
 // ---------------------------------------------------------------- the page around it
 const PRESETS = DATA.presets.map(([name, picture, method, tokens, by]) => [name, { picture, method, tokens, by }]);
@@ -137,12 +139,11 @@ return class extends Explorable {
 
   settings() { // from the attributes, each checked; whatever is not valid is as if it were not there
     const text = (name) => this.getAttribute(name) ?? "", pick = (name, valid) => (valid(text(name)) ? text(name) : DATA.first[name]);
-    return settle({ picture: pick("picture", (id) => PICTURES.has(id)), method: pick("method", (id) => METHODS.has(id)),
-      tokens: Number(pick("tokens", isTokens)), by: pick("by", (kind) => KINDS.includes(kind)) });
+    return { picture: pick("picture", (id) => PICTURES.has(id)), method: pick("method", (id) => METHODS.has(id)),
+      tokens: Number(pick("tokens", isTokens)), by: pick("by", (kind) => KINDS.includes(kind)) };
   }
 
   fragment() { return writeFragment(this.state); }
-  settled(state) { return settle(state); }
 
   changed(how) {
     const { picture, method, tokens } = this.state;
@@ -161,7 +162,7 @@ return class extends Explorable {
     $.pictures = new Map(DATA.pictures.map(({ id, name }) => [id, button(name, () => this.set({ picture: id }))]));
     const pictures = element("div", { class: "choice", role: "group", "aria-label": "picture" }, "picture", element("div", { class: "row" }, ...$.pictures.values()));
     const method = this.select("method", "how tokens become fewer", options(DATA.methods.map(({ id, title }) => [id, title])), (id) => this.set({ method: id }));
-    const budget = this.range("tokens", "tokens that are left:", { min: 0, max: 1 }, (i) => this.set({ tokens: this.ladder[i] }));
+    const budget = this.range("tokens", "tokens that are left:", { min: 0, max: DATA.ladder.length - 1 }, (i) => this.set({ tokens: DATA.ladder[i] }));
     const top = element("div", { class: "top" }, pictures, method, this.presets("Worth trying", PRESETS));
 
     $.canvas = element("canvas", { role: "img" });
@@ -193,8 +194,6 @@ return class extends Explorable {
     return [top, plane, answer, strip, this.more("Every method and every count", $.tableHead, all, $.about)];
   }
 
-  get ladder() { return METHODS.get(this.state.method).ladder; }
-
   listenToHands() {
     const { stage, hand } = this.$;
     const under = (event) => {
@@ -222,8 +221,7 @@ return class extends Explorable {
     const { $, state, shown } = this, { picture, method, tokens, by } = state, { title, asks, says } = METHODS.get(method);
     for (const [id, node] of $.pictures) pressed(node, id === picture);
     $.method.value = method;
-    Object.assign($.tokens, { max: this.ladder.length - 1 });
-    $.tokens.value = this.ladder.indexOf(tokens);
+    $.tokens.value = DATA.ladder.indexOf(tokens);
     $.tokens.setAttribute("aria-valuetext", plural(tokens, "token"));
     $.tokensOut.textContent = tokens;
     $.name.textContent = `${shown.title}, ${ROWS} × ${COLUMNS} patches`;
@@ -282,10 +280,9 @@ return class extends Explorable {
   tellTable() { // every method and count, for the question that is pressed
     const { $, state, shown } = this, k = KINDS.indexOf(state.by), { about, right } = shown.questions[k];
     $.tableHead.textContent = `${ASKS[state.by](about)} Right: ${right}.`;
-    $.rows.replaceChildren(...DATA.methods.map(({ id, title, ladder }) => {
+    $.rows.replaceChildren(...DATA.methods.map(({ id, title }) => {
       const row = tableRow(title, []);
       row.append(...DATA.ladder.map((tokens) => {
-        if (!ladder.includes(tokens)) return element("td", {}, "–");
         const [told] = answered({ ...state, method: id, tokens }).told[k], now = id === state.method && tokens === state.tokens;
         return element("td", { ...(now ? { "aria-current": "true" } : {}), class: told === right ? "right" : "wrong" }, `${told === right ? "✓" : "✗"} ${told}`);
       }));

@@ -443,7 +443,7 @@ def holds_compress(page):
     some = page.evaluate(f"({element('compress')}).groups")
     assert some == _compress.groups(picture, method, tokens, by)
     assert page.locator("#method").input_value() == method
-    assert _compress.ladder(method)[int(page.locator("#tokens").input_value())] == tokens
+    assert _compress.LADDER[int(page.locator("#tokens").input_value())] == tokens
     return now
 
 
@@ -846,12 +846,12 @@ TOPICS = {
         ],
         bad=["picture='<b>' method='constructor' tokens='17' by='__proto__'", "tokens='1.5'", "method='x' tokens=''", ""],
         wide=[
-            pressed("neighbours become one"), chosen(method="oracle"),
+            pressed("alike becomes one"), chosen(method="folded"),
             all_of(chosen(method="random"), lambda page: page.locator("#tokens").press("End")),
         ],
         inside="button, input, select, p, canvas, li, .why, .told",
         slack=0,
-        busy=all_of(pressed("neighbours become one"), chosen(method="attention")),
+        busy=all_of(pressed("alike becomes one"), chosen(method="folded")),
     ),
 }  # fmt: skip
 

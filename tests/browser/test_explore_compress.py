@@ -47,7 +47,7 @@ def test_golden_vectors(visit):
     result = visit().evaluate(REPLAY, json.dumps(golden, allow_nan=False))
     assert result["count"] == 0, result["bad"]
     assert result["seen"] == {name: len(rows) for name, rows in golden.items()}
-    states = 2 * 5 * sum(len(_compress.ladder(method)) for method in _compress.methods())
+    states = 2 * 5 * len(_compress.METHODS) * len(_compress.LADDER)
     assert result["seen"] == {
         "blocks": 12, "matched": 67, "merged": len(golden["merged"]), "rounds": 60, "costs": 15, "states": states,
     }  # fmt: skip
@@ -57,8 +57,8 @@ def test_golden_vectors(visit):
 def test_every_state_shows_what_was_stored(visit):
     page = visit()
     for picture in _compress.PICTURES:
-        for method in _compress.methods():
-            for k, tokens in enumerate(_compress.ladder(method)):
+        for method in _compress.METHODS:
+            for k, tokens in enumerate(_compress.LADDER):
                 by = _compress.KINDS[k % len(_compress.KINDS)]
                 wanted = {"picture": picture, "method": method, "tokens": tokens, "by": by}
                 page.evaluate(f"state => ({ELEMENT}).set(state)", wanted)
@@ -125,7 +125,7 @@ def test_all_tokens_are_the_same_whatever_the_method(visit):
     told = lambda: page.locator(".asks").inner_text()
     first = told()
     assert page.locator(".saved b").all_inner_texts() == ["all", "all"]
-    for method in _compress.methods():
+    for method in _compress.METHODS:
         page.locator("#method").select_option(method)
         assert holds(page)["tokens"] == 64 and told() == first
     assert "All tokens reach the decoder" in page.locator(".answer > .quiet").inner_text()
@@ -203,7 +203,8 @@ def test_a_question_chooses_where_a_method_asks(visit):
             .endswith("the pressed question chooses the patches")
         )
         kept[kind] = page.evaluate(f"({ELEMENT}).groups.flat()")
-    assert len({tuple(some) for some in kept.values()}) == 5
+    about = {tuple(_compress.covered(boxes)) for *_, boxes in _compress.questions("scene")}
+    assert len({tuple(some) for some in kept.values()}) == len(about) == 4  # shape and place are asked of the same
     page.locator("#method").select_option("merge")
     assert page.locator(".asks").locator("xpath=preceding-sibling::p").inner_text().endswith("and how sure it is")
 
@@ -215,6 +216,7 @@ def test_what_became_of_the_patches_that_are_asked_for(visit):
         ("page", "grid", 4),
         ("page", "oracle", 1),
         ("scene", "merge", 8),
+        ("scene", "folded", 16),
     ):
         page.evaluate(f"state => ({ELEMENT}).set(state)", {"picture": picture, "method": method, "tokens": tokens})
         some = _compress.groups(picture, method, tokens, state(page)["by"])
@@ -226,7 +228,7 @@ def test_what_became_of_the_patches_that_are_asked_for(visit):
             many = lambda n, other="": f"{n} {other}patch{'es' * (n != 1)}"
             if kept < len(asked):
                 told = f"{kept} of {many(len(asked))} kept." if kept else f"{many(len(asked))} dropped."
-            elif method == "merge":
+            elif method in ("merge", "folded"):
                 told = f"{many(len(asked))} in {len(inside)} token{'s' * (len(inside) > 1)}"
                 told += f", with {many(others, 'other ')}." if others else "."
             else:
@@ -242,12 +244,9 @@ def test_the_table_has_every_method_and_count(visit):
         k = _compress.KINDS.index(by)
         right = _compress.questions("scene")[k][2]
         rows = [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()]
-        for row, method in zip(rows, _compress.methods(), strict=True):
-            told = [
-                _compress.entry("scene", method, n, by)["told"][k][0] if n in _compress.ladder(method) else None
-                for n in _compress.LADDER
-            ]
-            marked = ["–" if answer is None else f"{'✓' if answer == right else '✗'} {answer}" for answer in told]
+        for row, method in zip(rows, _compress.METHODS, strict=True):
+            told = [_compress.entry("scene", method, n, by)["told"][k][0] for n in _compress.LADDER]
+            marked = [f"{'✓' if answer == right else '✗'} {answer}" for answer in told]
             assert row == [_compress.METHODS[method][0], *marked]
         assert page.locator("td[aria-current]").count() == 1
     assert "from seeds that it never saw" in page.locator(".about").inner_text()
@@ -283,3 +282,23 @@ def test_an_answer_takes_no_longer_than_the_yardstick_allows(visit):
           }}).sort((a, b) => a - b)[4]; }}"""
     )
     assert ratio < 3, ratio
+
+
+def test_a_question_that_chooses_its_own_patches_counts_too_many_until_the_rest_is_one_token(visit):
+    page = visit()
+    said = lambda: page.locator(".asks button").nth(_compress.KINDS.index("count")).inner_text().split("\n")
+    for picture, right in (("scene", "2"), ("page", "2")):
+        for method, answer in (("attention", "✗ 3"), ("oracle", "✗ 3"), ("folded", "✓ 2"), ("merge", "✓ 2")):
+            wanted = {"picture": picture, "method": method, "tokens": 16, "by": "count"}
+            page.evaluate(f"state => ({ELEMENT}).set(state)", wanted)
+            assert holds(page) == wanted and answer in said()
+            assert (f"Right: {right}; " in said()[-1]) == answer.startswith("✗")
+
+
+def test_one_score_keeps_the_number_and_drops_the_things_and_the_other_way_round(visit):
+    page = visit()
+    marks = lambda: [text[0] for text in page.locator(".asks .told").all_inner_texts()]
+    page.evaluate(f"({ELEMENT}).set({{picture: 'scene', method: 'edges', tokens: 16}})")
+    assert marks() == ["✓", "✗", "✗", "✗", "✗"]
+    page.evaluate(f"({ELEMENT}).set({{method: 'received'}})")
+    assert marks() == ["✗", "✓", "✓", "✓", "✗"]
