@@ -69,7 +69,8 @@ def _of_ways(rows, ways):
 def panels(rows, tasks, methods, *, chance, full="full", alt=None, caption=None):
     """Share right against tokens, a panel a task, the same methods in each: the median of the seeds, a bar their range.
 
-    rows: dicts with "method", "tokens", "seed" and a share for each task. `tasks` {key in the row: title}, two or four;
+    rows: dicts with "method", "tokens", "seed" and a share for each task, None where a model is left out of its panel
+    (it had not learned the task). `tasks` {key in the row: title}, two or four;
     `methods` {method in the row: label}, at most six; `chance` {task: share}. The rows of method `full` are the dotted
     line on top.
 
@@ -86,7 +87,7 @@ def panels(rows, tasks, methods, *, chance, full="full", alt=None, caption=None)
     fig, axes = subplots(down, 2, height=0.6 + 2.0 * down, sharex=True, sharey=True, squeeze=False)
     counts, told = [row["tokens"] for row in rows if row["method"] in methods], []
     for ax, (task, title) in zip(axes.flat, tasks.items()):
-        ceiling = np.median([row[task] for row in rows if row["method"] == full])
+        ceiling = _ceiling(rows, full, task)
         _between(ax, ceiling, chance[task])
         said = []
         for k, (method, label) in enumerate(methods.items()):
@@ -128,7 +129,7 @@ def layers_chart(rows, tasks, methods, *, chance, full="full", alt=None, caption
     layers = sorted({row["layer"] for row in rows if row["method"] in methods})
     told, firsts = [], []
     for ax, (task, title) in zip(axes.flat, tasks.items()):
-        ceiling = np.median([row[task] for row in rows if row["method"] == full])
+        ceiling = _ceiling(rows, full, task)
         _between(ax, ceiling, chance[task])
         said, first = [], []
         for k, (method, label) in enumerate(methods.items()):
@@ -246,8 +247,12 @@ def _known(rows, methods):
 def _by(rows, method, axis, task):
     """(places from the largest or, of layers, the smallest on; the seeds' shares at each)."""
     places = sorted({row[axis] for row in rows if row["method"] == method}, reverse=axis == "tokens")
-    found = [[row[task] for row in rows if row["method"] == method and row[axis] == place] for place in places]
-    return np.array(places), found
+    rows = [row for row in rows if row["method"] == method and row[task] is not None]
+    return np.array(places), [[row[task] for row in rows if row[axis] == place] for place in places]
+
+
+def _ceiling(rows, full, task):
+    return np.median([row[task] for row in rows if row["method"] == full and row[task] is not None])
 
 
 def _line(ax, at, found, k, label):

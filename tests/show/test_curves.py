@@ -219,3 +219,14 @@ def test_charts_speak_for_themselves():
 def test_what_cannot_be_drawn_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(table("tokens", STEPS))
+
+
+def test_a_model_that_had_not_learned_a_task_is_left_out_of_its_panel():
+    rows = [
+        {"method": method, "tokens": n, "seed": seed, "read": 0.5, "count": None if seed else 0.75}
+        for method in ("full", "b")
+        for n in (16, 4)
+        for seed in (0, 1)
+    ]
+    shown = show.panels(rows, {"read": "read", "count": "count"}, {"b": "B"}, chance={"read": 0.1, "count": 0.25})
+    assert "count: chance 25 %, full 75 %; B 75 % at 16, 75 % at 4" in shown.alt
