@@ -8,6 +8,7 @@ import torch
 from mmtokedu.arguments.common import whole
 from mmtokedu.compress import (
     fastv_scores,
+    merge_rest,
     merge_tokens,
     norm_scores,
     pool_tokens,
@@ -26,6 +27,7 @@ from mmtokedu.small import PATCH
 __all__ = [
     "Fewer", "Looked", "Seen", "answer", "diverse", "edges", "even", "in_stages", "load_reader", "look", "merge",
     "merge_inside", "pool", "question_attention", "right", "save_reader", "scenes", "scores", "see", "sequence",
+    "with_rest",
 ]  # fmt: skip
 
 PRETRAINED = DATA / "compress" / "reader.npz"
@@ -437,6 +439,18 @@ def _merge(fewer, metric, keep, share):
 def _reading_order(places):
     """Tokens by mean place, rows first: places (B, n, 2) -> which (B, n)."""
     return (places[..., 0] * GRID[1] + places[..., 1]).argsort(dim=-1, stable=True)
+
+
+@torch.no_grad()
+def with_rest(tokens, scores, keep):
+    """The `keep` tokens with the highest scores (B, 64), and one that stands for all others: Fewer, keep + 1 tokens.
+
+    >>> with_rest(torch.randn(2, 64, 8), torch.rand(2, 64), 16).size[0].tolist()[-2:]
+    [1, 48]
+    """
+    width, columns = tokens.shape[-1], torch.cat([tokens, _grid().float().expand(len(tokens), -1, -1)], dim=-1)
+    merged = merge_rest(columns, prune(tokens, scores, keep).index)
+    return Fewer(merged.tokens[..., :width], merged.tokens[..., width:], merged.size)
 
 
 @torch.no_grad()
