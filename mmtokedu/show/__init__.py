@@ -17,16 +17,17 @@ from mmtokedu.show.strips import token_strip
 from mmtokedu.show.tables import table
 
 _CHARTS = "COLOR", "DPI", "STYLE", "WIDTH", "draw_grid", "figure", "subplots"
-_CURVES = "layers_chart", "page_as_picture", "panels", "seed_curves"
+_CURVES = "course_rows", "layers_chart", "page_as_picture", "panels", "seed_curves", "seed_rows"
 _FEWER = "adapter_numbers", "adapters", "folded", "merge_round", "queries_read", "where_tokens_go"
 _FRAMES = "give_backs", "layouts", "mdct_mirror", "mdct_overlap", "mdct_sum", "streaming_delay"
 _MACHINES = "codebook_machines", "codec_machine", "next_vectors", "three_roads"
 __all__ = [
     "COLOR", "DPI", "STYLE", "WIDTH", "adapter_numbers", "adapters", "approx", "codebook_machines", "codec_machine",
-    "draw_grid", "figure", "folded", "frame_slider", "give_backs", "groups", "images", "kept_patches",
-    "layers_chart", "layouts", "mask", "masks", "mdct_mirror", "mdct_overlap", "mdct_sum", "merge_round",
-    "next_vectors", "page_as_picture", "panels", "queries_read", "seed_curves", "sequence", "sounds", "source",
-    "streaming_delay", "subplots", "table", "three_roads", "token_strip", "where_tokens_go",
+    "course_rows", "draw_grid", "figure", "folded", "frame_slider", "give_backs", "groups", "images",
+    "kept_patches", "layers_chart", "layouts", "mask", "masks", "mdct_mirror", "mdct_overlap", "mdct_sum",
+    "merge_round", "next_vectors", "page_as_picture", "panels", "queries_read", "seed_curves", "seed_rows",
+    "sequence", "sounds", "source", "streaming_delay", "subplots", "table", "three_roads", "token_strip",
+    "where_tokens_go",
 ]  # fmt: skip
 _ROOMS = {"charts": _CHARTS, "curves": _CURVES, "fewer": _FEWER, "frames": _FRAMES, "machines": _MACHINES}
 

@@ -17,6 +17,53 @@ _LOOKS = (  # colour, mark, dash
     ("ink", "P", (0, (8, 2))),
 )
 _SMALL = 8.5  # points
+_MEASURED = {"right", "seed", "seconds", "parameters", "course", "tokens", "keep"}  # what does not name a row
+
+
+def seed_rows(rows, ways):
+    """Rows of `results("compress")` as the charts want them, one a seed: {"method", "seed", "tokens", "layer", shares}.
+
+    `ways` {method: {key: value}}: a row is the method's where it has these values, None standing for any, and no other
+    options. Its "right" has for each task a list, a share a seed, or one share, of the row's own "seed". "layer" is its
+    "after", "tokens" the mean over layers of how many tokens each has to do with.
+
+    Raises ValueError for a method of which there is no row.
+
+    >>> rows = [{"way": "fastv", "keep": 16, "after": 1, "tokens": 28.0, "right": {"count": [0.5, 0.75]}}]
+    >>> seed_rows(rows, {"FastV": {"way": "fastv", "after": None}})[1]
+    {'method': 'FastV', 'seed': 1, 'tokens': 28.0, 'layer': 1, 'count': 0.75}
+    """
+    found = []
+    for method, row in _of_ways(rows, ways):
+        shares = {task: share if isinstance(share, list) else [share] for task, share in row["right"].items()}
+        for i, values in enumerate(zip(*shares.values())):
+            told = {"method": method, "seed": row.get("seed", i), "tokens": row["tokens"], "layer": row.get("after")}
+            found.append(told | dict(zip(shares, values)))
+    return found
+
+
+def course_rows(rows, ways):
+    """How arms of `results("compress")` learned, as `seed_curves` wants it: {"method", "seed", "step", shares} each.
+
+    `ways` as of `seed_rows`.
+
+    >>> rows = [{"name": "mean", "tokens": 16, "seed": 2, "course": [{"step": 100, "digit": 0.5}], "right": {}}]
+    >>> course_rows(rows, {"mean": {"name": "mean"}})
+    [{'method': 'mean', 'seed': 2, 'step': 100, 'digit': 0.5}]
+    """
+    return [
+        {"method": method, "seed": row["seed"]} | look for method, row in _of_ways(rows, ways) for look in row["course"]
+    ]
+
+
+def _of_ways(rows, ways):
+    """(method, row) of the rows that each method's values name."""
+    for method, wanted in ways.items():
+        fits = lambda row: all(key in row and value in (None, row[key]) for key, value in wanted.items())  # noqa: B023
+        found = [row for row in rows if fits(row) and not row.keys() - _MEASURED - wanted.keys()]
+        if not found:
+            raise ValueError(f"no row is of {method!r}: {wanted}, and no other options")
+        yield from ((method, row) for row in found)
 
 
 def panels(rows, tasks, methods, *, chance, full="full", alt=None, caption=None):
@@ -37,7 +84,7 @@ def panels(rows, tasks, methods, *, chance, full="full", alt=None, caption=None)
         raise ValueError(f"{len(methods)} methods and {len(tasks)} tasks; at most {len(_LOOKS)}, and two or four")
     down = len(tasks) // 2
     fig, axes = subplots(down, 2, height=0.6 + 2.0 * down, sharex=True, sharey=True, squeeze=False)
-    steps, told = sorted({row["tokens"] for row in rows if row["method"] in methods}, reverse=True), []
+    counts, told = [row["tokens"] for row in rows if row["method"] in methods], []
     for ax, (task, title) in zip(axes.flat, tasks.items()):
         ceiling = np.median([row[task] for row in rows if row["method"] == full])
         _between(ax, ceiling, chance[task])
@@ -45,14 +92,15 @@ def panels(rows, tasks, methods, *, chance, full="full", alt=None, caption=None)
         for k, (method, label) in enumerate(methods.items()):
             at, found = _by(rows, method, "tokens", task)
             _line(ax, at * 2 ** (0.045 * ((len(methods) - 1) / 2 - k)), found, k, label)
-            said.append(f"{label} " + ", ".join(f"{100 * np.median(v):.0f} % at {n}" for n, v in zip(at, found)))
+            said.append(f"{label} " + ", ".join(f"{100 * np.median(v):.0f} % at {n:g}" for n, v in zip(at, found)))
         ax.set_title(title)
         told.append(f"{title}: chance {100 * chance[task]:.0f} %, full {100 * ceiling:.0f} %; {'; '.join(said)}.")
     for ax in axes[-1]:
         ax.set(xscale="log", xlabel="visual tokens")
-        ax.set_xticks(steps, [str(n) for n in steps])
+        ticks = [2**k for k in range(7) if min(counts) <= 2**k <= max(counts)]
+        ax.set_xticks(ticks, [str(n) for n in ticks])
         ax.minorticks_off()
-        ax.set_xlim(max(steps) * 1.25, min(steps) / 1.25)
+        ax.set_xlim(max(counts) * 1.25, min(counts) / 1.25)
     _percent(axes)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=_SMALL)
     first = f"Share right in {len(tasks)} panels against tokens. "

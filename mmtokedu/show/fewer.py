@@ -21,8 +21,7 @@ _PLACES = (  # where tokens may get fewer, from the picture on
 def where_tokens_go(counts=(12, 10, 7, 4, 3, 1), *, alt=None, caption=None):
     """One row from picture to answer, the five places where tokens may get fewer, and how many are left behind each.
 
-    `counts` are six numbers from 12 down: those of the patches, and those behind each place. They are an example; no
-    system does it at all five places.
+    `counts` are six numbers from 12 down: those of the patches, and those behind each place. They are an example.
 
     Raises ValueError for other than six, or where one is more than the one before.
 
@@ -66,7 +65,7 @@ def where_tokens_go(counts=(12, 10, 7, 4, 3, 1), *, alt=None, caption=None):
         + "; ".join(f"{i} {name}" for i, name in enumerate(names, 1))
         + f". Below it columns of tokens get shorter: {', '.join(map(str, counts[:-1]))} and {counts[-1]}."
     )
-    said = "Struck out: the tokens that the place above takes away. The numbers are an example; no model uses all five."
+    said = "Struck out: the tokens that the place above takes away. The numbers are an example."
     return figure(fig, alt=alt or told, caption=said if caption is None else caption)
 
 

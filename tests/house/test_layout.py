@@ -38,7 +38,9 @@ def module_of(path):
 
 
 FILES = {module_of(path): path for path in sorted(PACKAGE.glob("**/*.py"))}
-DRAWN = {f"mmtokedu.show.{room}" for room in ("charts", "curves", "fewer", "frames", "machines")}  # these need Matplotlib
+DRAWN = {  # these need Matplotlib
+    f"mmtokedu.show.{room}" for room in ("charts", "curves", "fewer", "frames", "machines")
+}
 TOPICS = sorted(set(ORDER) & {path.stem for path in PACKAGE.glob("*.py")})
 
 

@@ -73,6 +73,56 @@ def test_no_colour_is_needed_to_tell_lines_apart(drawn):
     assert len({str(line._unscaled_dash_pattern) for line in lines}) == len(METHODS)
 
 
+def stored():
+    """Rows as the experiment writes them: a list a seed, options beside; and adapters, a row a seed."""
+    row = lambda way, keep, shares, **options: {"way": way, "keep": keep, "right": {"digit": shares}} | options
+    free = [
+        row("full", 64, [0.9, 0.8], tokens=64.0),
+        row("random", 16, [0.4, 0.3], tokens=16.0),
+        row("random", 16, [0.1, 0.2], tokens=16.0, renumber=True),
+        row("random", 16, [0.7, 0.6], tokens=28.0, after=1),
+        row("random", 16, [0.8, 0.5], tokens=40.0, after=2),
+    ]
+    arms = [
+        {"name": "mean", "tokens": n, "steps": steps, "side": 96, "seed": s, "right": {"digit": n / 20 + s / 10},
+         "course": [{"step": k, "digit": k / steps} for k in (1, 2)], "parameters": 9, "seconds": 1.5}
+        for n in (16, 4) for steps in (300, 900) for s in (0, 1)
+    ]  # fmt: skip
+    return free, arms
+
+
+def test_rows_of_results_are_told_apart_by_their_options():
+    free, arms = stored()
+    told = lambda rows: [(r["method"], r["seed"], r["tokens"], r["layer"], r["digit"]) for r in rows]
+    assert told(curves.seed_rows(free, {"full": {"way": "full"}, "any": {"way": "random"}})) == [
+        ("full", 0, 64.0, None, 0.9), ("full", 1, 64.0, None, 0.8),
+        ("any", 0, 16.0, None, 0.4), ("any", 1, 16.0, None, 0.3),
+    ]  # fmt: skip
+    late = curves.seed_rows(free, {"late": {"way": "random", "after": None}, "second": {"way": "random", "after": 2}})
+    assert [(*row[:1], row[3], row[4]) for row in told(late)] == [
+        ("late", 1, 0.7), ("late", 1, 0.6), ("late", 2, 0.8), ("late", 2, 0.5), ("second", 2, 0.8), ("second", 2, 0.5),
+    ]  # fmt: skip
+    mean = {"name": "mean", "steps": 300, "side": 96}
+    assert [row[:3] for row in told(curves.seed_rows(arms, {"mean": mean}))] == [
+        ("mean", 0, 16), ("mean", 1, 16), ("mean", 0, 4), ("mean", 1, 4),
+    ]  # fmt: skip
+    course = curves.course_rows(arms, {"mean": mean | {"tokens": 4}})
+    assert [(row["seed"], row["step"], row["digit"]) for row in course] == [
+        (s, k, k / 300) for s in (0, 1) for k in (1, 2)
+    ]
+    for rows, way in ((free, {"way": "ranodm"}), (free, {"after": None}), (arms, {"name": "mean"})):
+        with pytest.raises(ValueError, match=r"no row is of 'x': .*, and no other options"):
+            curves.seed_rows(rows, {"x": way})
+
+
+def test_results_are_drawn_as_they_are_stored(drawn):
+    free, arms = stored()
+    ways = {"full": {"way": "full"}, "late": {"way": "random", "after": None}}
+    rows = curves.seed_rows(free, ways)
+    _, said, _ = drawn(show.layers_chart, rows, {"digit": "a digit"}, {"late": "random"}, chance={"digit": 0.1})
+    assert "full 85 %; random 65 % at 1, 65 % at 2" in said["alt"]
+
+
 def test_two_panels_will_do(drawn):
     two = {"read": "a digit", "count": "a count"}
     axes, said, _ = drawn(show.panels, table("tokens", STEPS), two, {"tome": "ToMe"}, chance=CHANCE)

@@ -53,11 +53,12 @@ def edges(drawn):
 
 
 def test_lines_stand_between_groups_and_sizes_in_their_largest_parts():
-    """Groups by hand: a a b / c a b, then with the last patch in a, apart from its others' column."""
+    """Groups by hand: a a b / c a b, then c a a / b b c, whose c is in two parts."""
     output = show.groups(PICTURE, {"near": [0, 0, 1, 2, 0, 1], "apart": [7, 1, 1, 3, 3, 7]}, grid=(2, 3))
     near, apart = paths(output)
     assert edges(near) == ({("64", "0", "v"), ("32", "32", "v"), ("64", "32", "v"), ("0", "32", "h")}, 0)
-    assert edges(apart)[1] == 1
+    across = {("0", "32", "h"), ("32", "32", "h"), ("64", "32", "h")}
+    assert edges(apart) == ({("32", "0", "v"), ("64", "32", "v")} | across, 1)
     sizes = re.findall(r'<text x="(\S+)" y="(\S+)">(\d)</text>', output._repr_html_())
     assert [size for *_, size in sizes] == ["3", "2", "2", "2", "2"]
     assert repr(output) == (
