@@ -136,8 +136,9 @@ PREDICTIONS = (
         "norm, control",
         "The control, whose eyes were taught tags in all patches that a thing covers, has the same sign.",
         lambda t: each(
-            lambda a, b: a > b,
-            t.of("digit", "norm, low", 16, "spread"), t.of("digit", "norm, high", 16, "spread"),
+            lambda low, high: (t.of("digit", "norm, low", 16, "spread") > t.of("digit", "norm, high", 16, "spread"))
+            == (low > high),
+            t.of("digit", "norm, low", 16), t.of("digit", "norm, high", 16),
         ),
     ),
     Prediction(
