@@ -46,13 +46,13 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
         "Layer 1 of the decoder is run with all tokens; kept are those that the pressed question looks at most.",
     ),
     "late": (
-        "keep it after layer 1 (FastV)", "keep", True,
+        "keep after layer 1 (FastV)", "keep", True,
         "Layer 1 has all tokens, the three layers behind it have those that the pressed question looked at most in it.",
     ),
     "folded": (
-        "keep it, and the rest as one", "fold", True,
-        "All tokens but one are what the pressed question looks at most; the last one is the mean of all others, and the "
-        "decoder attends to it that many times.",
+        "keep some, the rest as one token", "fold", True,
+        "All tokens but one are what the pressed question looks at most; one is the mean of all others, and attention "
+        "counts it as so many.",
     ),
     "oracle": (
         "keep what is asked for (oracle)", "keep", True,
@@ -61,11 +61,11 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
     "merge": (
         "average what is alike (ToMe)", "merge", False,
         "Tokens that are alike become their mean, at most an eighth of them in a round. The numbers say of how many "
-        "patches; the decoder attends to each that many times.",
+        "patches; attention counts each as so many.",
     ),
     "unsized": (
-        "the same, sizes forgotten", "merge", False,
-        "The same tokens, but the decoder is not told of how many patches each is the mean: all count as one.",
+        "average what is alike, sizes forgotten", "merge", False,
+        "The same means, but attention is not told of how many patches each is: all count as one.",
     ),
     "pool": ("average neighbours", "pool", False, "Windows of neighbours become their mean, whatever they show."),
 }  # fmt: skip
