@@ -36,14 +36,13 @@ class Arm(NamedTuple):
 PLAN = (  # what the article claims comes first
     *(Arm(name, 16, 300) for name in ("mean", "shuffle", "resampler", "resampler, pooling", "resampler, taught")),
     Arm("learned score", 16, 300), Arm("smaller picture", 16, 300, 48), Arm("random", 16, 300),
-    *(Arm(name, 16, 900) for name in ("resampler", "resampler, pooling", "mean", "shuffle")),
-    Arm("smaller picture", 16, 900, 48),
-    Arm("every token", 64, 300),
+    *(Arm(name, 16, 900) for name in ("resampler", "resampler, pooling")),
     *(Arm(name, 4, 300) for name in ("mean", "shuffle", "resampler", "resampler, pooling")),
-    Arm("smaller picture", 4, 300, 24),
-    *(Arm("smaller picture", (side // 12) ** 2, 300, side) for side in (60, 72, 84, 96)),
-    Arm("mean, eyes too", 16, 300),
-    Arm("resampler, taught", 16, 900), Arm("learned score", 16, 900), Arm("resampler", 4, 900),
+    Arm("smaller picture", 36, 300, 72), Arm("smaller picture", 64, 300, 96), Arm("shuffle", 16, 900),
+    Arm("mean, eyes too", 16, 300), Arm("every token", 64, 300), Arm("mean", 16, 900),
+    Arm("smaller picture", 16, 900, 48), Arm("smaller picture", 25, 300, 60), Arm("smaller picture", 49, 300, 84),
+    Arm("smaller picture", 4, 300, 24), Arm("resampler, taught", 16, 900), Arm("learned score", 16, 900),
+    Arm("resampler", 4, 900),
 )  # fmt: skip
 
 

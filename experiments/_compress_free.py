@@ -15,10 +15,6 @@ LAYERS = 4  # of the decoder
 SIDES = 84, 72, 60, 48, 36, 24, 12  # pixels of a smaller picture: 49, 36, 25, 16, 9, 4, 1 tokens
 BLURRED = 72, 48, 24  # pixels down to which a picture goes before it is drawn at its size again
 SHARES = {"1/2": 1 / 2, "1/4": 1 / 4, "1/8": 1 / 8, "1/64": 1 / 64}  # of the tokens that merge in a round of ToMe
-MAIN = (  # of the control
-    "full", "blind", "random", "even", "norm", "received", "edges", "diverse", "oracle", "question", "fastv", "nothing",
-    "tome", "pool",
-)  # fmt: skip
 BATCH = 100
 
 
@@ -36,9 +32,10 @@ class Asking:
         self.noise, self.scores["oracle"] = noise, cover
         self.scores["oracle of all"] = drawn["cover"].sum(dim=1).float() + noise[0] / 2
 
-    def told(self, visual=None, **options):
+    def told(self, visual=None, questions=None, **options):
         """The word ids answered, (n, kinds): options as `probe.answer`, tensors among them cut into batches too."""
         visual = self.seen.visual if visual is None else visual
+        questions = self.questions if questions is None else questions
         found = []
         for start in range(0, len(visual), BATCH):
             some = slice(start, start + BATCH)
@@ -46,7 +43,7 @@ class Asking:
                 name: value[some] if torch.is_tensor(value) and len(value) == len(visual) else value
                 for name, value in options.items()
             }
-            found.append(probe.answer(self.reader, visual[some], self.questions[some], **cut))
+            found.append(probe.answer(self.reader, visual[some], questions[some], **cut))
         return torch.cat(found).argmax(dim=-1)
 
     def of_fewer(self, fewer, *, project, sizes=False, positions=True):
@@ -75,20 +72,6 @@ def smaller(pixels, side):
     x = pixels.movedim(-1, 1).float()
     x = F.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
     return x.round().clamp(0, 255).to(torch.uint8).movedim(1, -1).contiguous()
-
-
-@torch.no_grad()
-def ways(asking, main=False):
-    """Each way, one after the other: ({way, keep, tokens, ...}, answers (n, kinds)). `main`: those of MAIN alone.
-
-    tokens: how many visual tokens a layer of the decoder has to do with, the mean over layers.
-    """
-    for group in (without_the_question, with_the_question, late, averaged, smaller_pictures, staged, second_question):
-        if main and group in (smaller_pictures, staged, second_question):
-            continue
-        for row, told in group(asking, KEEP[1:4] if main else KEEP):
-            if not main or row["way"].split(",")[0].split(" ")[0] in MAIN:
-                yield {"tokens": float(row["keep"])} | row, told
 
 
 def without_the_question(asking, counts):
@@ -162,6 +145,27 @@ def averaged(asking, counts):
         yield row, asking.of_fewer(merged, project=False)
 
 
+def one_for_the_rest(asking, counts):
+    """Dropped, but one token stands for all that were: the mean of them, counted as many or as one."""
+    visual, diverse = asking.seen.visual, {}
+    for keep in (keep for keep in counts if keep in (16, 8)):
+        diverse["diverse"] = probe.diverse(asking.seen.tokens, keep)
+        named = {"random": asking.noise[0], "oracle of all": asking.scores["oracle of all"]} | diverse
+        named |= {way: asking.scores[way] for way in ("received", "norm, high", "edges")}
+        for way, scores in named.items():
+            fewer = probe.with_rest(visual, scores, keep)
+            for sizes in (False, True):
+                row = {"way": f"rest: {way}", "keep": keep, "tokens": keep + 1.0, "sizes": sizes}
+                yield row, asking.of_fewer(fewer, project=False, sizes=sizes)
+        for way in ("oracle", "question 1"):  # each question its own
+            each = len(world.KINDS)
+            fewer = probe.with_rest(visual.repeat_interleave(each, dim=0), asking.scores[way].flatten(0, 1), keep)
+            options = {"positions": fewer.positions, "size": fewer.size}
+            told = asking.told(fewer.tokens, asking.questions.flatten(0, 1)[:, None], **options)
+            row = {"way": f"rest: {way}", "keep": keep, "tokens": keep + 1.0, "sizes": True}
+            yield row, told.unflatten(0, (-1, each))[..., 0]
+
+
 def smaller_pictures(asking, counts):
     for side in SIDES:
         parts = [probe.see(asking.reader, x).visual for x in smaller(asking.drawn["pixels"], side).split(BATCH)]
@@ -208,3 +212,20 @@ def second_question(asking, counts):
             scores = asking.scores[rank].roll(turn, 1)  # question k has those of k - turn
             row = {"way": "second question", "keep": 16, "after": after, "turn": turn, "tokens": mean_tokens(16, after)}
             yield row, asking.told(keep=16, after=after, scores=scores)
+
+
+GROUPS = (
+    without_the_question, with_the_question, late, averaged, one_for_the_rest, smaller_pictures, staged, second_question
+)  # fmt: skip
+CONTROL = GROUPS[:5]  # what the control is asked, at FEW counts
+FEW = 16, 8, 4, 1
+
+
+@torch.no_grad()
+def ways(asking, group, counts=KEEP):
+    """Each way of a group: ({way, keep, tokens, ...}, answers (n, kinds), of several draws a list of such).
+
+    tokens: how many visual tokens a layer of the decoder has to do with, the mean over layers.
+    """
+    for row, told in group(asking, counts):
+        yield {"tokens": float(row["keep"])} | row, told

@@ -22,6 +22,7 @@ Predictions and what came of each are data, `predictions` in the table: `_compre
 """
 
 import argparse
+import itertools
 import json
 import time
 
@@ -41,9 +42,13 @@ from mmtokedu.samples.items import DATA
 RESULTS, WEIGHTS = DATA / "results" / "compress.json", DATA / "compress" / "reader.npz"
 BUILD = taught.BUILD
 SEEDS = 0, 1, 2
-SHIPPED = 1  # the reader that answers colour, where, count and digits; seed 0 did not learn to say where, seed 1 no signs
+SHIPPED = (
+    1  # the reader that answers colour, where, count and digits; seed 0 did not learn to say where, seed 1 no signs
+)
 MODELS = *(("tags", seed) for seed in SEEDS), ("spread", 0)
+PART = {"tags": 1.0, "spread": 0.65}  # of the steps: the control has fewer
 TESTS = 400  # scenes that every way is asked about
+SHIPPED = 1  # the seed whose reader the book has: the one that answers all but the sign
 QUICK = 40  # pictures of a quick look
 
 
@@ -55,7 +60,7 @@ def reader_of(tags, seed):
 
 def train_reader(tags, seed):
     begin = time.process_time()
-    reader, course = taught.train(seed, tags=tags)
+    reader, course = taught.train(seed, tags=tags, part=PART[tags])
     tests = taught.pools()[2]
     right = taught.score(taught.answers(reader, tests), tests)
     torch.save(reader.state_dict(), BUILD / f"{tags}{seed}.pt")
@@ -63,10 +68,10 @@ def train_reader(tags, seed):
     write(f"{tags}{seed}", row | {"seconds": round(time.process_time() - begin)})
 
 
-def ask_freely(reader, drawn, main=False):
+def ask_freely(asking, group, counts=free.KEEP):
     """Rows of panel one: {way, keep, tokens, ..., right}; of several random draws the mean."""
-    rows = []
-    for row, answers in free.ways(free.Asking(reader, drawn), main=main):
+    rows, drawn = [], asking.drawn
+    for row, answers in free.ways(asking, group, counts):
         if "turn" in row:
             rows.append(row | {"right": right_after(answers, drawn["answers"], row["turn"])})
             continue
@@ -108,11 +113,24 @@ def readers(seeds, fresh):
 def ask_all(seeds, fresh):
     tests = taught.rows_of(taught.pools()[2], slice(TESTS))
     for tags, seed in MODELS:
-        if seed in seeds and (BUILD / f"{tags}{seed}.json").exists() and (fresh or not read(f"free-{tags}{seed}")):
+        todo = [group for group in groups_of(tags) if fresh or not read(free_name(tags, seed, group))]
+        if seed not in seeds or not (BUILD / f"{tags}{seed}.json").exists() or not todo:
+            continue
+        asking = free.Asking(reader_of(tags, seed), tests)
+        for group in todo:
             begin = time.process_time()
-            rows = ask_freely(reader_of(tags, seed), tests, main=tags == "spread")
-            write(f"free-{tags}{seed}", {"rows": rows, "seconds": round(time.process_time() - begin)})
-            print(f"free, {tags} {seed}: {time.process_time() - begin:.0f} CPU s", flush=True)
+            rows = ask_freely(asking, group, free.FEW if tags == "spread" else free.KEEP)
+            seconds = round(time.process_time() - begin)
+            write(free_name(tags, seed, group), {"rows": rows, "seconds": seconds})
+            print(f"free, {tags} {seed}, {group.__name__}: {seconds} CPU s", flush=True)
+
+
+def groups_of(tags):
+    return free.CONTROL if tags == "spread" else free.GROUPS
+
+
+def free_name(tags, seed, group):
+    return f"free-{tags}{seed}-{group.__name__}"
 
 
 def train_arms(seeds, fresh):
@@ -149,8 +167,13 @@ def together(rows_of_seeds):
 def stored():
     """What goes into the table, of the parts that are there."""
     models = [row for tags, seed in MODELS if (row := read(f"{tags}{seed}"))]
-    parts = {tags: [part for name, seed in MODELS if name == tags and (part := read(f"free-{name}{seed}"))]
-             for tags in ("tags", "spread")}  # fmt: skip
+    parts = {"tags": [], "spread": []}
+    for tags, seed in MODELS:
+        found = [read(free_name(tags, seed, group)) for group in groups_of(tags)]
+        if all(found):
+            parts[tags].append(
+                {name: sum((one[name] for one in found), 0 if name == "seconds" else []) for name in found[0]}
+            )
     asked = {tags: together([part["rows"] for part in found]) for tags, found in parts.items() if found}
     trained = [row for arm in arms.PLAN for seed in SEEDS if (row := read(name_of(arm, seed)))]
     seconds = sum(row.get("seconds", seconds_of(row)) for row in models)
@@ -213,7 +236,8 @@ def settings():
     return {
         "size": taught.SIZE, "grid": taught.GRID, "layers": taught.LAYERS, "batch": taught.BATCH,
         "crowds": taught.CROWDS, "scenes": taught.SCENES, "tests": {"readers": taught.TESTS, "ways": TESTS},
-        "steps": {"look": taught.LOOK, "answer": taught.ANSWER}, "kinds": world.KINDS, "keep": free.KEEP,
+        "steps": {"look": taught.LOOK, "answer": taught.ANSWER}, "part": PART, "kinds": world.KINDS, "keep": free.KEEP,
+        "shipped": SHIPPED,
         "draws": free.DRAWS, "arms": {"scenes": arms.SCENES, "tests": arms.TESTS, "muon": arms.MUON, "adam": arms.ADAM},
         "parameters": {
             name: sum(p.numel() for p in part.parameters())
@@ -240,7 +264,8 @@ def quick():
     taught.pools = arms.pools = lambda: (crowds, scenes, tests)
     reader, course = taught.train(0, part=0.001)
     print(course["answer"][-1])
-    for row in ask_freely(reader.requires_grad_(False), tests):
+    asking = free.Asking(reader.requires_grad_(False), tests)
+    for row in itertools.chain(*(ask_freely(asking, group) for group in free.GROUPS)):
         print({name: value for name, value in row.items() if name != "right"}, row["right"]["count"])
     pupil = arms.Pupil(0, QUICK, QUICK, reader)
     for arm in arms.PLAN[:9]:

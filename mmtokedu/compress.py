@@ -14,6 +14,7 @@ from mmtokedu.arguments.compress import (
     check_blocks,
     check_fill,
     check_grid,
+    check_index,
     check_keep,
     check_merge,
     check_order,
@@ -446,6 +447,30 @@ def unmerge(merged):
     check_size(merged.size, tuple(merged.tokens.shape[:-1]))
     check_source(merged.source, merged.size)
     return np.take_along_axis(merged.tokens, merged.source[..., None], axis=-2)
+
+
+@has_cuda_twin
+def merge_rest(tokens, index):
+    """Keep the tokens at `index` (..., keep), ascending, and merge all others into one: Merged, that one at the end.
+
+    Pruned tokens are missing twice: what they said, and their weight in every softmax that they would have been in.
+    The last token stands for them with its size; give it to the scores by `proportional_bias`. Where all are kept,
+    nothing is added. Columns of positions, put beside the tokens, come out with the mean position of the rest.
+
+    Raises ValueError for an index that is not ascending, or names a token that is not there.
+    Source: the one token for all inattentive ones is EViT's (arXiv 2202.07800), there weighted by attention; sizes are
+    ToMe's (arXiv 2210.09461).
+
+    >>> merged = merge_rest(np.array([[1.0], [2.0], [6.0], [4.0]]), np.array([1]))
+    >>> merged.tokens.ravel().round(2).tolist(), merged.size.tolist(), merged.source.tolist()
+    ([2.0, 3.67], [1, 3], [1, 0, 1, 1])
+    """
+    check_tokens(tokens)
+    keep, N = check_index(index, tokens), tokens.shape[-2]
+    count = min(keep + 1, N)
+    source = np.full(tokens.shape[:-1], count - 1, np.int64)
+    np.put_along_axis(source, np.asarray(index), np.arange(keep), axis=-1)
+    return Merged(*_means(tokens, None, source, count), source)
 
 
 @has_cuda_twin

@@ -1,6 +1,7 @@
 """What the chapter on compression refuses: counts, scores, sizes and grids that fit no tokens."""
 
 import itertools
+import math
 
 import numpy as np
 
@@ -57,6 +58,25 @@ def check_scores(scores, tokens):
             f"{int(wrong.sum())} of {wrong.size if isinstance(wrong, np.ndarray) else wrong.numel()} scores are NaN; "
             "they have no order (0/0 in a norm, or a row of attention that sees nothing?)"
         )
+
+
+def check_index(index, tokens):
+    """How many tokens (..., N, D) the index (..., keep) names, ascending, each once; or an error."""
+    check_array(index, "index")
+    N, shape = tokens.shape[-2], tuple(index.shape)
+    if shape[:-1] != tuple(tokens.shape[:-2]) or not shape or not 1 <= shape[-1] <= N:
+        raise ValueError(
+            f"index has shape {shape}; tokens {tuple(tokens.shape)} need {(*tokens.shape[:-2], 'keep')}, keep 1 to {N}"
+        )
+    if _kind(index) != "i":
+        raise TypeError(f"index is {index.dtype}; expected whole numbers")
+    if _on_card(index) or not math.prod(shape):
+        return shape[-1]
+    if not 0 <= int(index.min()) <= int(index.max()) < N:
+        raise ValueError(f"index names tokens {int(index.min())} to {int(index.max())}; there are 0 to {N - 1}")
+    if not bool((index[..., 1:] > index[..., :-1]).all()):
+        raise ValueError("index is not ascending; sort it, as prune does, and name no token twice")
+    return shape[-1]
 
 
 def check_attention(attention, name="attention"):

@@ -5,6 +5,7 @@ import torch
 from mmtokedu import compress
 from mmtokedu.arguments.common import check_array, check_finite
 from mmtokedu.arguments.compress import (
+    check_index,
     check_keep,
     check_merge,
     check_order,
@@ -224,6 +225,17 @@ def unmerge(merged):
     check_source(merged.source, merged.size)
     _check_device(tokens=merged.tokens, size=merged.size, source=merged.source)
     return _taken(merged.tokens, merged.source.long())
+
+
+def merge_rest(tokens, index):
+    """See `mmtokedu.compress.merge_rest`. Gradients go to all tokens."""
+    check_tokens(tokens)
+    _check_device(tokens=tokens, index=index)
+    keep, N = check_index(index, tokens), tokens.shape[-2]
+    count = min(keep + 1, N)
+    places = torch.arange(keep, device=tokens.device).expand(index.shape)
+    source = torch.full(tokens.shape[:-1], count - 1, device=tokens.device).scatter(-1, index.long(), places)
+    return Merged(*_means(tokens, None, source, count), source)
 
 
 def proportional_bias(size):

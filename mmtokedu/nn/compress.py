@@ -8,6 +8,7 @@ import torch
 from mmtokedu.arguments.common import whole
 from mmtokedu.compress import (
     fastv_scores,
+    merge_rest,
     merge_tokens,
     norm_scores,
     pool_tokens,
@@ -26,6 +27,7 @@ from mmtokedu.small import PATCH
 __all__ = [
     "Fewer", "Looked", "Seen", "answer", "diverse", "edges", "even", "in_stages", "load_reader", "look", "merge",
     "merge_inside", "pool", "question_attention", "right", "save_reader", "scenes", "scores", "see", "sequence",
+    "with_rest",
 ]  # fmt: skip
 
 PRETRAINED = DATA / "compress" / "reader.npz"
@@ -71,8 +73,9 @@ def save_reader(weights, path):
 def load_reader(path=None):
     """The Reader that `save_reader` wrote; without a path the one that ships with the book, in `eval` mode.
 
-    `experiments/compress.py` trained it on pictures of 96 x 96 pixels of `samples.world`, 64 tokens each. Its tagger
-    is untaught. For `mmtokedu.small.ask` give {name: weight.numpy() for name, weight in reader.state_dict().items()}.
+    `experiments/compress.py` trained it on pictures of 96 x 96 pixels of `samples.world`, 64 tokens each. It never
+    began to read signs; every other question it answers. Its tagger is untaught. For `mmtokedu.small.ask` give it as
+    {name: weight.numpy() for name, weight in reader.state_dict().items()}.
 
     >>> reader = load_reader()
     >>> len(reader.vision.blocks), len(reader.small.blocks)
@@ -249,7 +252,7 @@ def answer(reader, visual, questions, *, keep=None, scores=None, after=0, renumb
     >>> reader, (pixels, questions, _) = load_reader(), scenes(2)
     >>> seen, found = see(reader, pixels), scores(reader, pixels, questions)
     >>> answer(reader, seen.visual, questions, keep=16, scores=found["question 1"]).shape
-    torch.Size([2, 8, 71])
+    torch.Size([2, 8, 64])
     """
     layers, N = len(reader.small.blocks), visual.shape[1]
     after, keep = _at_most(after, "after", layers), _at_most(N if keep is None else keep, "keep", N)
@@ -272,7 +275,7 @@ def in_stages(reader, visual, questions, counts, *, scores=None, positions=None)
     >>> from mmtokedu.compress import pyramid_schedule
     >>> reader, (pixels, questions, _) = load_reader(), scenes(2)
     >>> in_stages(reader, see(reader, pixels).visual, questions, pyramid_schedule(64, 4)).shape
-    torch.Size([2, 8, 71])
+    torch.Size([2, 8, 64])
     """
     counts = [whole(count, "counts") for count in counts]
     if len(counts) != len(reader.small.blocks) or counts[0] != visual.shape[1] or np.diff(counts).max(initial=0) > 0:
@@ -436,6 +439,18 @@ def _merge(fewer, metric, keep, share):
 def _reading_order(places):
     """Tokens by mean place, rows first: places (B, n, 2) -> which (B, n)."""
     return (places[..., 0] * GRID[1] + places[..., 1]).argsort(dim=-1, stable=True)
+
+
+@torch.no_grad()
+def with_rest(tokens, scores, keep):
+    """The `keep` tokens with the highest scores (B, 64), and one that stands for all others: Fewer, keep + 1 tokens.
+
+    >>> with_rest(torch.randn(2, 64, 8), torch.rand(2, 64), 16).size[0].tolist()[-2:]
+    [1, 48]
+    """
+    width, columns = tokens.shape[-1], torch.cat([tokens, _grid().float().expand(len(tokens), -1, -1)], dim=-1)
+    merged = merge_rest(columns, prune(tokens, scores, keep).index)
+    return Fewer(merged.tokens[..., :width], merged.tokens[..., width:], merged.size)
 
 
 @torch.no_grad()

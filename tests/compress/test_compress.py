@@ -12,6 +12,7 @@ from mmtokedu.compress import (
     fastv_scores,
     match_tokens,
     merge_duplicates,
+    merge_rest,
     merge_tokens,
     norm_scores,
     pixel_shuffle,
@@ -571,3 +572,38 @@ def test_what_comes_back_may_be_written(backend):
     merged.source[0, 0] = 3
     merged.tokens[0, 0] = 7
     assert backend.take(merged.source)[1:].tolist() == [[0, 1, 2, 3]] * 2 and backend.take(tokens).max() == 1
+
+
+@pytest.mark.parametrize("shape, keep", [((1, 3), 1), ((5, 2), 2), ((64, 4), 16), ((2, 3, 10, 4), 7), ((2, 6, 1), 6)])
+def test_the_rest_is_one_token_that_stands_for_all_dropped(backend, shape, keep):
+    rng = np.random.default_rng(keep)
+    tokens = rng.standard_normal(shape)
+    index = np.sort(rng.permuted(np.broadcast_to(np.arange(shape[-2]), shape[:-1]).copy(), axis=-1)[..., :keep])
+    merged = taken(backend, merge_rest(backend.give(tokens), backend.give(index)))
+    rest = shape[-2] - keep
+    assert merged.tokens.shape == (*shape[:-2], keep + (rest > 0), shape[-1])
+    np.testing.assert_allclose(merged.tokens[..., :keep, :], np.take_along_axis(tokens, index[..., None], -2))
+    np.testing.assert_array_equal(merged.size.sum(axis=-1), shape[-2])
+    np.testing.assert_array_equal(merged.size[..., :keep], 1)
+    whole = (merged.tokens * merged.size[..., None]).sum(axis=-2)
+    np.testing.assert_allclose(whole, tokens.sum(axis=-2), atol=1e-9)
+    np.testing.assert_allclose(
+        np.take_along_axis(merged.source, index, -1), np.broadcast_to(np.arange(keep), index.shape)
+    )
+
+
+@pytest.mark.parametrize(
+    "index, error, words",
+    [
+        ([2, 1], ValueError, "ascending"),
+        ([1, 1], ValueError, "ascending"),
+        ([0, 5], ValueError, "0 to 4"),
+        ([-1, 2], ValueError, "0 to 4"),
+        ([0.0, 1.0], TypeError, "whole"),
+        ([[0, 1]], ValueError, "shape"),
+        ([], ValueError, "shape"),
+    ],
+)
+def test_an_index_that_names_no_tokens_is_refused(backend, index, error, words):
+    with pytest.raises(error, match=words):
+        merge_rest(backend.give(np.eye(5)), backend.give(np.array(index)))

@@ -1,5 +1,9 @@
 """The experiment on fewer tokens: its parts by hand, and the table it wrote."""
 
+import json
+from datetime import date
+from pathlib import Path
+
 import numpy as np
 import pytest
 from experiment_programs import experiment_named
@@ -9,6 +13,8 @@ pytestmark = pytest.mark.trains
 torch = pytest.importorskip("torch")
 pytest.importorskip("tqdm", reason="the experiments show their progress with tqdm")
 
+from mmtokedu import measured
+from mmtokedu.nn import compress as probe
 from mmtokedu.samples import world
 
 
@@ -120,3 +126,125 @@ def test_it_runs(experiment, capsys, monkeypatch):
     experiment.main(["--quick"])
     said = capsys.readouterr().out
     assert all(name in said for name in ("tome inside", "stages: fastv", "second question", "resampler, pooling"))
+
+
+# the table
+
+TABLE = json.loads((Path(__file__).resolve().parents[2] / "mmtokedu/data/results/compress.json").read_text("utf-8"))
+LEARNED = {  # the seeds whose reader answers it with all tokens
+    kind: [i for i, row in enumerate(TABLE["models"][:3]) if row["right"][kind] > 0.9]
+    for kind in TABLE["models"][0]["right"]
+}
+
+
+@pytest.fixture(scope="module")
+def table(experiment):
+    return experiment.Table(TABLE["free"], TABLE["arms"])
+
+
+def test_every_reader_way_and_seed_is_there(experiment):
+    assert [(row["tags"], row["seed"]) for row in TABLE["models"]] == list(experiment.MODELS)
+    assert TABLE["settings"] == json.loads(json.dumps(experiment.settings()))
+    assert TABLE["made_by"] == "experiments/compress.py" and date.fromisoformat(TABLE["date"])
+    assert TABLE["device"] and TABLE["versions"]["torch"] and TABLE["processor_seconds"] > 0
+    for tags, seeds in (("tags", 3), ("spread", 1)):
+        rows = TABLE["free"][tags]
+        assert all(len(shares) == seeds for row in rows for shares in row["right"].values())
+        names = [json.dumps(experiment.told(row), sort_keys=True) for row in rows]
+        assert len(set(names)) == len(names)
+    planned = [(*arm, seed) for arm in experiment.arms.PLAN for seed in experiment.SEEDS]
+    done = [(row["name"], row["tokens"], row["steps"], row["side"], row["seed"]) for row in TABLE["arms"]]
+    assert done == [one for one in planned if one in done]
+
+
+def test_shares_are_shares():
+    rows = [*TABLE["free"]["tags"], *TABLE["free"]["spread"]]
+    shares = [share for row in rows for one in row["right"].values() for share in one if share is not None]
+    shares += [
+        share for row in (*TABLE["models"], *TABLE["arms"]) for share in row["right"].values() if share is not None
+    ]
+    assert len(shares) > 3000 and all(0 <= share <= 1 for share in shares)
+    for row in rows:
+        if "number" in row["right"]:
+            assert all(a <= b + 0.002 for a, b in zip(row["right"]["number"], row["right"]["digit"]))
+        assert 0 <= row["tokens"] <= 64
+
+
+def test_what_came_of_the_predictions_is_computed_from_the_table(experiment):
+    found = experiment.judged(TABLE["free"], TABLE["arms"])
+    assert found == TABLE["predictions"] and len(found) > 15
+    assert any(row["held"] for row in found) and any(not row["held"] for row in found)
+
+
+def test_the_curve_is_in_the_measuring_threads_form():
+    points = measured.curve("compress")
+    assert {"small reader, digits, random tokens", "small reader, digits, merged tokens"} <= {
+        p["instrument"] for p in points
+    }
+    assert max(point["tokens"] for point in points) == 64
+
+
+def test_the_reader_that_ships_is_one_of_the_table(experiment, table):
+    """It answers live what the table says of it, half precision included."""
+    pixels, questions, answers = probe.scenes(120)
+    reader = probe.load_reader()
+    seen = probe.see(reader, pixels)
+    at = TABLE["settings"]["shipped"]
+    full = probe.right(probe.answer(reader, seen.visual, questions), answers)
+    kept = probe.scores(reader, pixels, questions, seen)["edges"]
+    edges = probe.right(probe.answer(reader, seen.visual, questions, keep=16, scores=kept), answers)
+    for kind in ("digit", "colour", "where", "count"):
+        assert abs(full[kind] - table.of(kind, "full", 64)[at]) < 0.06
+        assert abs(edges[kind] - table.of(kind, "edges", 16)[at]) < 0.13
+
+
+def of(table, kind, way, keep, **options):
+    """The shares of those seeds that know the answer with all tokens."""
+    return np.array(table.of(kind, way, keep, **options))[LEARNED.get(kind, [0, 1, 2])]
+
+
+def test_readers_answer_with_all_tokens():
+    right = [row["right"] for row in TABLE["models"][:3]]
+    assert all(row["digit"] > 0.95 and row["colour"] > 0.95 and row["count"] > 0.95 for row in right)
+    assert all(len(LEARNED[kind]) >= 1 for kind in ("where", "shape", "sign"))
+
+
+def test_merging_alike_tokens_loses_nothing_where_sizes_count(table):
+    for kind in ("digit", "colour", "where", "count"):
+        full = of(table, kind, "full", 64)
+        assert (full - of(table, kind, "tome", 16, sizes=True, projector="after") < 0.05).all(), kind
+    without = of(table, "count", "tome", 16, sizes=False, projector="after")
+    assert (of(table, "count", "full", 64) - without > 0.2).all()
+
+
+def test_half_a_round_and_means_of_neighbours_lose_digits(table):
+    full = of(table, "digit", "full", 64)
+    assert (full - of(table, "digit", "tome rounds", 16, share="1/2") > 0.25).all()
+    assert (full - of(table, "digit", "pool", 16, projector="after") > 0.4).all()
+
+
+def test_dropping_loses_counts_because_a_share_of_attention_is_gone(table):
+    oracle = of(table, "count", "oracle of all", 16)
+    assert (of(table, "count", "full", 64) - oracle > 0.25).all()
+    assert (of(table, "count", "rest: oracle of all", 16, sizes=True) - oracle > 0.25).all()
+    assert (np.abs(of(table, "count", "rest: oracle of all", 16, sizes=False) - oracle) < 0.15).all()
+
+
+def test_after_the_first_layer_nothing_left_reads_as_well(table):
+    for way in ("fastv", "random"):
+        assert (of(table, "digit", "full", 64) - of(table, "digit", way, 1, after=1) < 0.02).all()
+    assert (of(table, "digit", "full", 64) - of(table, "digit", "nothing", 0, after=1) < 0.02).all()
+    assert (of(table, "count", "full", 64) - of(table, "count", "nothing", 0, after=1) > 0.1).all()
+
+
+def test_small_print_dies_with_the_pixels(table):
+    blurred = {"side": 48}
+    assert (of(table, "digit", "blurred picture", 64, **blurred) < 0.25).all()
+    assert (of(table, "colour", "blurred picture", 64, **blurred) > 0.85).all()
+
+
+def test_a_second_question_finds_its_tokens_gone(table):
+    own, other = (of(table, "first", "second question", 16, after=0, turn=turn) for turn in (0, 1))
+    assert (own - other > 0.4).all()
+    late = of(table, "first", "second question", 16, after=1, turn=1)
+    assert (own - late < 0.03).all(), "by then it has been read"

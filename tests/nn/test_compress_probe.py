@@ -256,6 +256,18 @@ def test_pools_are_means_of_windows(asked):
     assert fewer.positions[0, 1].tolist() == [0, 0.5, 2.5] and fewer.size.unique().tolist() == [4]
 
 
+@pytest.mark.parametrize("keep", [1, 16, 63])
+def test_what_is_dropped_can_be_one_token_that_counts_for_all(asked, keep):
+    visual, _, scores, _ = asked
+    fewer = probe.with_rest(visual, scores["edges"], keep)
+    assert fewer.tokens.shape[1] == keep + 1 and fewer.size.sum(dim=1).tolist() == [64] * 6
+    assert fewer.size[:, :-1].eq(1).all()
+    weighted = lambda part: (part * fewer.size[..., None]).sum(dim=1) / 64
+    close(weighted(fewer.tokens), visual.mean(dim=1))
+    close(weighted(fewer.positions), PLACES.float().mean(dim=0).expand(6, 3))
+    close(fewer.tokens[:, :-1], prune(visual, scores["edges"], keep).tokens)
+
+
 def test_right_by_hand():
     logits = torch.nn.functional.one_hot(torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8], [1, 0, 3, 4, 5, 0, 7, 0]]), 10).float()
     answers = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8], [-100, 2, 3, 4, 5, 6, 7, -100]])
