@@ -77,6 +77,16 @@ PRESETS = (  # name, picture, method, tokens, question
     ("a second question", "page", "attention", 8, "number"),
 )
 AT = 9  # the patch that is pointed at first
+ABOUT = (
+    "Both pictures are drawn by the program that drew what the model learned from, from seeds that it never saw: "
+    "coloured shapes, a number, words. A real page would be strange to it. Two pictures show how a way forgets, not "
+    "how often."
+)
+COUNTED = (
+    f"The decoder has {LAYERS} layers of width {WIDTH}. Operations and bytes are its own with one question of "
+    f"{QUESTION} words, {8 * BYTES} bits a number; the encoder looks at all {ALL} patches in any case. Three digits are "
+    "three questions; the certainty of a number is the product of theirs."
+)
 
 
 def parts(picture, method, tokens, question):
@@ -254,18 +264,8 @@ def _data():
     return {
         "model": model, "grid": GRID, "pixels": SIZE[0], "ladder": LADDER, "kinds": KINDS, "share": SHARE,
         "windows": WINDOWS, "features": metric("scene").shape[1], "pictures": pictures, "methods": known,
-        "presets": PRESETS, "first": FIRST, "at": AT, "about": _about(),
+        "presets": PRESETS, "first": FIRST, "at": AT, "about": ABOUT, "counted": COUNTED,
     }  # fmt: skip
-
-
-def _about():
-    return (
-        "Both pictures are drawn by the program that drew what the model learned from, from seeds that it never saw: "
-        "coloured shapes, a number, a word. A real page would be strange to it. Its decoder has "
-        f"{LAYERS} layers of width {WIDTH}; operations and bytes are those of the decoder with one question of "
-        f"{QUESTION} words, {8 * BYTES} bits a number. Three digits are three questions; the certainty of a number is "
-        "the product of theirs."
-    )
 
 
 def _picture(name):
