@@ -84,7 +84,7 @@ ABOUT = (
 )
 COUNTED = (
     f"The decoder has {LAYERS} layers of width {WIDTH}. Operations and bytes are its own with one question of "
-    f"{QUESTION} words, {8 * BYTES} bits a number; the encoder looks at all {ALL} patches in any case. Three digits are "
+    f"{QUESTION} words, {8 * BYTES} bits a number; the encoder always looks at all {ALL} patches. Three digits are "
     "three questions; the certainty of a number is the product of theirs."
 )
 
