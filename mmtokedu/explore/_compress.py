@@ -164,8 +164,8 @@ def merged(metric, target):
 
     After each round the tokens are put in order of their mean places, as the experiment does.
 
-    >>> merged(np.array([[3.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 2.0]]), 2).tolist()
-    [0, 1, 0, 1]
+    >>> merged(np.array([[3.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 2.0]]), 2).tolist()
+    [0, 0, 1, 1]
     """
     now = merge_tokens(metric.astype(np.float64), 0)
     for r in rounds(len(metric), target):
