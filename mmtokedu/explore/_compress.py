@@ -46,13 +46,13 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
         "Layer 1 of the decoder is run with all tokens; kept are those that the pressed question looks at most.",
     ),
     "late": (
-        "keep it after layer 1 (FastV)", "keep", True,
+        "keep after layer 1 (FastV)", "keep", True,
         "Layer 1 has all tokens, the three layers behind it have those that the pressed question looked at most in it.",
     ),
     "folded": (
-        "keep it, and the rest as one", "fold", True,
-        "All tokens but one are what the pressed question looks at most; the last one is the mean of all others, and the "
-        "decoder attends to it that many times.",
+        "keep some, the rest as one token", "fold", True,
+        "All tokens but one are what the pressed question looks at most; one is the mean of all others, and attention "
+        "counts it as so many.",
     ),
     "oracle": (
         "keep what is asked for (oracle)", "keep", True,
@@ -61,11 +61,11 @@ METHODS = {  # id -> (title, kind, whether it asks the question, what it does)
     "merge": (
         "average what is alike (ToMe)", "merge", False,
         "Tokens that are alike become their mean, at most an eighth of them in a round. The numbers say of how many "
-        "patches; the decoder attends to each that many times.",
+        "patches; attention counts each as so many.",
     ),
     "unsized": (
-        "the same, sizes forgotten", "merge", False,
-        "The same tokens, but the decoder is not told of how many patches each is the mean: all count as one.",
+        "average what is alike, sizes forgotten", "merge", False,
+        "The same means, but attention is not told of how many patches each is: all count as one.",
     ),
     "pool": ("average neighbours", "pool", False, "Windows of neighbours become their mean, whatever they show."),
 }  # fmt: skip
@@ -77,6 +77,16 @@ PRESETS = (  # name, picture, method, tokens, question
     ("a second question", "page", "attention", 8, "number"),
 )
 AT = 9  # the patch that is pointed at first
+ABOUT = (
+    "Both pictures are drawn by the program that drew what the model learned from, from seeds that it never saw: "
+    "coloured shapes, a number, words. A real page would be strange to it. Two pictures show how a way forgets, not "
+    "how often."
+)
+COUNTED = (
+    f"The decoder has {LAYERS} layers of width {WIDTH}. Operations and bytes are its own with one question of "
+    f"{QUESTION} words, {8 * BYTES} bits a number; the encoder always looks at all {ALL} patches. Three digits are "
+    "three questions; the certainty of a number is the product of theirs."
+)
 
 
 def parts(picture, method, tokens, question):
@@ -154,8 +164,8 @@ def merged(metric, target):
 
     After each round the tokens are put in order of their mean places, as the experiment does.
 
-    >>> merged(np.array([[3.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 2.0]]), 2).tolist()
-    [0, 1, 0, 1]
+    >>> merged(np.array([[3.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 2.0]]), 2).tolist()
+    [0, 0, 1, 1]
     """
     now = merge_tokens(metric.astype(np.float64), 0)
     for r in rounds(len(metric), target):
@@ -254,18 +264,8 @@ def _data():
     return {
         "model": model, "grid": GRID, "pixels": SIZE[0], "ladder": LADDER, "kinds": KINDS, "share": SHARE,
         "windows": WINDOWS, "features": metric("scene").shape[1], "pictures": pictures, "methods": known,
-        "presets": PRESETS, "first": FIRST, "at": AT, "about": _about(),
+        "presets": PRESETS, "first": FIRST, "at": AT, "about": ABOUT, "counted": COUNTED,
     }  # fmt: skip
-
-
-def _about():
-    return (
-        "Both pictures are drawn by the program that drew what the model learned from, from seeds that it never saw: "
-        "coloured shapes, a number, a word. A real page would be strange to it. Its decoder has "
-        f"{LAYERS} layers of width {WIDTH}; operations and bytes are those of the decoder with one question of "
-        f"{QUESTION} words, {8 * BYTES} bits a number. Three digits are three questions; the certainty of a number is "
-        "the product of theirs."
-    )
 
 
 def _picture(name):

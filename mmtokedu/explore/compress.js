@@ -168,11 +168,11 @@ return class extends Explorable {
     $.canvas = element("canvas", { role: "img" });
     $.hand = slider({ class: "hand", "aria-valuemin": 0, "aria-valuemax": ALL - 1, "aria-label": "One patch: arrows go from patch to patch" });
     $.stage = element("div", { class: "stage" }, $.canvas, $.hand);
-    [$.name, $.cell] = [element("span"), element("p", { class: "cell quiet" })];
+    $.cell = element("p", { class: "cell quiet" });
     $.keys = [["kept", "a token of its own"], ["merged", "patches that are one token"], ["dropped", "dropped"], ["asked", "what the question is about"]]
       .map(([kind, label]) => [kind, element("canvas", { "aria-hidden": "true" }), label]);
     $.marks = element("ul", { class: "keys" }, ...$.keys.map(([, mark, label]) => element("li", {}, mark, label)));
-    const plane = element("div", { class: "plane" }, element("p", { class: "head" }, "What reaches the decoder ", $.name), $.stage, $.cell, $.marks);
+    const plane = element("div", { class: "plane" }, element("p", { class: "head" }, "What reaches the decoder ", element("span", {}, `of ${ROWS} × ${COLUMNS} patches`)), $.stage, $.cell, $.marks);
 
     [$.big, $.of, $.work, $.workOf, $.bytes, $.bytesOf] = list(6, (i) => element(i % 2 ? "span" : "b"));
     $.asks = new Map(KINDS.map((kind) => {
@@ -186,12 +186,12 @@ return class extends Explorable {
       element("div", {}, element("p", { class: "head" }, "The model’s answers ", $.askHead),
         element("div", { class: "asks", role: "group", "aria-label": "Questions; the pressed one is outlined, and chooses where a method asks" }, ...[...$.asks.values()].map(({ node }) => node))), $.say);
 
-    [$.stripCanvas, $.about, $.rows] = [element("canvas", { role: "img" }), element("p", { class: "about quiet" }), element("tbody")];
-    const strip = element("div", { class: "strip" }, element("p", { class: "head" }, "The sequence ", element("span", {}, "what is left keeps its place")), $.stripCanvas);
+    [$.stripCanvas, $.place, $.rows] = [element("canvas", { role: "img" }), element("span"), element("tbody")];
+    const strip = element("div", { class: "strip" }, element("p", { class: "head" }, "The sequence ", $.place), $.stripCanvas, element("p", { class: "about quiet" }, DATA.about));
     $.tableHead = element("p", { class: "head" });
     const all = table("The model’s answer by every method and count", ["method", ...DATA.ladder.map((n) => `${n}`)], $.rows);
     this.listenToHands();
-    return [top, plane, answer, strip, this.more("Every method and every count", $.tableHead, all, $.about)];
+    return [top, plane, answer, strip, this.more("Every method and every count", $.tableHead, all, element("p", { class: "about quiet" }, DATA.counted))];
   }
 
   listenToHands() {
@@ -224,7 +224,7 @@ return class extends Explorable {
     $.tokens.value = DATA.ladder.indexOf(tokens);
     $.tokens.setAttribute("aria-valuetext", plural(tokens, "token"));
     $.tokensOut.textContent = tokens;
-    $.name.textContent = `${shown.title}, ${ROWS} × ${COLUMNS} patches`;
+    $.place.textContent = tokens < ALL && this.kind !== "keep" ? "a mean is drawn at its first patch" : "what is left keeps its place";
     $.big.textContent = number(tokens);
     $.of.textContent = `of ${ALL} visual tokens`;
     const [work, before] = [flops(run(method, tokens)), flops(run(method, ALL))], [kept, full] = [cacheBytes(cached(method, tokens)), cacheBytes(cached(method, ALL))];
@@ -288,7 +288,6 @@ return class extends Explorable {
       }));
       return row;
     }));
-    $.about.textContent = DATA.about;
   }
 
   // ------------------------------------------------------------ pictures

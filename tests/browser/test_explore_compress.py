@@ -249,7 +249,7 @@ def test_the_table_has_every_method_and_count(visit):
             marked = [f"{'✓' if answer == right else '✗'} {answer}" for answer in told]
             assert row == [_compress.METHODS[method][0], *marked]
         assert page.locator("td[aria-current]").count() == 1
-    assert "from seeds that it never saw" in page.locator(".about").inner_text()
+    assert "from seeds that it never saw" in page.locator(".strip .about").inner_text()
 
 
 def test_presets_are_states_of_the_page(visit):

@@ -41,11 +41,11 @@ def test_output_carries_arguments_and_still():
         f"<title>{html.escape(out.alt)}</title>" in head and f"<figcaption>{html.escape(out.alt)}</figcaption>" in head
     )
     assert 'role="img"' in head and "by “What shape is the pink one?”: 4 of 64 tokens reach the decoder" in out.alt
-    told, asked = _compress.entry("page", "oracle", 4, "sign")["told"], _compress.questions("page")
+    told, asked = _compress.entry("page", "oracle", 4, "shape")["told"], _compress.questions("page")
     for (kind, words, right, _), (answer, _) in zip(asked, told, strict=True):
         how = "right" if answer == right else f"wrong, it is {right}"
         assert f"{_compress.spoken(kind, words[1])} {answer}, {how}" in out.alt
-    assert len(out._repr_html_()) < 260_000
+    assert len(out._repr_html_()) < 200_000
 
 
 def test_the_still_pales_what_is_dropped_and_outlines_what_is_one():
