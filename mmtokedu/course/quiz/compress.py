@@ -17,7 +17,7 @@ def _whole(x):
     return int(x) if x == int(x) else float(x)
 
 
-# Which forty tokens
+# Which twenty tokens
 
 
 def all_three_stay(keep):
