@@ -96,11 +96,6 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
         "experiments/video.py",
         "MIT, as the code",
     ),
-    "compress/play.json": Item(
-        "what a small reader answers about two pictures with fewer tokens",
-        "experiments/_compress_play.py",
-        "MIT, as the code",
-    ),
     "results/compress.json": Item(
         "what each way of having fewer visual tokens forgets", "experiments/compress.py", "MIT, as the code"
     ),
