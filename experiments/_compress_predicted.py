@@ -1,8 +1,8 @@
 """What was predicted of `experiments/compress.py`, and what came of each: computed from its table.
 
 Written 2026-11-30 before any asking and any adapter; a prototype's results had been seen (another small reader, one
-seed of it in most tables), and of these readers the course of the first 400 steps of answering. None was changed
-afterwards.
+seed of it in most tables), and of these readers the course of the first 400 steps of answering. No prediction was
+changed afterwards; the check of "norm, control" was: it asked for low norm, where its words ask for the readers' sign.
 """
 
 import itertools

@@ -96,6 +96,9 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
         "experiments/video.py",
         "MIT, as the code",
     ),
+    "results/compress.json": Item(
+        "what each way of having fewer visual tokens forgets", "experiments/compress.py", "MIT, as the code"
+    ),
     "compress/reader.npz": Item("the weights of the small reader that is asked with fewer tokens", *_READER),
     "rvq/codec.npz": Item("the weights of the speech codec, 8 codebooks of 256", *_CODEC),
     "rvq/heard.flac": Item("a new sentence in a new voice, and the codec's 1 to 8 codebooks of it", *_CODEC),

@@ -251,3 +251,45 @@ def test_a_second_question_finds_its_tokens_gone(table):
     assert (own - other > 0.4).all()
     late = of(table, "first", "second question", 16, after=1, turn=1)
     assert (own - late < 0.03).all(), "by then it has been read"
+
+
+# the table: adapters
+
+
+@pytest.mark.parametrize("name", ["mean", "shuffle", "resampler", "resampler, pooling"])
+def test_no_adapter_of_300_steps_reads_more_than_merging_without_training(table, name):
+    found, merged = (np.array(part) for part in (
+        table.arm("digit", name, 16, 300), table.of("digit", "tome", 16, sizes=True, projector="after")))  # fmt: skip
+    assert len(found) == 3 and (found < merged).all() and (found > 0.7).all()
+
+
+def test_a_smaller_picture_trained_alike_reads_nothing(table):
+    small, means = (np.array(table.arm("digit", *arm)) for arm in (("smaller picture", 16, 300), ("mean", 16, 300)))
+    assert (small < 0.2).all() and (means - small > 0.5).all()
+
+
+def test_queries_without_a_place_lose_it_with_one_seed_and_not_with_another(table):
+    plain, pooled = (table.arm("where", name, 16, 300) for name in ("resampler", "resampler, pooling"))
+    at = LEARNED["where"]
+    assert min(plain[i] for i in at) < 0.6 < 0.8 < max(plain[i] for i in at)
+    assert min(pooled[i] for i in at) > 0.95
+
+
+def test_what_luck_decides(table):
+    for name in ("resampler, taught", "learned score"):
+        found = table.arm("digit", name, 16, 300)
+        assert min(found) < 0.2 and max(found) > 0.85
+
+
+def test_a_course_leads_to_its_end():
+    for row in TABLE["arms"]:
+        assert [point["step"] for point in row["course"]] == list(range(100, row["steps"] + 1, 100))
+        assert all(row["course"][-1][kind] == row["right"][kind] for kind in ("colour", "where", "count", "digit"))
+
+
+def test_the_control_knows_why_random_is_weak(table):
+    """Where tags are taught in every patch that a thing covers, an even grid still finds it."""
+    for kind in ("colour", "where", "shape"):
+        assert table.of(kind, "even", 16, "spread")[0] > 0.9
+        assert max(of(table, kind, "even", 16)) < 0.6
+    assert table.of("digit", "oracle", 1, "spread")[0] < min(of(table, "digit", "oracle", 1)) - 0.1
