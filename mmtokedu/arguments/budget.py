@@ -118,7 +118,7 @@ def check_picture(one):
 
 
 def check_bytes(value):
-    """Bytes of a number as a Fraction above 0, at most 16, or an error: 2 for bfloat16, 1 for FP8, 0.5 for four bits."""
+    """Bytes of a number as a Fraction above 0, at most 16, or an error: 2 is bfloat16, 1 FP8, 0.5 four bits."""
     number = check_number(value, "bytes_per", "bytes")
     if number > 16:
         raise ValueError(f"bytes_per is {number:g}; a number takes at most 16 bytes")
@@ -205,3 +205,20 @@ def check_limit(limit):
     if not limit:
         raise ValueError("limit is 0; nothing fits into no tokens (what is the model's context, or your budget?)")
     return limit
+
+
+def check_request(request, kinds):
+    """The request with its numbers checked, or an error unless its parts are of the kinds given (by their classes)."""
+    if not hasattr(request, "parts") or not hasattr(request, "answer"):
+        raise TypeError(f"request is {type(request).__name__}; expected Request(model, parts, answer)")
+    parts = request.parts
+    if isinstance(parts, tuple(kinds)) or not isinstance(parts, (list, tuple)):
+        raise TypeError(
+            f"parts is {type(parts).__name__}; expected a tuple of parts, as (Words(40), Picture(1080, 1920))"
+        )
+    names = ", ".join(kind.__name__ for kind in kinds)
+    for place, part in enumerate(parts):
+        if not isinstance(part, tuple(kinds)):
+            raise TypeError(f"parts[{place}] is {type(part).__name__}; expected {names}")
+    checked = tuple(check_part(part, place) for place, part in enumerate(parts))
+    return request._replace(parts=checked, answer=check_count(request.answer, "answer"))

@@ -71,7 +71,7 @@ class Layers:
 
     @property
     def entry(self):
-        """Numbers that one pair of a query and a key costs, over all heads: width of the keys plus that of the values."""
+        """Multiplications that one pair of a query and a key costs, over all heads: keys' width plus values' width."""
         if self.kind == "latent":
             return self.heads * (self.nope + self.rope + self.value)
         return 2 * self.heads * self.head
