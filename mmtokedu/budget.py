@@ -1,4 +1,4 @@
-"""What a request costs before it is sent: operations, bytes, seconds, money; and what to take away where it is too long."""
+"""What a request costs before it is sent, in operations, bytes, seconds and money, and what to take away from it."""
 
 import functools
 import itertools
@@ -155,7 +155,8 @@ def _tower_flops(tower, pictures):
     counts = [one if isinstance(one, int) else math.prod(one) + tower.extra for one in pictures]
     whole = tower.whole or tower.layers
     pairs = sum(whole * count**2 for count in counts)
-    pairs += sum((tower.layers - whole) * _pairs_in_windows(one, tower.window) for one in pictures)
+    if whole < tower.layers:
+        pairs += (tower.layers - whole) * sum(_pairs_in_windows(one, tower.window) for one in pictures)
     ends = 0
     for count in counts:
         patches = count - tower.extra
@@ -256,7 +257,7 @@ def weight_bytes(config, tokens=None, *, bytes_per=2, head=True):
 
 
 class Device(NamedTuple):
-    """What a device does at its best, operations and bytes a second, and the share of the operations that is reached."""
+    """What a device does at its best, operations and bytes a second, and what share of the operations is reached."""
 
     flops_per_second: float
     bytes_per_second: float
@@ -686,7 +687,7 @@ def search(ladders, room):
 
 
 def search_plain(ladders, room):
-    """`search` as the definition reads, looking at every combination: the version to read, and what the other is held to.
+    """`search` as the definition reads, looking at every combination: the version to read.
 
     >>> search_plain([[(0, 0), (5, 3), (9, 8)], [(0, 0), (4, 4)]], 9)
     (2, 0)
@@ -743,7 +744,7 @@ def _whole(row, part, place, curves):
 
 
 def _ladder(row, part, whole, curves):
-    """The ways to send a medium, the cheapest first, each read better than all cheaper ones; and the medium as it is."""
+    """The ways to send a medium, the cheapest first, each read better than all cheaper ones; and as it is."""
     curve = curves[_kind(part)]
     rungs = [Rung(0, 0, ("left out",)), *_SMALLER[type(part)](row, part, whole, curve), whole]
     floor = min(round(SCALE * part.floor), whole.quality)
@@ -806,6 +807,8 @@ def _if_taken(make, *arguments):
 def _image_counts(row, height, width):
     """(tokens with markers, pixels that are looked at) of one picture."""
     tokens = _written(row, Image(height, width), row.images or _medium(row, "image", "clip"))
+    if any(group.kind == "cross" for group in row.layers):
+        tokens = 1  # a placeholder; the picture is looked at from the side
     if row.images:
         found = images.image_plan(row.images, height, width)
         return (found.tokens if tokens is None else tokens), math.prod(found.resized)
