@@ -56,7 +56,7 @@ def dense(layers, width, ff, heads, *, kv_heads=None, head=None, vocabulary=3200
     524288
     """
     kv_heads = heads if kv_heads is None else kv_heads
-    head = width // heads if head is None else head
+    head = width // max(heads, 1) if head is None else head  # what is wrong with no heads the layers say
     group = Layers(count=layers, heads=heads, kv_heads=kv_heads, head=head, ff=ff, **more)
     return ModelRow(name=name, title=name, width=width, vocabulary=vocabulary, layers=(group,))
 
