@@ -574,6 +574,11 @@ def measured_curves():
     >>> {kind: curve.instrument for kind, curve in measured_curves().items()}
     {'picture': 'RapidOCR on a page', 'sound': 'recogniser of 40 words', 'film': 'RapidOCR on a number in a clip'}
     """
+    return dict(_measured_curves())
+
+
+@functools.cache
+def _measured_curves():
     cell = 28**2  # pixels of a token in both experiments
     rows = measured.results("video")["uniform"]["rows"]
     picture = _points("patches", "RapidOCR, page")
@@ -724,7 +729,7 @@ def _told_parts(request, rungs):
 
 def _told(rung):
     what = {"whole": "as it is", "left out": "left out", "resized": "resized to {}x{}"}
-    what |= {"sampled": "{} frames of {}x{}", "coded": "{} codebooks"}
+    what |= {"sampled": "{} frames of {}x{}", "coded": "codebooks: {}"}
     return f"{what[rung.how[0]].format(*rung.how[1:])}, {rung.tokens} tokens"
 
 
@@ -759,10 +764,13 @@ def _ladder(row, part, whole, curves):
 
 
 def _read_off(points, effort, of):
-    """The quality at an effort: on straight lines from 0 through the points, which have theirs at `of`."""
+    """The quality at an effort: on straight lines from 0 through the points, which have theirs at `of`.
+
+    More effort never reads worse: where a measured curve falls, by less than its spread, it is taken to be level.
+    """
     before = (0.0, 0.0)
     for point in sorted(points, key=of):
-        here = (of(point), point.quality)
+        here = (of(point), max(before[1], point.quality))
         if effort < here[0]:
             share = (effort - before[0]) / (here[0] - before[0])
             return before[1] + share * (here[1] - before[1])
