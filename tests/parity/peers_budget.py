@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import functools
 import warnings
 
 import torch
@@ -150,6 +151,7 @@ SMALL = {
 }  # fmt: skip
 
 
+@functools.cache
 def small(name, dtype=torch.float32):
     """(their configuration, their model) of a name in SMALL."""
     module, config_class, model_class, numbers = SMALL[name]
@@ -200,7 +202,8 @@ CLASSES = {
     "gemma-3-4b": ("gemma3", "Gemma3TextConfig", "Gemma3TextModel", {}),
     "gemma-3-12b": ("gemma3", "Gemma3TextConfig", "Gemma3TextModel", {}),
     "gemma-3-27b": ("gemma3", "Gemma3TextConfig", "Gemma3TextModel", {}),
-    "glm-4.1v-9b": ("glm4v", "Glm4vTextConfig", "Glm4vTextModel", {}),
+    "glm-4.1v-9b": ("glm4v", "Glm4vTextConfig", "Glm4vTextModel", {"rope_parameters": {
+        "rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5, "mrope_section": [8, 12, 12]}}),
     "molmo2-8b": ("qwen3", "Qwen3Config", "Qwen3Model", {}),
     "phi-4-multimodal": ("phi3", "Phi3Config", "Phi3Model", {"pad_token_id": 0}),
     "muse-glimmer-30b": ("muse_glimmer", "MuseGlimmerTextConfig", "MuseGlimmerTextModel", {}),
@@ -220,10 +223,10 @@ def on_meta(name, row, layers, tokens):
     with quiet(), torch.device("meta"):
         model = getattr(hf(f"{module}.modeling_{module}"), model_class)(config).eval()
         embedded = torch.empty(1, tokens, row.width)
-        places = torch.arange(tokens, device="meta")[None]
-        if module in ("qwen2_5_vl", "qwen3_vl", "glm4v"):
-            places = places.expand(3, 1, tokens)
-        return counted(lambda: model(inputs_embeds=embedded, position_ids=places, use_cache=False))
+        given = {}
+        if module in ("qwen2_5_vl", "qwen3_vl", "glm4v"):  # the others look whether positions begin anew
+            given["position_ids"] = torch.zeros(3, 1, tokens, dtype=torch.long)
+        return counted(lambda: model(inputs_embeds=embedded, use_cache=False, **given))
 
 
 # Vision towers, narrow, on the CPU.
@@ -309,3 +312,10 @@ TOWERS = {  # name -> (its maker, the picture in patches)
     "clip": (clip_tower, (8, 8)),
     "pixtral": (pixtral_tower, (5, 9)),
 }
+
+
+def stored_numbers(model):
+    """Numbers of all matrices of a model's layers: not its tables, its head, norms and biases."""
+    outside = "embed_tokens", "lm_head"
+    named = model.named_parameters()
+    return sum(p.numel() for name, p in named if p.ndim > 1 and not any(word in name for word in outside))
