@@ -223,9 +223,13 @@ def on_meta(name, row, layers, tokens):
     with quiet(), torch.device("meta"):
         model = getattr(hf(f"{module}.modeling_{module}"), model_class)(config).eval()
         embedded = torch.empty(1, tokens, row.width)
-        given = {}
-        if module in ("qwen2_5_vl", "qwen3_vl", "glm4v"):  # the others look whether positions begin anew
+        given = {}  # a mask, or positions on three axes: else they look into positions, where nothing is
+        if module in ("qwen2_5_vl", "qwen3_vl", "glm4v"):
             given["position_ids"] = torch.zeros(3, 1, tokens, dtype=torch.long)
+        else:
+            mask = torch.ones(1, 1, tokens, tokens, dtype=torch.bool)
+            kinds = set(read(config, "layer_types") or ())
+            given["attention_mask"] = dict.fromkeys(kinds, mask) if len(kinds) > 1 or "gemma" in module else mask
         return counted(lambda: model(inputs_embeds=embedded, use_cache=False, **given))
 
 
