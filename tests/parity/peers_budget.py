@@ -202,8 +202,19 @@ CLASSES = {
     "gemma-3-4b": ("gemma3", "Gemma3TextConfig", "Gemma3TextModel", {}),
     "gemma-3-12b": ("gemma3", "Gemma3TextConfig", "Gemma3TextModel", {}),
     "gemma-3-27b": ("gemma3", "Gemma3TextConfig", "Gemma3TextModel", {}),
-    "glm-4.1v-9b": ("glm4v", "Glm4vTextConfig", "Glm4vTextModel", {"rope_parameters": {
-        "rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5, "mrope_section": [8, 12, 12]}}),
+    "glm-4.1v-9b": (
+        "glm4v",
+        "Glm4vTextConfig",
+        "Glm4vTextModel",
+        {
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1e4,
+                "partial_rotary_factor": 0.5,
+                "mrope_section": [8, 12, 12],
+            }
+        },
+    ),
     "molmo2-8b": ("qwen3", "Qwen3Config", "Qwen3Model", {}),
     "phi-4-multimodal": ("phi3", "Phi3Config", "Phi3Model", {"pad_token_id": 0}),
     "muse-glimmer-30b": ("muse_glimmer", "MuseGlimmerTextConfig", "MuseGlimmerTextModel", {}),
