@@ -1,10 +1,11 @@
 """Production systems as dated data: one TOML file a kind, each number with its source and its day.
 
 Beside each file stand its rows and its systems' variants of the rules, in a module of the same name: `catalog.images`,
-`catalog.codecs`, `catalog.listeners`, `catalog.video`, `catalog.styles`, `catalog.positions`, `catalog.compressors`.
-`catalog.resize` has what rules and topics share.
+`catalog.codecs`, `catalog.listeners`, `catalog.video`, `catalog.styles`, `catalog.positions`, `catalog.compressors`,
+`catalog.models`, `catalog.prices`. `catalog.resize` has what rules and topics share.
 """
 
+import difflib
 import tomllib
 from importlib import resources
 from types import MappingProxyType
@@ -45,3 +46,19 @@ def one(what, name, rows):
     if not isinstance(name, str) or name not in rows:
         raise ValueError(f"unknown {what} {name!r}; the catalog has {', '.join(rows)}")
     return rows[name]
+
+
+def one_of_many(what, name, rows):
+    """The row of this name, or a ValueError that names the nearest of many.
+
+    >>> one_of_many("model", "qwen3vl-8b", {"qwen3-vl-8b": 1, "gemma-3-4b": 2})
+    Traceback (most recent call last):
+    ValueError: unknown model 'qwen3vl-8b' (of 2); the nearest name is qwen3-vl-8b
+    """
+    if isinstance(name, str) and name in rows:
+        return rows[name]
+    near = difflib.get_close_matches(name.lower(), rows, n=3, cutoff=0.5) if isinstance(name, str) else []
+    if not near:
+        return one(what, name, rows)
+    names = f"the nearest {'names are' if len(near) > 1 else 'name is'} {', '.join(near)}"
+    raise ValueError(f"unknown {what} {name!r} (of {len(rows)}); {names}")
