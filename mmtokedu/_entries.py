@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmtokedu._framing import frame, read_frame
-from mmtokedu.arguments.cache import check_entry, check_fits
+from mmtokedu.arguments.cache import check_dtype, check_entry, check_fits
 
 try:
     import xxhash
@@ -140,9 +140,8 @@ def _parsed(content, key):
         header, stop = read_frame(content, START)
         if set(header) != FIELDS or header["key"] != key:
             raise ValueError("a header of something else")
-        dtype, at = np.dtype(header["dtype"]), stop + -stop % ALIGNED
+        dtype, at = check_dtype(np.dtype(header["dtype"]), ("an entry",)), stop + -stop % ALIGNED
         array = np.ndarray(header["shape"], dtype, content, at)
-        check_entry(array)
         if at + array.nbytes != len(content):
             raise ValueError("another size than its header says")
         return Found(array, int(header["made"]))

@@ -12,7 +12,7 @@ from types import NoneType
 
 import numpy as np
 
-from mmtokedu.arguments.cache import DEEPEST, check_framed, check_no_nan, check_numbers
+from mmtokedu.arguments.cache import DEEPEST, check_dtype, check_framed, check_no_nan, check_numbers, place
 
 LETTERS = {
     NoneType: "n", bool: "?", int: "i", float: "f", str: "s", bytes: "b", bytearray: "b", memoryview: "b",
@@ -37,49 +37,54 @@ def frame(value):
     return b"".join(pieces(value))
 
 
-def pieces(value, name="value", depth=0, *, nan=False):
-    """The frame as a list of bytes and of buffers, which are not copied. With `nan`, arrays may hold NaN."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        return _of_array(value, name, nan)
-    check_framed(value, name, depth, LETTERS)
-    letter = LETTERS[type(value)]
+def pieces(value, at=("value",), *, nan=False):
+    """The frame as a list of bytes and of buffers, which are not copied.
+
+    `at` is the place of the value, for errors: a name, and the keys and numbers that lead there. With `nan`, arrays may
+    hold NaN.
+    """
+    letter = LETTERS.get(type(value))
+    if letter is None and isinstance(value, (np.ndarray, np.generic)):
+        return _of_array(value, at, nan)
+    check_framed(value, at, LETTERS)
     if letter not in CONTAINERS:
-        counted = _counted(value, name, letter)
-        return [f"{letter}{len(counted)}:".encode(), counted]
-    deeper = {"depth": depth + 1, "nan": nan}
+        counted = _counted(value, at, letter)
+        return [b"%c%d:" % (ord(letter), len(counted)), counted]
     if letter == "d":
         inside = sorted(
-            b"".join(pieces(key, f"a key of {name}", **deeper) + pieces(item, f"{name}[{key!r}]", **deeper))
+            b"".join(pieces(key, ("a key of", at), nan=nan) + pieces(item, (*at, key), nan=nan))
             for key, item in value.items()
         )
     elif letter in "uz":
-        inside = sorted(b"".join(pieces(item, f"an item of {name}", **deeper)) for item in value)
+        inside = sorted(b"".join(pieces(item, ("an item of", at), nan=nan)) for item in value)
     else:
-        inside = [piece for i, item in enumerate(value) for piece in pieces(item, f"{name}[{i}]", **deeper)]
-    return [f"{letter}{len(value)}:".encode(), *inside]
+        inside = [piece for i, item in enumerate(value) for piece in pieces(item, (*at, i), nan=nan)]
+    return [b"%c%d:" % (ord(letter), len(value)), *inside]
 
 
-def _of_array(x, name, nan):
+def _of_array(x, at, nan):
     """An array is three frames: its dtype, its shape, its bytes in C order."""
-    check_numbers(x, name)
+    check_numbers(x, at)
     if x.dtype.kind in "fc" and not nan:
-        check_no_nan(x, name)
+        check_no_nan(x, at)
     raw = np.ascontiguousarray(x).reshape(-1).view(np.uint8).data
-    return [b"a3:", frame(x.dtype.str), frame(x.shape), f"b{len(raw)}:".encode(), raw]
+    return [b"a3:", frame(x.dtype.str), frame(x.shape), b"b%d:" % len(raw), raw]
 
 
-def _counted(value, name, letter):
+def _counted(value, at, letter):
     """The bytes of a value that holds no others."""
     if letter == "s":
         try:
             return value.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"{name} is {value!r}, which has no UTF-8: it holds half a character") from None
+            raise ValueError(f"{place(at)} is {value!r}, which has no UTF-8: it holds half a character") from None
     if letter == "f":
         return struct.pack(">d", value)
+    if letter == "i":
+        return b"%d" % value
     if letter == "b":
         return value
-    return {"n": "", "?": str(int(value or 0)), "i": str(value)}[letter].encode()
+    return b"" if value is None else b"%d" % value  # n, ?
 
 
 def unframe(framed):
@@ -132,8 +137,8 @@ def _container(letter, items):
         if letter == "d":
             return dict(zip(items[::2], items[1::2]))
         if letter == "a":
-            dtype, shape, raw = items
-            return np.ndarray(shape, np.dtype(dtype), raw)
+            dtype, shape, raw = items  # an object would be read as an address: numbers alone
+            return np.ndarray(shape, check_dtype(np.dtype(dtype), ("a framed array",)), raw)
         return {"l": list, "t": tuple, "u": set, "z": frozenset}[letter](items)
     except TypeError as error:  # a list as a key, a text as a shape
         raise ValueError(f"{letter!r} cannot hold these: {error}") from None

@@ -70,7 +70,7 @@ def key_frame(data, params):
 def _key_pieces(data, params):
     check_data(data)
     check_params(params)
-    return [b"t3:", frame(FORM), *pieces(data, "data", nan=True), *pieces(params, "params")]
+    return [b"t3:", frame(FORM), *pieces(data, ("data",), nan=True), *pieces(params, ("params",))]
 
 
 def _digest(algorithm):

@@ -1,7 +1,6 @@
 """What the chapter on caches refuses: values without a name, keys that name nothing, limits that hold nothing."""
 
 import enum
-import math
 import os
 import pathlib
 import re
@@ -22,36 +21,49 @@ TAKEN = "None, bool, int, float, str, bytes, list, tuple, dict, set, frozenset a
 # What a key is made of
 
 
-def check_numbers(x, name):
-    """Raise unless x is an array or a NumPy scalar whose bytes say all: real or complex numbers, truth values."""
-    if isinstance(x, np.ma.MaskedArray) or (isinstance(x, np.ndarray) and x.dtype.hasobject):
-        check_array(x, name)  # says what is wrong
-    if x.dtype.kind not in "biufc":
-        raise TypeError(f"{name} has dtype {x.dtype}; expected numbers or truth values (bfloat16: view(np.uint16))")
-    if x.dtype.kind in "fc" and x.dtype.itemsize > (8 if x.dtype.kind == "f" else 16):
-        raise TypeError(f"{name} has dtype {x.dtype}, which has unused bytes with anything in them (astype to double)")
+def check_dtype(dtype, at):
+    """`dtype` itself, or a TypeError unless its bytes say all: real or complex numbers, truth values."""
+    if dtype.kind not in "biufc":
+        raise TypeError(f"{place(at)} has dtype {dtype}; expected numbers (bfloat16: view(np.uint16))")
+    if dtype.kind in "fc" and dtype.itemsize > (8 if dtype.kind == "f" else 16):
+        raise TypeError(f"{place(at)} has dtype {dtype}, which has unused bytes with anything in them (to double?)")
+    return dtype
 
 
-def check_no_nan(x, name):
+def check_numbers(x, at):
+    """Raise TypeError unless x is an array or a NumPy scalar of numbers or truth values."""
+    if isinstance(x, np.ma.MaskedArray):
+        check_array(x, place(at))  # says what is wrong
+    check_dtype(x.dtype, at)
+
+
+def check_no_nan(x, at):
     """Raise where there is a NaN in an array or a float."""
     if np.isnan(x).any():
-        raise ValueError(f"{name} is NaN or has one; a NaN equals nothing, itself neither, so no key can name it")
+        raise ValueError(f"{place(at)} is NaN or has one; a NaN equals nothing, itself neither, so no key can name it")
 
 
-def check_framed(value, name, depth, kinds):
+def place(at):
+    """A place in words: ("params", "size", 0) is params['size'][0], ("a key of", ("params",)) a key of params."""
+    if at[0] in ("a key of", "an item of"):
+        at = f"{at[0]} {place(at[1])}", *at[2:]
+    return at[0] + "".join(f"[{step!r}]" for step in at[1:])
+
+
+def check_framed(value, at, kinds):
     """Raise unless the type of a value is one of `kinds`, and the value is one that can be written out."""
-    if depth > DEEPEST:
-        raise ValueError(f"{name} is {DEEPEST} values deep inside others; does one of them hold itself?")
+    if len(at) > DEEPEST:
+        raise ValueError(f"{at[0]} holds a value {DEEPEST} values deep inside others; does one of them hold itself?")
     if type(value) not in kinds:
-        raise TypeError(f"{name} is {type(value).__name__}; a key is made of {TAKEN}{_way_out(value)}")
+        raise TypeError(f"{place(at)} is {type(value).__name__}; a key is made of {TAKEN}{_way_out(value)}")
     if isinstance(value, int) and value.bit_length() > LONGEST:
-        raise ValueError(f"{name} is a whole number of {value.bit_length()} bits; at most {LONGEST} are written out")
-    if isinstance(value, float) and math.isnan(value):
-        check_no_nan(value, name)
+        raise ValueError(f"{place(at)} is a whole number of {value.bit_length()} bits; at most {LONGEST} are written")
+    if value != value:
+        check_no_nan(value, at)
     if isinstance(value, memoryview) and (value.ndim, value.format) != (1, "B"):
         raise TypeError(
-            f"{name} is a memoryview of shape {value.shape}, format {value.format!r}; its bytes alone would drop both "
-            "(pass the array itself)"
+            f"{place(at)} is a memoryview of shape {value.shape}, format {value.format!r}; its bytes alone would drop "
+            "both (pass the array itself)"
         )
 
 
@@ -78,8 +90,8 @@ def check_data(data):
     for x in data if isinstance(data, (list, tuple)) else [data]:
         if not isinstance(x, (bytes, bytearray, memoryview, np.ndarray)):
             raise TypeError(
-                f"data are {'a ' if x is data else 'or hold a '}{type(x).__name__}; expected the bytes of a file, an "
-                f"array, or a list of these{' (a text: .encode())' if isinstance(x, str) else _way_out(x)}"
+                f"data {'are' if x is data else 'hold'} a {type(x).__name__}; expected the bytes of a file, an array, "
+                f"or a list of these{' (a text: .encode())' if isinstance(x, str) else _way_out(x)}"
             )
 
 
@@ -117,7 +129,7 @@ def check_entry(array, name="array"):
     """Raise TypeError unless an entry is an array of numbers."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} is {type(array).__name__}; expected a NumPy array{_way_out(array)}")
-    check_numbers(array, name)
+    check_numbers(array, (name,))
 
 
 def check_fits(size, max_bytes):
