@@ -117,12 +117,11 @@ def read_entry(path, key, verified):
         raise Damaged("it is empty") from None
     finally:
         os.close(file)
-    if verified.get(key, (None,))[0] != number:
-        _verify(content)
     found = _parsed(content, key)
-    if verified.get(key) != (number, found.made):
-        _verify(content)  # the number of a file that was removed may be given to the next one
-        verified[key] = number, found.made
+    which = number, found.made  # the number alone may have been a file's that is gone
+    if verified.get(key) != which:
+        _verify(content)
+        verified[key] = which
     return found
 
 
@@ -142,8 +141,8 @@ def _parsed(content, key):
             raise ValueError("a header of something else")
         dtype, at = check_dtype(np.dtype(header["dtype"]), ("an entry",)), stop + -stop % ALIGNED
         array = np.ndarray(header["shape"], dtype, content, at)
-        if at + array.nbytes != len(content):
-            raise ValueError("another size than its header says")
+        if (dtype.str, array.shape) != (header["dtype"], header["shape"]) or at + array.nbytes != len(content):
+            raise ValueError("another shape or size than its header says")  # NumPy takes -1, and None for a dtype
         return Found(array, int(header["made"]))
     except (TypeError, ValueError) as error:
         raise Damaged(str(error)) from error

@@ -212,7 +212,7 @@ class TokenCache:
             found = None if array is None else Found(_own(array, "what behind.get gave"), _entries.clock())
         if found:
             self._tally("behind")
-            self._try_to_keep(key, *found)
+            self._try(self._keep, key, *found)
         return found, "" if found else why
 
     def _computed(self, key, compute):
@@ -221,21 +221,22 @@ class TokenCache:
             array = self.behind.get_or_compute(key, compute)
         else:
             array = compute()
+            check_entry(array, "what compute gave")
             self._tally("computed")
+            if self.behind is not None:
+                self._try(self.behind.put, key, array)
         check_entry(array, "what compute gave")
-        kept = self._try_to_keep(key, array, _entries.clock()) and self._store.get(key)[0]
-        if self.behind is not None and not hasattr(self.behind, "get_or_compute"):
-            self.behind.put(key, array)
+        kept = self._try(self._keep, key, array, _entries.clock()) and self._store.get(key)[0]
         return kept.array if kept else _own(array)
 
     def _keep(self, key, array, made):
         self._store.put(key, array, made)
         self._tally("kept")
 
-    def _try_to_keep(self, key, array, made):
-        """Keep it if that is possible; whether it was."""
+    def _try(self, put, *given):
+        """Whether something could be kept."""
         try:
-            self._keep(key, array, made)
+            put(*given)
             return True
         except ValueError:
             pass
