@@ -65,8 +65,8 @@ def write_on(folder, max_bytes, log, seed):
 
 
 def kills(count):
-    """{"kills", "in a put": killed between begin and end, "strays": temporaries left, "torn", "lost"}."""
-    draw, found = random.Random(0), {"kills": 0, "in a put": 0, "strays": 0, "torn": 0, "lost": 0}
+    """{"kills", "puts" completed before them, "in a put": killed between begin and end, "strays": temporaries left, "torn", "lost"}."""
+    draw, found = random.Random(0), {"kills": 0, "puts": 0, "in a put": 0, "strays": 0, "torn": 0, "lost": 0}
     for number in range(count):
         tight = number % 2  # every other time only five of eight fit, and others go in each put
         max_bytes = (5 if tight else 100) * (BYTES + 500)
@@ -74,8 +74,10 @@ def kills(count):
             reader, log = os.pipe()
             pid = child(lambda: write_on(folder, max_bytes, log, 0))  # noqa: B023
             os.close(log)
-            began = os.read(reader, 1)
-            time.sleep(draw.uniform(0.001, 0.1))
+            began = b""
+            while began.count(b"e") < draw.randrange(1, 20):  # some puts are complete, and then
+                began += os.read(reader, 1)
+            time.sleep(draw.uniform(0, 0.01))
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             while more := os.read(reader, 2**16):
@@ -83,6 +85,7 @@ def kills(count):
             os.close(reader)
             done = began.count(b"e")
             found["kills"] += 1
+            found["puts"] += done
             found["in a put"] += began.endswith(b"b")
             found["strays"] += bool(files(folder))
             looked_at(folder, max_bytes, done, 4 if tight else 8, found)
