@@ -71,7 +71,7 @@ PIXELS = np.arange(24, dtype=np.uint8)
 MISTAKES = [
     Mistake(
         "pixels without their shape",
-        "sglang#25462, #22033: the bytes of 4 x 6 pixels are those of 6 x 4",
+        "sglang#8342, #25462, #22033: the bytes of 4 x 6 pixels are those of 6 x 4",
         lambda request: sha256(request.data.tobytes()),
         encoded,
         Request(PIXELS.reshape(4, 6), {"size": 448}),
@@ -79,14 +79,14 @@ MISTAKES = [
     ),
     Mistake(
         "a part of the digest",
-        "LMCache#3301: 16 bits; sglang: 62 and 64 bits",
+        "LMCache#3301, #4086, #4415: 16 bits; sglang#32404: 64 bits",
         sixteen_bits,
         encoded,
         *two_of_one_short_digest(),
     ),
     Mistake(
         "a parameter is missing",
-        "vllm#55547: a client's id, or the file alone, while sizes and filters change",
+        "smg#2371, found in its review: the longest side changes the pixels, and the key is of the file alone",
         lambda request: sha256(request.data),
         encoded,
         Request(b"JPEG", {"min_pixels": 3136, "max_pixels": 1003520}),
@@ -110,7 +110,7 @@ MISTAKES = [
     ),
     Mistake(
         "placeholder ids as key",
-        "sglang-omni#258, #260: the second image is answered with the first",
+        "sglang-omni#258, #260, LMCache#690: the second image is answered with the first",
         lambda request: request.prompt,
         encoded,
         Request(b"JPEG of a cat", {}, prompt=(1, 9, 9, 9, 9, 2)),
@@ -118,7 +118,7 @@ MISTAKES = [
     ),
     Mistake(
         "hash() of a tuple",
-        "sglang#2151, #8342: hash() of Python: -1 and -2 have one, 0 and 2**61 - 1 too",
+        "sglang#8342, #25462, #22033: Python's hash() of -1 is that of -2, of 0 that of 2**61 - 1",
         lambda request: hash((request.data, *request.params.values())),
         encoded,
         Request(b"JPEG", {"shift": -1}),
