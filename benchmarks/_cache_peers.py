@@ -1,7 +1,7 @@
 """Those who keep an array under a key on this disk, each made ready: a put and a get, functions of the number of a key.
 
-A get touches every page of what it returns, so that a map has been read. What is put goes over what was there: the key
-is one of eight, what is got stands under three others.
+A get touches every page of what it returns, so that a map has been read. What is put has a key of its own, and is
+removed when the clock stands: who renames a file over another waits for the disk on some systems.
 """
 
 import importlib
@@ -16,8 +16,7 @@ from _timing import SETS
 
 from mmtokedu.cache import TokenCache, cache_key
 
-PUTS = 8  # keys that are put, round about
-KEYS = [cache_key(b"", {"number": number}) for number in range(PUTS + SETS)]  # those that are got stand last
+KEPT = [cache_key(b"kept", {"number": number}) for number in range(SETS)]  # those that are got
 HEADER = 64  # bytes: dtype and shape, for those who keep bytes
 
 
@@ -54,6 +53,9 @@ class PlainFile:
     def get(self, key):
         return unpacked((self.folder / key).read_bytes())
 
+    def drop(self, key):
+        (self.folder / key).unlink()
+
 
 class MappedFile(PlainFile):
     def get(self, key):
@@ -79,6 +81,9 @@ class Ours:
         self.cache = TokenCache(folder, max_bytes=100 * (array.nbytes + 1000), ttl=3600)
         self.put, self.get = self.cache.put, self.cache.get
 
+    def drop(self, key):
+        (self.cache.path / f"{key}.tokens").unlink()
+
 
 class OursFirst(Ours):
     """A get as the first of a process, which makes the checksum."""
@@ -101,6 +106,9 @@ class DiskCache:
 
     def get(self, key):
         return unpacked(self.cache.get(key))
+
+    def drop(self, key):
+        self.cache.delete(key)
 
 
 class DiskCachePickle(DiskCache):
@@ -126,9 +134,12 @@ class Sqlite:
     def get(self, key):
         return unpacked(self.base.execute("select content from kept where key = ?", (key,)).fetchone()[0])
 
+    def drop(self, key):
+        self.base.execute("delete from kept where key = ?", (key,))
+
 
 class Lmdb:
-    """Without waiting for the disk, as the others; what is got is a view of its map, copied before the transaction ends."""
+    """Without waiting for the disk, as the others; a view of its map, copied before the transaction ends."""
 
     def __init__(self, folder, array):
         size = 40 * (array.nbytes + 10_000) + 2**20
@@ -141,6 +152,10 @@ class Lmdb:
     def get(self, key):
         with self.base.begin(buffers=True) as turn:
             return unpacked(bytes(turn.get(key.encode())))
+
+    def drop(self, key):
+        with self.base.begin(write=True) as turn:
+            turn.delete(key.encode())
 
 
 PEERS = {
@@ -157,20 +172,32 @@ PEERS = {
 GETS_ONLY = "TokenCache, first get", "plain file, mapped"
 
 
+class Putting:
+    """Put an array under a new key; `tidy` removes it, `back` gets it."""
+
+    def __init__(self, peer, arrays):
+        self.peer, self.arrays, self.number, self.key = peer, arrays, 0, None
+
+    def __call__(self, number):
+        self.peer.put(self.key, self.arrays[number % SETS])
+        return self
+
+    def fresh(self):
+        """Before the clock runs: the key."""
+        self.number += 1
+        self.key = cache_key(b"put", {"number": self.number})
+
+    def tidy(self):
+        self.peer.drop(self.key)
+
+
 def calls(name, folder, arrays):
-    """{"put": function of a number, "get": function of a number} of a peer with a folder of its own."""
+    """{"put", "get"}: functions of a number, of a peer with a folder of its own."""
     folder.mkdir()
     peer = PEERS[name](folder, arrays[0])
-    for key, array in zip(KEYS[PUTS:], arrays):
+    for key, array in zip(KEPT, arrays):
         peer.put(key, array)
-    turn = iter(range(10**9))
-
-    def put(number):
-        key = KEYS[next(turn) % PUTS]
-        peer.put(key, arrays[number % SETS])
-        return lambda: peer.get(key)
-
-    found = {"put": put, "get": lambda number: touched(peer.get(KEYS[PUTS + number % SETS]))}
+    found = {"put": Putting(peer, arrays), "get": lambda number: touched(peer.get(KEPT[number % SETS]))}
     if name in GETS_ONLY:
         del found["put"]
     return found

@@ -105,9 +105,10 @@ def write_all(file, parts):
 
 
 def read_entry(path, key, verified):
-    """The entry of a key from its file, mapped: Found. verified, {key: which file}, spares a checksum made before.
+    """The entry of a key from its file, mapped: Found. What was read once, `verified` says and need not be read again.
 
-    Raises OSError where there is no file, or none that may be read, Damaged where it is not what was written.
+    verified: {key: (which file, how its numbers lie)}. Raises OSError where there is no file, or none that may be read,
+    Damaged where it is not what was written.
     """
     file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
@@ -117,12 +118,14 @@ def read_entry(path, key, verified):
         raise Damaged("it is empty") from None
     finally:
         os.close(file)
-    found = _parsed(content, key)
-    which = number, found.made  # the number alone may have been a file's that is gone
-    if verified.get(key) != which:
+    which = number, len(content), content[:START]  # the number alone may have been a file's that is gone
+    known, lies = verified.get(key, (None, None))
+    if known != which:
+        lies = _parsed(content, key)
         _verify(content)
-        verified[key] = which
-    return found
+        verified[key] = which, lies
+    shape, dtype, at, made = lies
+    return Found(np.ndarray(shape, dtype, content, at), made)
 
 
 def _verify(content):
@@ -135,6 +138,7 @@ def _verify(content):
 
 
 def _parsed(content, key):
+    """(shape, dtype, where the numbers begin, made) as the header says, if that may be so."""
     try:
         header, stop = read_frame(content, START)
         if set(header) != FIELDS or header["key"] != key:
@@ -143,7 +147,7 @@ def _parsed(content, key):
         array = np.ndarray(header["shape"], dtype, content, at)
         if (dtype.str, array.shape) != (header["dtype"], header["shape"]) or at + array.nbytes != len(content):
             raise ValueError("another shape or size than its header says")  # NumPy takes -1, and None for a dtype
-        return Found(array, int(header["made"]))
+        return array.shape, dtype, at, int(header["made"])
     except (TypeError, ValueError) as error:
         raise Damaged(str(error)) from error
 

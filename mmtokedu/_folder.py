@@ -27,7 +27,7 @@ def _place(beside, path):
     try:
         os.replace(beside, path)
     except PermissionError:
-        if _locks.fcntl or not path.exists():
+        if _locks.fcntl or not os.path.exists(path):
             raise
         os.unlink(beside)
 
@@ -36,9 +36,9 @@ class Folder:
     """Entries in a folder, of all processes together at most max_bytes."""
 
     def __init__(self, path, max_bytes, ttl, tally):
-        self.path, self.max_bytes, self.ttl, self.tally = path, max_bytes, ttl, tally
+        self.path, self.max_bytes, self.ttl, self.tally = str(path), max_bytes, ttl, tally
         self._verified, self._latest = {}, 0
-        path.mkdir(parents=True, exist_ok=True)
+        os.makedirs(path, exist_ok=True)
         with contextlib.suppress(OSError), self._ledger() as ledger:
             self._sweep()
             self._make_room(ledger)
@@ -69,7 +69,7 @@ class Folder:
             self._write(key, parts, size)
         except OSError as error:
             why = f"{error.strerror}: an entry of {size} bytes is not kept (free space, or allow writing in the folder)"
-            raise OSError(error.errno, why, str(self.path)) from error
+            raise OSError(error.errno, why, self.path) from error
 
     def held(self):
         """(entries, bytes) that are kept now."""
@@ -79,7 +79,7 @@ class Folder:
     @contextlib.contextmanager
     def turn(self, key):
         """One thread of one process at a time is inside with a key. Where nothing can be written, everybody is."""
-        path = self.path / f"{key}.turn"
+        path = self._file(key, "turn")
         try:
             file = _locks.locked(path)
         except OSError:
@@ -113,23 +113,26 @@ class Folder:
 
     def _beside(self, key):
         """(path, open file) to write to, locked, so that a sweep tells it from one whose writer was killed."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        path = self.path / f"{key}.{os.urandom(8).hex()}.part"
-        return path, _locks.locked(path)
+        path = self._file(key, f"{os.urandom(8).hex()}.part")
+        try:
+            return path, _locks.locked(path)
+        except FileNotFoundError:  # somebody removed the folder
+            os.makedirs(self.path, exist_ok=True)
+            return path, _locks.locked(path)
 
     def _used(self):
         """(access, modification) for a file that is used now: later than any seen, also if the clock went back."""
         self._latest = max(_entries.clock(), self._latest + 1)
         return self._latest, self._latest
 
-    def _file(self, key):
-        return self.path / f"{key}.tokens"
+    def _file(self, key, kind="tokens"):
+        return f"{self.path}{os.sep}{key}.{kind}"
 
     # Room. Whoever calls these has the ledger.
 
     @contextlib.contextmanager
     def _ledger(self):
-        file = _locks.locked(self.path / LEDGER)
+        file = _locks.locked(f"{self.path}{os.sep}{LEDGER}")
         try:
             yield file
         finally:
@@ -169,7 +172,7 @@ class Folder:
                 if total + size <= self.max_bytes and gone >= len(found) // SPARE:
                     break
                 with contextlib.suppress(OSError):  # Windows keeps what somebody has mapped
-                    os.unlink(self.path / name)
+                    os.unlink(f"{self.path}{os.sep}{name}")
                     total, gone = total - bytes_, gone + 1
             self.tally("evicted", gone)
         return total

@@ -54,17 +54,9 @@ def locked(path, flags=FLAGS):
     while True:
         file = os.open(path, flags, 0o666)
         lock(file)
-        if _still_named(file, path):
+        if os.fstat(file).st_nlink:
             return file
-        release(file)
-
-
-def _still_named(file, path):
-    """Whether an open file still has its name: it may have been removed, and made anew, while one waited for it."""
-    try:
-        return os.path.samestat(os.fstat(file), os.stat(path))
-    except FileNotFoundError:
-        return False
+        release(file)  # its name was removed while one waited: another file has it, or none
 
 
 def remove(file, path):

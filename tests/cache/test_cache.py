@@ -504,7 +504,7 @@ def test_strays_of_the_killed_are_swept(folder):
         for stray in (f"{key(1)}.{'0' * 16}.part", f"{key(1)}.turn"):
             (folder / stray).write_bytes(b"half")
         opened(folder)
-        assert names(folder) == sorted([".ledger", living.name, f"{key(2)}.turn"])
+        assert names(folder) == sorted([".ledger", os.path.basename(living), f"{key(2)}.turn"])
     os.close(file)
     opened(folder)
     assert names(folder) == [".ledger"]
