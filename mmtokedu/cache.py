@@ -94,7 +94,7 @@ class Stats(NamedTuple):
     misses: int
     expired: int  # of the misses: too old, or made in the future
     damaged: int  # of the misses: not what was written, or not to be read
-    behind: int  # of the hits: found in the cache behind this one
+    behind: int  # found in the cache behind this one
     computed: int
     waited: int  # misses that somebody else computed meanwhile
     kept: int
@@ -114,8 +114,12 @@ class TokenCache:
 
     What comes back is read-only, and in a folder mapped: pages are read when they are touched, and shared by processes.
     An entry is checked at its first read in a process; a damaged one is a miss. A kill at any moment loses no entry
-    that was complete. Two caches on one folder with different limits: at each put and opening its own limit is kept.
-    Whoever can write to the folder can answer for you: give it the permissions of what it holds.
+    that was complete (a power cut may: nobody waits for the disk). Two caches on one folder with different limits: each
+    keeps its own when it puts or opens. A folder that one may only read answers, and keeps nothing new. Files that are
+    not the cache's are left alone. Locks are flock's, on Windows locking's; a disk without locks refuses a put.
+
+    Whoever can write to the folder can answer for you, and whoever cuts short a file that is mapped ends the process
+    that reads it: give the folder the permissions of what it holds.
 
     Raises ValueError for limits below 1, a ttl that is not positive, a path that is a file.
 
@@ -167,8 +171,8 @@ class TokenCache:
         """The array under a key; where there is none, that of compute(), which is called once however many ask.
 
         Threads and processes that ask meanwhile wait; if the one that computes fails or is killed, the next one does.
-        An answer that cannot be kept is given all the same (larger than max_bytes: counted; a disk that refuses: warned
-        of once).
+        An answer that cannot be kept is given all the same, and computed for each who asks (larger than max_bytes:
+        counted; a disk that refuses: warned of once).
         """
         found = self._asked(check_key(key))
         if found:
@@ -177,13 +181,13 @@ class TokenCache:
         if me in self._computing:
             raise RuntimeError(f"compute for key {key[:8]}… asks for the same key: it would wait for itself")
         with self._store.turn(key):
-            found, _ = self._find(key)
+            found, why = self._find(key)
             if found:  # somebody was quicker
                 self._tally("waited")
                 return found.array
             self._computing.add(me)
             try:
-                return self._computed(key, compute)
+                return self._computed(key, compute, ask_behind=why != "expired behind")
             finally:
                 self._computing.discard(me)
 
@@ -196,8 +200,8 @@ class TokenCache:
         """What is found under a key, counted: Found or None."""
         found, why = self._find(key)
         self._tally("hits" if found else "misses")
-        if why in ("expired", "damaged"):
-            self._tally(why)
+        if not found and why != "absent":
+            self._tally(why.removesuffix(" behind"))
         return found
 
     def _find(self, key):
@@ -210,14 +214,17 @@ class TokenCache:
         else:
             array = self.behind.get(key)
             found = None if array is None else Found(_own(array, "what behind.get gave"), _entries.clock())
-        if found:
-            self._tally("behind")
-            self._try(self._keep, key, *found)
-        return found, "" if found else why
+        if found is None:
+            return None, why
+        if not _entries.is_fresh(found.made, self.ttl):
+            return None, "expired behind"  # where it may count for longer
+        self._tally("behind")
+        self._try(self._keep, key, *found)
+        return found, ""
 
-    def _computed(self, key, compute):
+    def _computed(self, key, compute, ask_behind):
         """What compute() gives, kept here and behind: as `get` would give it, or a copy where nothing could be kept."""
-        if hasattr(self.behind, "get_or_compute"):
+        if ask_behind and hasattr(self.behind, "get_or_compute"):
             array = self.behind.get_or_compute(key, compute)
         else:
             array = compute()

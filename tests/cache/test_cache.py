@@ -353,6 +353,16 @@ def test_an_entry_is_as_old_in_front_as_behind(now):
     assert holds(front, 1) == []
 
 
+def test_what_counts_for_longer_behind_does_not_in_front(now):
+    behind = TokenCache(None, max_bytes=10**6, ttl=None)
+    front = TokenCache(None, max_bytes=10**6, ttl=60, behind=behind)
+    behind.put(key(1), picture(1))
+    now[0] += 61 * 10**9
+    assert holds(front, 1) == [] and holds(behind, 1) == [1] and front.stats().expired == 1
+    assert (front.get_or_compute(key(1), lambda: picture(5)) == 5).all()  # not the old one
+    assert (behind.get(key(1)) == 5).all()
+
+
 def test_what_is_too_large_in_front_goes_behind(folder):
     front = opened(None, max_bytes=2000, behind=opened(folder))
     front.put(key(1), picture(1, 1000))
