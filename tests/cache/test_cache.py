@@ -520,6 +520,20 @@ def test_strays_of_the_killed_are_swept(folder):
     assert names(folder) == [".ledger"]
 
 
+def test_who_waits_for_a_name_that_goes_gets_the_new_one(tmp_path):
+    """Or two would be inside: one with the file that is gone, one with the next of its name."""
+    path, got = tmp_path / "turn", []
+    file = _locks.locked(path)
+    waits = threading.Thread(target=lambda: got.append(_locks.locked(path)))
+    waits.start()
+    waits.join(0.1)
+    assert not got
+    _locks.remove(file, path)
+    waits.join()
+    assert os.path.samestat(os.fstat(got[0]), os.stat(path))
+    _locks.release(got[0])
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage", b"-0000000000000000005", b"0" * 19, b"9" * 40, None])
 def test_a_ledger_that_is_wrong_is_made_anew(folder, content):
     cache = opened(folder, max_bytes=3000)

@@ -117,7 +117,15 @@ def counted(count, key=cache_key, seed=0):
     return found
 
 
+def main(count, part=50_000):
+    """Parts of the pairs, each with a seed of its own, and the sum so far."""
+    total = {}
+    for seed in range(-(-count // part)):
+        for name, many in counted(min(part, count - seed * part), seed=seed).items():
+            total[name] = total.get(name, 0) + many
+        print(total, flush=True)
+    return total["collisions"] + total["false misses"]
+
+
 if __name__ == "__main__":
-    found = counted(int(sys.argv[1]))
-    print(found)
-    sys.exit(bool(found["collisions"] or found["false misses"]))
+    sys.exit(main(int(sys.argv[1])) > 0)
