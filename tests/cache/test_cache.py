@@ -5,6 +5,7 @@ import os
 import pickle
 import stat
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -282,6 +283,7 @@ def test_threads_compute_once(make):
 
     def compute():
         calls.append(1)
+        time.sleep(0.05)  # the others come meanwhile
         return picture(1)
 
     def ask(number):
