@@ -99,6 +99,11 @@ ITEMS = {  # path below mmtokedu/data -> Item: every file that ships
     "results/compress.json": Item(
         "what each way of having fewer visual tokens forgets", "experiments/compress.py", "MIT, as the code"
     ),
+    "compress/play.json": Item(
+        "what a small reader answers about two pictures with fewer tokens",
+        "experiments/_compress_play.py",
+        "MIT, as the code",
+    ),
     "compress/reader.npz": Item("the weights of the small reader that is asked with fewer tokens", *_READER),
     "rvq/codec.npz": Item("the weights of the speech codec, 8 codebooks of 256", *_CODEC),
     "rvq/heard.flac": Item("a new sentence in a new voice, and the codec's 1 to 8 codebooks of it", *_CODEC),
