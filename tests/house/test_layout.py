@@ -166,7 +166,9 @@ def test_no_notebook_or_topic_outside_the_table_of_contents():
     assert {p.stem for p in ROOT.glob("notebooks/draft/*.ipynb")} <= set(ORDER)
     assert set(CHAPTERS) <= set(TOPICS)
     ahead = set(TOPICS) - set(CHAPTERS)
-    assert ahead <= set(ORDER[len(CHAPTERS) : len(CHAPTERS) + 2]), "only the next two chapters' libraries may come before them"
+    assert ahead <= set(ORDER[len(CHAPTERS) : len(CHAPTERS) + 2]), (
+        "only the next two chapters' libraries may come before them"
+    )
 
 
 @pytest.mark.parametrize("module", [name for name in FILES if not name.endswith("__main__")])
