@@ -11,7 +11,7 @@ PORT ?= 8000
 help:
 	@echo "make book     build the book into _build/html (installs only what rendering needs)"
 	@echo "make test     library tests in three legs, doctests, then every notebook run and compared"
-	@echo "make weekly   what is too long for every push: contrast in every view, labs on old versions, random orders, Python 3.11 to 3.13"
+	@echo "make weekly   what is too long for every push: contrast in every view, labs on old versions, random orders, the store at full size, Python 3.11 to 3.13"
 	@echo "make refresh  run the notebooks and store their outputs (NB=notebooks/patches.ipynb for one)"
 	@echo "make front    put the explorables of today into the stored outputs, without running anything"
 	@echo "make lint     ruff over code and notebooks"
@@ -61,7 +61,7 @@ test: $(FULL_STAMP)
 	@echo; echo "Every compared output of every notebook was computed again and agrees. To read the book: make book"
 
 weekly: $(FULL_STAMP)
-	@BIN=$(BIN) .ci/legs book contrast oldlabs random python311 python312 python313
+	@BIN=$(BIN) .ci/legs book contrast oldlabs random cache python311 python312 python313
 	@echo; echo "Every pinned version, every order and every supported Python agrees."
 
 nbval: $(FULL_STAMP)
