@@ -6,7 +6,7 @@ import numpy as np
 
 from mmtokedu.course import Exercise, Mistake, slip
 
-_SECTION = "Fewer tokens, "
+_SECTION = "Compression, "
 
 
 def _keep(scores, keep, best=-1, tie=1, order=sorted):
