@@ -80,7 +80,7 @@ def _figure(shown, drawn, columns, alt, caption):
         said = html.escape(title, quote=False)
         pictures.append(
             f'<div><div class="mm-title">{said}</div><div class="mm-picture"><img width="{width}" height="{height}" '
-            f'style="image-rendering:pixelated" alt="" src="{address}">{over}</div></div>'
+            f'style="image-rendering:pixelated" alt="{html.escape(title)}" src="{address}">{over}</div></div>'
         )
     across = columns or min(len(drawn), 3)
     body = (
