@@ -20,6 +20,26 @@ def counted(request):
 
 
 @pytest.fixture
+def count_rows(counted):
+    """Run checks of golden rows, (kind, name, check, row) each; keep the counts of each name, fail on a disagreement."""
+
+    def count(checks):
+        found = {}
+        for kind, name, check, row in checks:
+            counts = found.setdefault((kind, name), [0, 0])
+            try:
+                check(row)
+                counts[0] += 1
+            except AssertionError:
+                counts[1] += 1
+        for (kind, name), (agreed, disagreed) in sorted(found.items()):
+            counted(kind, name, agreed, 0, disagreed)
+        assert not any(disagreed for _, disagreed in found.values())
+
+    return count
+
+
+@pytest.fixture
 def compare(capsys, counted):
     """Ask both sides about every input, a size or a length; print three counts under a name, fail on a disagreement.
 

@@ -95,21 +95,11 @@ NAMES = {"internvl": "internvl", "idefics3": "idefics3", "llama4": "llama-4", "l
 NAMES |= {"ernie4": "ernie-4.5-vl", "gemma3": "gemma-3", "gemma4": "gemma-4", "perception": "perception-lm"}
 
 
-def test_how_many_rows_agree(counted):
+def test_how_many_rows_agree(count_rows):
     checks = [("side by side", NAMES[case_of(row)[0].split("_")[0]], test_maps, row) for row in GOLDEN["maps"]]
     checks += [("pooled", NAMES[case_of(row)[0].split("_")[0]], test_pools, row) for row in GOLDEN["pools"]]
     checks += [("merged", "tome", test_tome, row) for row in GOLDEN["tome"]]
-    found = {}
-    for kind, name, check, row in checks:
-        counts = found.setdefault((kind, name), [0, 0])
-        try:
-            check(row)
-            counts[0] += 1
-        except AssertionError:
-            counts[1] += 1
-    for (kind, name), (agreed, disagreed) in sorted(found.items()):
-        counted(kind, name, agreed, 0, disagreed)
-    assert not any(disagreed for _, disagreed in found.values())
+    count_rows(checks)
 
 
 def test_which_systems_are_among_the_kept_counts():
