@@ -380,6 +380,15 @@ class Explorable extends HTMLElement {
 
   font(ctx, weight = "") { ctx.font = `${weight} 12px ${getComputedStyle(this).fontFamily}`; }
 
+  line(ctx, points, color, width, dash = []) {
+    Object.assign(ctx, { strokeStyle: this.color(color), lineWidth: width });
+    ctx.setLineDash(dash);
+    ctx.beginPath();
+    points.forEach((at, i) => ctx[i ? "lineTo" : "moveTo"](...at));
+    ctx.stroke();
+    ctx.setLineDash([]);
+  }
+
   canvas(node) { // sized for the screen, cleared, drawn on in CSS pixels: [context, width, height]
     const { clientWidth: width, clientHeight: height } = node, ratio = Math.min(devicePixelRatio || 1, 2);
     node.width = Math.round(width * ratio);

@@ -196,15 +196,6 @@ return class extends Explorable {
   }
 
   // ------------------------------------------------------------ pictures
-  line(ctx, points, color, width, dash = []) {
-    Object.assign(ctx, { strokeStyle: this.color(color), lineWidth: width });
-    ctx.setLineDash(dash);
-    ctx.beginPath();
-    points.forEach((at, i) => ctx[i ? "lineTo" : "moveTo"](...at));
-    ctx.stroke();
-    ctx.setLineDash([]);
-  }
-
   arrow(ctx, kind, from, to) { // pulls along the line of snapping lie beside it, each on its right
     const [color, dash, side] = { task: ["special", [5, 4], 0], copy: ["special", [], 0], commit: ["image", [], 5], book: ["ink", [], 5], next: ["accent", [2, 4], 0] }[kind];
     const way = minus(to, from), far = long(way), [u, v] = way.map((x) => x / far), [a, b] = [from, to].map((at) => plus(at, [-v, u], side)), head = Math.min(10, 0.7 * far);

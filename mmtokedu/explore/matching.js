@@ -267,15 +267,6 @@ return class extends Explorable {
   }
 
   // ------------------------------------------------------------ pictures
-  line(ctx, points, color, width, dash = []) {
-    Object.assign(ctx, { strokeStyle: this.color(color), lineWidth: width });
-    ctx.setLineDash(dash);
-    ctx.beginPath();
-    points.forEach((at, i) => ctx[i ? "lineTo" : "moveTo"](...at));
-    ctx.stroke();
-    ctx.setLineDash([]);
-  }
-
   chip(ctx, name, [x, y], inA) { // a token before: round in A, square in B
     this.font(ctx, 700);
     const wide = Math.max(22, ctx.measureText(name).width + 12);
